@@ -1,0 +1,140 @@
+//! Which objects are images worth reading.
+
+use aws_sdk_s3::primitives::DateTime;
+use glob::{MatchOptions, Pattern};
+
+use crate::key;
+
+/// The endings taken when nobody says otherwise: the formats EXIF is read from.
+const IMAGE_ENDINGS: [&str; 13] = [
+    "jpg", "jpeg", "jpe", "jfif", "mpo", "tif", "tiff", "heic", "heif", "hif", "avif", "png", "webp",
+];
+
+/// 5 GiB: the most that one `CopyObject` or `PutObject` takes.
+pub const MAX_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+const MATCHING: MatchOptions = MatchOptions {
+    case_sensitive: false,
+    require_literal_separator: false,
+    require_literal_leading_dot: false,
+};
+
+/// Globs on the last part of the key (case-insensitive), size in bytes, and age.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub names: Names,
+    pub min_bytes: u64,
+    pub max_bytes: u64,
+    /// Only objects modified later than this; an object of unknown age passes.
+    pub modified_after: Option<DateTime>,
+}
+
+/// Globs on the last part of the key, case-insensitive.
+#[derive(Clone, Debug)]
+pub struct Names {
+    include: Vec<Pattern>,
+    exclude: Vec<Pattern>,
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{glob:?} is no glob: {problem}")]
+pub struct GlobError {
+    glob: String,
+    problem: &'static str,
+}
+
+impl Names {
+    /// Without `include`, the names of images.
+    pub fn new(include: Option<&[String]>, exclude: &[String]) -> Result<Self, GlobError> {
+        let images = || IMAGE_ENDINGS.map(|ending| format!("*.{ending}"));
+        Ok(Self {
+            include: match include {
+                Some(globs) => compile(globs)?,
+                None => compile(&images())?,
+            },
+            exclude: compile(exclude)?,
+        })
+    }
+
+    #[must_use]
+    pub fn accept(&self, key: &str) -> bool {
+        let name = key::file_name(key);
+        let any = |globs: &[Pattern]| globs.iter().any(|glob| glob.matches_with(name, MATCHING));
+        any(&self.include) && !any(&self.exclude)
+    }
+}
+
+fn compile(globs: &[String]) -> Result<Vec<Pattern>, GlobError> {
+    globs
+        .iter()
+        .map(|glob| {
+            Pattern::new(glob).map_err(|error| GlobError {
+                glob: glob.clone(),
+                problem: error.msg,
+            })
+        })
+        .collect()
+}
+
+impl Filter {
+    #[must_use]
+    pub fn accepts(&self, key: &str, size: u64, modified: Option<&DateTime>) -> bool {
+        let young_enough = match (&self.modified_after, modified) {
+            (Some(after), Some(modified)) => modified > after,
+            _ => true,
+        };
+        (self.min_bytes..=self.max_bytes).contains(&size) && young_enough && self.names.accept(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn globs(list: &[&str]) -> Vec<String> {
+        list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn images_are_taken_by_default() {
+        let names = Names::new(None, &[]).unwrap();
+        for (key, taken) in [
+            ("a/b.jpg", true),
+            ("a/B.JPG", true),
+            ("a/b.HeIc", true),
+            ("a/.jpg", true),
+            ("a/b.txt", false),
+            ("a.jpg/", false),
+            ("a.jpg/b", false),
+            ("jpg", false),
+        ] {
+            assert_eq!(names.accept(key), taken, "{key}");
+        }
+    }
+
+    #[test]
+    fn exclude_wins_over_include() {
+        let names = Names::new(Some(&globs(&["IMG_*"])), &globs(&["*thumb*"])).unwrap();
+        assert!(names.accept("x/img_1.cr2"));
+        assert!(!names.accept("x/IMG_1_thumb.jpg"));
+        assert!(!names.accept("IMG_1/other.jpg"));
+        let error = Names::new(Some(&globs(&["[a"])), &[]).unwrap_err();
+        assert!(error.to_string().starts_with("\"[a\" is no glob"));
+    }
+
+    #[test]
+    fn size_and_age_are_bounds() {
+        let filter = Filter {
+            names: Names::new(None, &[]).unwrap(),
+            min_bytes: 1,
+            max_bytes: 10,
+            modified_after: Some(DateTime::from_secs(100)),
+        };
+        let at = |secs| Some(DateTime::from_secs(secs));
+        assert!(filter.accepts("a.jpg", 10, at(101).as_ref()));
+        assert!(filter.accepts("a.jpg", 1, None));
+        assert!(!filter.accepts("a.jpg", 0, at(101).as_ref()));
+        assert!(!filter.accepts("a.jpg", 11, at(101).as_ref()));
+        assert!(!filter.accepts("a.jpg", 5, at(100).as_ref()));
+    }
+}

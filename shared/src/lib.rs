@@ -1,0 +1,35 @@
+//! What both functions share: the S3 and EXIF logic and the types they speak to each other in.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`uri`] | `s3://bucket/prefix`, checked where it enters |
+//! | [`key`] | object keys: decoding, copy sources, what is relative to a prefix |
+//! | [`destination`] | the layout of the destination, and the guard against loops |
+//! | [`filter`] | which objects are images worth sending |
+//! | [`settings`] | values from environment variables, each error naming its variable |
+//! | [`modes`] | what is written: `images` and `records` |
+//! | [`chunk`] | request and response of one processor invocation |
+//! | [`job`] | the state of a job: fanout's response and `job.json` |
+//! | [`deadline`] | until when an invocation may work |
+//! | [`failure`] | why an object failed, and the one place where S3 errors are classed |
+//! | [`stages`] | mergeable latency histograms |
+//! | [`s3`] | clients, counted requests, reading, copying and writing objects |
+//! | [`exif`] | bytes of an image to its metadata, without any I/O |
+//! | [`record`] | the metadata of one image as one line of JSON |
+//! | [`summary`] | the few EXIF fields that a processed image carries as user metadata |
+
+pub mod chunk;
+pub mod deadline;
+pub mod destination;
+pub mod exif;
+pub mod failure;
+pub mod filter;
+pub mod job;
+pub mod key;
+pub mod modes;
+pub mod record;
+pub mod s3;
+pub mod settings;
+pub mod stages;
+pub mod summary;
+pub mod uri;

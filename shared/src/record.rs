@@ -1,0 +1,51 @@
+//! The metadata of one image: one JSON object, one line.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::exif::{Exif, Format, Metadata};
+
+/// The version of the record's layout.
+pub const SCHEMA: u32 = 1;
+
+/// Where the bytes came from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub bucket: String,
+    pub key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Without its quotes.
+    pub etag: String,
+    /// In bytes.
+    pub size: u64,
+    /// RFC 3339, UTC.
+    pub last_modified: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub schema: u32,
+    #[serde(flatten)]
+    pub origin: Origin,
+    pub format: Format,
+    pub exif: Option<Exif>,
+    pub tags: BTreeMap<String, Value>,
+    pub warnings: Vec<String>,
+}
+
+impl Record {
+    #[must_use]
+    pub fn new(origin: Origin, metadata: Metadata) -> Self {
+        Self {
+            schema: SCHEMA,
+            origin,
+            format: metadata.format,
+            exif: metadata.exif,
+            tags: metadata.tags,
+            warnings: metadata.warnings,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+/// Attempts at one request, the first included. The SDK waits with jitter, up to 20 s, between them.
+const ATTEMPTS: u32 = 6;
+
+/// The SDK's settings, from the environment as any AWS program finds them.
+///
+/// One attempt may take 60 s: a whole image of 1 GB at the 20 MB/s that a small function gets.
+/// A body that stalls is ended sooner, by the SDK's stalled-stream protection.
+pub async fn config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(3))
+                .operation_attempt_timeout(Duration::from_secs(60))
+                .build(),
+        )
+        .load()
+        .await
+}
+
+/// rustls over ring: half the size of the default TLS stack, and nothing to build but C that every
+/// cross-compiler takes.
+#[must_use]
+pub fn http_client() -> SharedHttpClient {
+    Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https()
+}

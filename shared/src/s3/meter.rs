@@ -1,0 +1,117 @@
+use std::ops::AddAssign;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::interceptors::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use serde::{Deserialize, Serialize};
+
+/// Requests by kind, as AWS prices them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requests {
+    pub list: u64,
+    pub get: u64,
+    pub head: u64,
+    pub put: u64,
+    pub copy: u64,
+    pub invoke: u64,
+}
+
+impl AddAssign for Requests {
+    fn add_assign(&mut self, other: Self) {
+        self.list += other.list;
+        self.get += other.get;
+        self.head += other.head;
+        self.put += other.put;
+        self.copy += other.copy;
+        self.invoke += other.invoke;
+    }
+}
+
+/// Counts what the clients made by it send, retries too, and how often they are throttled.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    list: AtomicU64,
+    get: AtomicU64,
+    head: AtomicU64,
+    put: AtomicU64,
+    copy: AtomicU64,
+    throttled: AtomicU64,
+}
+
+impl Meter {
+    /// A client whose requests are counted here. Connections are shared by all clients of `config`.
+    #[must_use]
+    pub fn s3(&self, config: &SdkConfig) -> Client {
+        Client::from_conf(
+            aws_sdk_s3::config::Builder::from(config)
+                .interceptor(self.clone())
+                .build(),
+        )
+    }
+
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        Requests {
+            list: self.0.list.load(Relaxed),
+            get: self.0.get.load(Relaxed),
+            head: self.0.head.load(Relaxed),
+            put: self.0.put.load(Relaxed),
+            copy: self.0.copy.load(Relaxed),
+            invoke: 0,
+        }
+    }
+
+    #[must_use]
+    pub fn throttled(&self) -> u64 {
+        self.0.throttled.load(Relaxed)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "Meter"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _runtime_components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let counter = match cfg.load::<Metadata>().map(Metadata::name) {
+            Some("ListObjectsV2") => &self.0.list,
+            Some("GetObject") => &self.0.get,
+            Some("HeadObject" | "HeadBucket") => &self.0.head,
+            Some("PutObject") => &self.0.put,
+            Some("CopyObject") => &self.0.copy,
+            _ => return Ok(()),
+        };
+        counter.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _runtime_components: &RuntimeComponents,
+        _cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if matches!(context.response().status().as_u16(), 429 | 503) {
+            self.0.throttled.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+}

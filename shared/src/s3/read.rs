@@ -1,0 +1,121 @@
+use std::collections::HashMap;
+use std::ops::Range;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use bytes::Bytes;
+
+use super::{quoted, unquoted};
+use crate::failure::{Class, Failure};
+
+/// How often a body that broke off is asked for again: the SDK itself retries only up to the headers.
+const BODY_ATTEMPTS: u32 = 3;
+
+/// One object as it was listed or announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectId {
+    pub bucket: String,
+    pub key: String,
+    pub version_id: Option<String>,
+    /// Without its quotes. Empty where it is not known.
+    pub etag: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl ObjectId {
+    /// Whatever object the key holds now.
+    #[must_use]
+    pub fn any(bucket: &str, key: String) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            key,
+            version_id: None,
+            etag: String::new(),
+            size: 0,
+        }
+    }
+
+    /// `If-Match` for this object.
+    #[must_use]
+    pub fn if_match(&self) -> Option<String> {
+        (!self.etag.is_empty()).then(|| quoted(&self.etag))
+    }
+}
+
+/// What S3 says of an object beside its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// Without its quotes.
+    pub etag: String,
+    /// The whole object, in bytes.
+    pub size: u64,
+    pub version_id: Option<String>,
+    /// RFC 3339, UTC.
+    pub last_modified: String,
+    pub cache_control: Option<String>,
+    pub content_disposition: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
+    pub content_type: Option<String>,
+    /// An HTTP date.
+    pub expires: Option<String>,
+    pub user_metadata: HashMap<String, String>,
+}
+
+/// Reads an object, or a range of its bytes. An object replaced since it was listed is `changed`.
+pub async fn get(client: &Client, object: &ObjectId, range: Option<Range<u64>>) -> Result<(Head, Bytes), Failure> {
+    let what = format_args!("GetObject s3://{}/{}", object.bucket, object.key).to_string();
+    let mut attempt = 1;
+    loop {
+        let mut output = client
+            .get_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .set_version_id(object.version_id.clone())
+            .set_if_match(object.if_match())
+            .set_range(
+                range
+                    .as_ref()
+                    .map(|range| format!("bytes={}-{}", range.start, range.end - 1)),
+            )
+            .send()
+            .await
+            .map_err(|error| Failure::of(&what, &error))?;
+        let body = std::mem::take(&mut output.body);
+        match body.collect().await {
+            Ok(bytes) => return Ok((head(output)?, bytes.into_bytes())),
+            Err(error) if attempt == BODY_ATTEMPTS => return Err(Failure::of_body(&what, &error)),
+            Err(_) => attempt += 1,
+        }
+    }
+}
+
+fn head(output: GetObjectOutput) -> Result<Head, Failure> {
+    let length = output.content_length.and_then(|length| u64::try_from(length).ok());
+    // "bytes 0-131071/4194304": of a ranged read only this tells the size of the whole.
+    let size = match output.content_range.as_deref().and_then(|range| range.rsplit_once('/')) {
+        Some((_, total)) => total.parse().ok(),
+        None => length,
+    };
+    let last_modified = output.last_modified.as_ref().map(rfc3339).transpose()?;
+    Ok(Head {
+        etag: unquoted(output.e_tag.as_deref().unwrap_or_default()).to_owned(),
+        size: size.ok_or_else(|| Failure::new(Class::Corrupt, "GetObject: the response has no valid length"))?,
+        version_id: output.version_id,
+        last_modified: last_modified.unwrap_or_default(),
+        cache_control: output.cache_control,
+        content_disposition: output.content_disposition,
+        content_encoding: output.content_encoding,
+        content_language: output.content_language,
+        content_type: output.content_type,
+        expires: output.expires_string,
+        user_metadata: output.metadata.unwrap_or_default(),
+    })
+}
+
+fn rfc3339(time: &DateTime) -> Result<String, Failure> {
+    time.fmt(DateTimeFormat::DateTime)
+        .map_err(|error| Failure::new(Class::Internal, format!("Last-Modified: {error}")))
+}
