@@ -1,0 +1,277 @@
+//! The EXIF that cameras of several makers write.
+
+use std::io::Cursor;
+
+use exif::experimental::Writer;
+use exif::{Field, In, Rational, SRational, Tag, Value};
+use rand::{Rng, RngExt};
+
+use super::picture::Picture;
+
+struct Camera {
+    make: &'static str,
+    model: &'static str,
+    software: &'static str,
+    lens: Option<&'static str>,
+    /// Intel byte order, as most but not all makers use.
+    little_endian: bool,
+    /// In a hundred.
+    with_gps: u8,
+    /// Phones and recent cameras note the zone.
+    with_offset: bool,
+    focal_mm: std::ops::RangeInclusive<u32>,
+    crop: u32,
+}
+
+const CAMERAS: [Camera; 9] = [
+    camera(
+        "Canon",
+        "Canon EOS R5",
+        "Firmware Version 1.8.1",
+        Some("RF24-105mm F4 L IS USM"),
+        true,
+        5,
+        true,
+        24..=105,
+        10,
+    ),
+    camera(
+        "NIKON CORPORATION",
+        "NIKON Z 6_2",
+        "Ver.01.60",
+        Some("NIKKOR Z 24-70mm f/4 S"),
+        true,
+        5,
+        true,
+        24..=70,
+        10,
+    ),
+    camera(
+        "SONY",
+        "ILCE-7M4",
+        "ILCE-7M4 v3.00",
+        Some("FE 24-105mm F4 G OSS"),
+        true,
+        0,
+        true,
+        24..=105,
+        10,
+    ),
+    camera(
+        "FUJIFILM",
+        "X-T5",
+        "Digital Camera X-T5 Ver2.03",
+        Some("XF18-55mmF2.8-4 R LM OIS"),
+        true,
+        0,
+        true,
+        18..=55,
+        15,
+    ),
+    camera(
+        "OLYMPUS CORPORATION",
+        "E-M5MarkIII",
+        "Version 1.5",
+        Some("OLYMPUS M.12-45mm F4.0"),
+        true,
+        0,
+        false,
+        12..=45,
+        20,
+    ),
+    camera("Panasonic", "DC-S5M2", "Ver.2.0", None, true, 0, false, 20..=60, 10),
+    camera(
+        "Apple",
+        "iPhone 14 Pro",
+        "17.1.1",
+        Some("iPhone 14 Pro back triple camera 6.86mm f/1.78"),
+        false,
+        90,
+        true,
+        6..=9,
+        35,
+    ),
+    camera("samsung", "SM-S918B", "S918BXXU3AWGJ", None, true, 60, true, 6..=8, 38),
+    camera("DJI", "FC3582", "10.00.05.05", None, true, 100, false, 6..=7, 36),
+];
+
+#[expect(clippy::too_many_arguments, reason = "one row of the table above")]
+const fn camera(
+    make: &'static str,
+    model: &'static str,
+    software: &'static str,
+    lens: Option<&'static str>,
+    little_endian: bool,
+    with_gps: u8,
+    with_offset: bool,
+    focal_mm: std::ops::RangeInclusive<u32>,
+    crop: u32,
+) -> Camera {
+    Camera {
+        make,
+        model,
+        software,
+        lens,
+        little_endian,
+        with_gps,
+        with_offset,
+        focal_mm,
+        crop,
+    }
+}
+
+/// Of a hundred photos, those that have none, as after an export "without metadata".
+const WITHOUT_EXIF: u32 = 6;
+
+/// The body of an APP1 segment.
+pub fn exif(rng: &mut impl Rng, index: usize, picture: &Picture) -> anyhow::Result<Option<Vec<u8>>> {
+    if rng.random_ratio(WITHOUT_EXIF, 100) {
+        return Ok(None);
+    }
+    let camera = &CAMERAS[rng.random_range(0..CAMERAS.len())];
+    let fields = fields(rng, camera, index, picture);
+    let mut writer = Writer::new();
+    for field in &fields {
+        writer.push_field(field);
+    }
+    // Offsets count from the start of the buffer, which is the TIFF header and not the identifier.
+    let mut tiff = Cursor::new(Vec::new());
+    writer.write(&mut tiff, camera.little_endian)?;
+    Ok(Some([b"Exif\0\0", tiff.get_ref().as_slice()].concat()))
+}
+
+fn fields(rng: &mut impl Rng, camera: &Camera, index: usize, picture: &Picture) -> Vec<Field> {
+    const SHUTTERS: [u32; 10] = [15, 30, 60, 100, 125, 250, 500, 1000, 2000, 4000];
+    const STOPS: [u32; 8] = [18, 20, 28, 35, 40, 56, 80, 110];
+    const ISOS: [u16; 8] = [50, 100, 200, 400, 800, 1600, 3200, 6400];
+    const OFFSETS: [&str; 6] = ["+00:00", "+01:00", "+02:00", "+09:00", "-05:00", "-08:00"];
+
+    let taken = format!(
+        "20{:02}:{:02}:{:02} {:02}:{:02}:{:02}",
+        rng.random_range(15..26),
+        rng.random_range(1..13),
+        rng.random_range(1..29),
+        rng.random_range(0..24),
+        rng.random_range(0..60),
+        rng.random_range(0..60)
+    );
+    let (width, height) = (u32::from(picture.width), u32::from(picture.height));
+    let focal = rng.random_range(camera.focal_mm.clone());
+    let orientation = [1, 1, 1, 1, 3, 6, 8][rng.random_range(0..7)];
+    let mut fields = vec![
+        text(Tag::Make, camera.make),
+        text(Tag::Model, camera.model),
+        text(Tag::Software, camera.software),
+        short(Tag::Orientation, orientation),
+        rational(Tag::XResolution, &[(72, 1)]),
+        rational(Tag::YResolution, &[(72, 1)]),
+        short(Tag::ResolutionUnit, 2),
+        text(Tag::DateTime, &taken),
+        text(Tag::DateTimeOriginal, &taken),
+        text(Tag::DateTimeDigitized, &taken),
+        rational(Tag::ExposureTime, &[(1, SHUTTERS[rng.random_range(0..SHUTTERS.len())])]),
+        rational(Tag::FNumber, &[(STOPS[rng.random_range(0..STOPS.len())], 10)]),
+        short(Tag::ExposureProgram, 2),
+        short(Tag::PhotographicSensitivity, ISOS[rng.random_range(0..ISOS.len())]),
+        undefined(Tag::ExifVersion, b"0232"),
+        signed(Tag::ExposureBiasValue, (rng.random_range(-6..=6), 3)),
+        short(Tag::MeteringMode, 5),
+        short(Tag::Flash, if rng.random_bool(0.1) { 9 } else { 16 }),
+        rational(Tag::FocalLength, &[(focal, 1)]),
+        short(
+            Tag::FocalLengthIn35mmFilm,
+            u16::try_from(focal * camera.crop / 10).unwrap_or_default(),
+        ),
+        short(Tag::WhiteBalance, u16::from(rng.random_bool(0.2))),
+        undefined(Tag::FlashpixVersion, b"0100"),
+        short(Tag::ColorSpace, 1),
+        long(Tag::PixelXDimension, width),
+        long(Tag::PixelYDimension, height),
+        short(Tag::SceneCaptureType, 0),
+    ];
+    if rng.random_bool(0.5) {
+        fields.push(text(
+            Tag::SubSecTimeOriginal,
+            &format!("{:02}", rng.random_range(0..100)),
+        ));
+    }
+    if camera.with_offset {
+        fields.push(text(
+            Tag::OffsetTimeOriginal,
+            OFFSETS[rng.random_range(0..OFFSETS.len())],
+        ));
+    }
+    if let Some(lens) = camera.lens {
+        fields.push(text(Tag::LensModel, lens));
+    }
+    if index.is_multiple_of(3) {
+        fields.push(text(Tag::Artist, "Zoë Example"));
+        fields.push(text(Tag::Copyright, "© Zoë Example"));
+    }
+    if rng.random_ratio(u32::from(camera.with_gps), 100) {
+        fields.extend(position(rng));
+    }
+    fields
+}
+
+fn position(rng: &mut impl Rng) -> Vec<Field> {
+    let mut angle = |degrees: u32| {
+        [
+            (rng.random_range(0..degrees), 1),
+            (rng.random_range(0..60), 1),
+            (rng.random_range(0..6000), 100),
+        ]
+    };
+    let (latitude, longitude) = (angle(90), angle(180));
+    let sides = (rng.random_bool(0.7), rng.random_bool(0.6));
+    vec![
+        Field {
+            tag: Tag::GPSVersionID,
+            ifd_num: In::PRIMARY,
+            value: Value::Byte(vec![2, 3, 0, 0]),
+        },
+        text(Tag::GPSLatitudeRef, if sides.0 { "N" } else { "S" }),
+        rational(Tag::GPSLatitude, &latitude),
+        text(Tag::GPSLongitudeRef, if sides.1 { "E" } else { "W" }),
+        rational(Tag::GPSLongitude, &longitude),
+        Field {
+            tag: Tag::GPSAltitudeRef,
+            ifd_num: In::PRIMARY,
+            value: Value::Byte(vec![u8::from(rng.random_bool(0.05))]),
+        },
+        rational(Tag::GPSAltitude, &[(rng.random_range(0..25_000), 10)]),
+    ]
+}
+
+fn field(tag: Tag, value: Value) -> Field {
+    Field {
+        tag,
+        ifd_num: In::PRIMARY,
+        value,
+    }
+}
+
+fn text(tag: Tag, text: &str) -> Field {
+    field(tag, Value::Ascii(vec![text.as_bytes().to_vec()]))
+}
+
+fn short(tag: Tag, number: u16) -> Field {
+    field(tag, Value::Short(vec![number]))
+}
+
+fn long(tag: Tag, number: u32) -> Field {
+    field(tag, Value::Long(vec![number]))
+}
+
+fn undefined(tag: Tag, bytes: &[u8]) -> Field {
+    field(tag, Value::Undefined(bytes.to_vec(), 0))
+}
+
+fn rational(tag: Tag, parts: &[(u32, u32)]) -> Field {
+    let parts = parts.iter().map(|&(num, denom)| Rational { num, denom });
+    field(tag, Value::Rational(parts.collect()))
+}
+
+fn signed(tag: Tag, (num, denom): (i32, i32)) -> Field {
+    field(tag, Value::SRational(vec![SRational { num, denom }]))
+}

@@ -1,0 +1,107 @@
+//! A Lambda endpoint in this process: `Invoke` answered by a function of Rust, for what the emulator
+//! cannot show (function errors, throttles, crashes, time-outs).
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// How an invocation ends.
+#[derive(Debug)]
+pub enum Reply {
+    Ok(Value),
+    /// The function answered with an error: HTTP 200 with `X-Amz-Function-Error`, as AWS has it.
+    FunctionError(Value),
+    /// Lambda itself refused, with this status and error code.
+    Refused(u16, &'static str),
+    /// The connection breaks with no answer.
+    Dropped,
+}
+
+/// A running endpoint. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl Endpoint {
+    /// Answers each invocation with what `function` makes of the name and the payload.
+    pub async fn start<F, R>(function: F) -> anyhow::Result<Self>
+    where
+        F: Fn(String, Value) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let accepting = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let function = function.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| answer(request, function.clone()));
+                    // An error here is a reply of `Dropped`, or a client that hung up.
+                    let _ = auto::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
+                });
+            }
+        });
+        Ok(Self { address, accepting })
+    }
+
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn answer<F, R>(request: Request<Incoming>, function: F) -> Result<Response<Full<Bytes>>, Dropped>
+where
+    F: Fn(String, Value) -> R,
+    R: Future<Output = Reply>,
+{
+    // /2015-03-31/functions/NAME/invocations
+    let name = request.uri().path().split('/').nth(3).unwrap_or_default().to_owned();
+    let body = request.into_body().collect().await.map_err(|_| Dropped)?.to_bytes();
+    let payload = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let response = Response::builder();
+    let (response, body) = match function(name, payload).await {
+        Reply::Ok(value) => (response, value),
+        Reply::FunctionError(value) => (response.header("X-Amz-Function-Error", "Unhandled"), value),
+        Reply::Refused(status, code) => (
+            response
+                .status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+                .header("x-amzn-ErrorType", code),
+            json!({"Type": "User", "Message": code}),
+        ),
+        Reply::Dropped => return Err(Dropped),
+    };
+    response.body(Full::from(body.to_string())).map_err(|_| Dropped)
+}
+
+/// An error from the service makes hyper close the connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer")]
+struct Dropped;
+
+impl From<Infallible> for Dropped {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,114 @@
+//! `ListObjectsV2` over one bucket.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use s3s::dto::{CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass};
+use s3s::{S3Result, s3_error};
+
+use super::store::Bucket;
+
+/// What `encoding-type=url` leaves as it is; a space becomes `+`.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'*')
+    .remove(b'/');
+
+const MAX_KEYS: i32 = 1000;
+
+pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
+    let url = input
+        .encoding_type
+        .as_ref()
+        .is_some_and(|kind| kind.as_str() == EncodingType::URL);
+    let encoded = |text: &str| if url { encode(text) } else { text.to_owned() };
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+    let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+    let max_keys = input.max_keys.unwrap_or(MAX_KEYS).clamp(0, MAX_KEYS);
+    // Our continuation token is the last key or common prefix of the page before, in hexadecimal.
+    let resumed = input.continuation_token.as_deref().map(from_hex).transpose()?;
+    let after = resumed.as_deref().or(input.start_after.as_deref());
+
+    let mut contents = Vec::new();
+    let mut common = BTreeSet::new();
+    let mut last = None;
+    let mut truncated = false;
+    let from = match after {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix),
+    };
+    for (key, object) in bucket.range(from).take_while(|(key, _)| key.starts_with(prefix)) {
+        let group = delimiter.and_then(|delimiter| {
+            let end = key[prefix.len()..].find(delimiter)? + delimiter.len();
+            Some(&key[..prefix.len() + end])
+        });
+        if let Some(group) = group
+            && (common.contains(group) || resumed.as_deref() == Some(group))
+        {
+            continue;
+        }
+        if contents.len() + common.len() == usize::try_from(max_keys).unwrap_or_default() {
+            truncated = true;
+            break;
+        }
+        last = Some(group.unwrap_or(key));
+        if let Some(group) = group {
+            common.insert(group.to_owned());
+            continue;
+        }
+        contents.push(Object {
+            key: Some(encoded(key)),
+            e_tag: Some(ETag::Strong(object.etag.clone())),
+            last_modified: Some(object.last_modified.into()),
+            size: i64::try_from(object.body.len()).ok(),
+            storage_class: Some(ObjectStorageClass::from(
+                object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
+            )),
+            ..Object::default()
+        });
+    }
+    Ok(ListObjectsV2Output {
+        key_count: i32::try_from(contents.len() + common.len()).ok(),
+        contents: Some(contents),
+        common_prefixes: Some(
+            common
+                .iter()
+                .map(|group| CommonPrefix {
+                    prefix: Some(encoded(group)),
+                })
+                .collect(),
+        ),
+        is_truncated: Some(truncated),
+        next_continuation_token: last.filter(|_| truncated).map(to_hex),
+        continuation_token: input.continuation_token.clone(),
+        name: Some(input.bucket.clone()),
+        prefix: Some(encoded(prefix)),
+        delimiter: delimiter.map(encoded),
+        start_after: input.start_after.as_deref().map(encoded),
+        max_keys: Some(max_keys),
+        encoding_type: input.encoding_type,
+        ..ListObjectsV2Output::default()
+    })
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string().replace("%20", "+")
+}
+
+fn to_hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(token: &str) -> S3Result<String> {
+    let digits = token.as_bytes();
+    let bytes: Option<Vec<u8>> = digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
+}

@@ -1,0 +1,123 @@
+//! An S3 server for one machine: the protocol is in the hands of the `s3s` crate, the objects are in
+//! memory.
+
+mod faults;
+mod folder;
+mod listing;
+mod service;
+mod store;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use faults::{Fault, Faults, Latency};
+pub use folder::files;
+pub use s3s::S3ErrorCode;
+use service::Service;
+pub use store::{Headers, Object, Store};
+
+/// The only account there is. Requests are signed and the signatures are checked.
+pub const ACCESS_KEY: &str = "local";
+pub const SECRET_KEY: &str = "local-secret";
+pub const REGION: &str = "us-east-1";
+
+/// A running server. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    pub address: SocketAddr,
+    pub store: Arc<Store>,
+    pub faults: Arc<Faults>,
+    accepting: JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens on the loopback address; port 0 takes any free one.
+    pub async fn start(port: u16) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .with_context(|| format!("port {port} cannot be opened; --port takes another one"))?;
+        let address = listener.local_addr()?;
+        let service = Service {
+            store: Arc::default(),
+            faults: Arc::default(),
+        };
+        let (store, faults) = (service.store.clone(), service.faults.clone());
+        let mut builder = S3ServiceBuilder::new(service);
+        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let s3 = builder.build();
+        let accepting = tokio::spawn(async move {
+            let http = auto::Builder::new(TokioExecutor::new());
+            loop {
+                // Out of descriptors, say: the next one may go well.
+                let Ok((socket, _)) = listener.accept().await else {
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                // Without it each small answer waits for an acknowledgement; failing to set it only costs time.
+                let _ = socket.set_nodelay(true);
+                let connection = http.serve_connection(TokioIo::new(socket), s3.clone()).into_owned();
+                tokio::spawn(async move {
+                    // A client that hangs up is no business of the server.
+                    let _ = connection.await;
+                });
+            }
+        });
+        Ok(Self {
+            address,
+            store,
+            faults,
+            accepting,
+        })
+    }
+
+    /// Written with the address, never `localhost`: only then does the SDK use path-style requests.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The variables with which any AWS program finds this server.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL_S3", self.endpoint()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ]
+    }
+
+    /// The SDK's settings for this server, whatever the environment says.
+    pub async fn sdk(&self) -> SdkConfig {
+        sdk(&self.endpoint()).await
+    }
+}
+
+/// The functions' own settings of the SDK, for a local endpoint.
+pub async fn sdk(endpoint: &str) -> SdkConfig {
+    shared::s3::config()
+        .await
+        .into_builder()
+        .endpoint_url(endpoint)
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            ACCESS_KEY, SECRET_KEY, None, None, "local",
+        )))
+        .build()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
