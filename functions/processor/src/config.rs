@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+use shared::deadline;
+use shared::destination::Destination;
+use shared::filter::Names;
+use shared::modes::{Images, Records};
+use shared::settings::{self, Lookup, SettingError};
+use shared::uri::S3Uri;
+
+/// The most images in flight: Lambda gives 1,024 file descriptors, and each image may hold one.
+pub const MAX_CONCURRENCY: usize = 900;
+
+/// What the environment says. The defaults here are for objects that come by event; a chunk from
+/// fanout carries its own.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `SOURCE`: the keys of events are relative to it, and objects outside it are ignored.
+    pub source: Option<S3Uri>,
+    /// `DESTINATION`
+    pub destination: Option<Destination>,
+    /// `IMAGES`
+    pub images: Images,
+    /// `RECORDS`
+    pub records: Records,
+    /// `INCLUDE` and `EXCLUDE`, separated by commas
+    pub names: Names,
+    /// `CONCURRENCY`
+    pub concurrency: usize,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
+    pub memory_mb: u32,
+    /// `TIMEOUT_SECONDS`: used when an invocation comes without a deadline
+    pub timeout: Duration,
+}
+
+impl Config {
+    pub fn load(lookup: Lookup<'_>) -> Result<Self, SettingError> {
+        let concurrency = settings::parsed(lookup, "CONCURRENCY")?.unwrap_or(64);
+        if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
+            return Err(SettingError::new(
+                "CONCURRENCY",
+                format!("{concurrency} is not within 1 to {MAX_CONCURRENCY}"),
+            ));
+        }
+        let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
+        let config = Self {
+            source: settings::parsed(lookup, "SOURCE")?,
+            destination: settings::parsed::<S3Uri>(lookup, "DESTINATION")?.map(Into::into),
+            images: settings::named(lookup, "IMAGES")?.unwrap_or_default(),
+            records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
+            names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude)
+                .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
+            concurrency,
+            memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
+            timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(deadline::LONGEST, Duration::from_secs),
+        };
+        if let (Some(source), Some(destination)) = (&config.source, &config.destination) {
+            destination
+                .check_apart_from(source)
+                .map_err(|error| SettingError::new("DESTINATION", error))?;
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name)?;
+            Some(found.1.to_owned())
+        };
+        Config::load(&lookup).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_bad_value_names_its_variable() {
+        for (variables, part) in [
+            (vec![("SOURCE", "photos")], "SOURCE"),
+            (vec![("CONCURRENCY", "0")], "CONCURRENCY: 0 is not within 1 to 900"),
+            (vec![("RECORDS", "csv")], "RECORDS: unknown variant `csv`"),
+            (vec![("INCLUDE", "[")], "INCLUDE"),
+            (
+                vec![("SOURCE", "s3://photos/"), ("DESTINATION", "s3://photos/out/")],
+                "lies inside the source",
+            ),
+        ] {
+            let error = load(&variables).unwrap_err();
+            assert!(error.contains(part), "{variables:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_set_is_valid() {
+        let config = load(&[]).unwrap();
+        assert_eq!(
+            (config.images, config.records, config.concurrency),
+            (Images::Copy, Records::Ndjson, 64)
+        );
+    }
+}

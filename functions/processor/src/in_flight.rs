@@ -1,0 +1,65 @@
+//! What the images in flight may hold of the function's memory.
+
+use shared::failure::{Class, Failure};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// What the process needs beside image data: the program, its connections, a record for each image.
+const RESERVED_MB: u32 = 64;
+
+/// A whole image is held once as it was received and, while it is parsed, possibly once more.
+const COPIES: u64 = 2;
+
+const KIB: u64 = 1024;
+
+/// A budget of bytes. An image waits until its bytes fit; requests are served in order, so that a
+/// large image is not starved by small ones.
+pub struct Memory {
+    kib: u32,
+    free: Semaphore,
+}
+
+impl Memory {
+    pub fn new(function_mb: u32) -> Self {
+        let mb = function_mb.saturating_sub(RESERVED_MB).max(RESERVED_MB / 2);
+        let kib = mb * 1024;
+        Self {
+            kib,
+            free: Semaphore::new(kib as usize),
+        }
+    }
+
+    /// Waits until `bytes` of an image fit. An image that never fits is `too_large`.
+    pub async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
+        let kib = bytes.saturating_mul(COPIES).div_ceil(KIB);
+        let kib = u32::try_from(kib).ok().filter(|&kib| kib <= self.kib).ok_or_else(|| {
+            let most = u64::from(self.kib) * KIB / COPIES;
+            Failure::new(
+                Class::TooLarge,
+                format!("{bytes} bytes to hold, and the function's memory allows {most}: give it more memory"),
+            )
+        })?;
+        Ok(self
+            .free
+            .acquire_many(kib)
+            .await
+            .expect("the semaphore is never closed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_never_fits_is_too_large() {
+        let memory = Memory::new(128);
+        let most = 32 * 1024 * 1024;
+        let held = memory.hold(most).await.unwrap();
+        let second = memory.hold(1);
+        tokio::pin!(second);
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(held);
+        assert!(second.await.is_ok());
+        assert_eq!(memory.hold(most + 1).await.unwrap_err().class, Class::TooLarge);
+    }
+}

@@ -1,0 +1,279 @@
+//! One image through its stages, and many images at a time.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use bytes::{Bytes, BytesMut};
+use futures::{FutureExt, StreamExt, stream};
+use shared::destination::Destination;
+use shared::exif::{self, Metadata};
+use shared::failure::{Class, Failure};
+use shared::modes::Images;
+use shared::record::{Origin, Record};
+use shared::s3::{self, Head, ObjectId};
+use shared::stages::Stages;
+use shared::summary;
+use tokio::time::{Instant, timeout_at};
+
+use crate::in_flight::Memory;
+use crate::pace::Pace;
+
+/// The first read of an image whose bytes are not wanted: 99.75 % of real JPEG files have their EXIF
+/// within it.
+const FRONT_BYTES: u64 = 128 * 1024;
+
+/// The most that is read of an image whose front does not settle its EXIF.
+const WHOLE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Before the deadline: no image is started in the last 10 s, and those in flight end 2 s before it.
+const LAST_START: Duration = Duration::from_secs(10);
+const LAST_END: Duration = Duration::from_secs(2);
+
+/// What one invocation works with.
+pub struct Pipeline {
+    pub s3: Client,
+    pub images: Images,
+    pub destination: Destination,
+    pub memory: Memory,
+    pub pace: Option<Pace>,
+    pub deadline: Instant,
+    /// Of image data.
+    pub bytes_read: AtomicU64,
+    pub bytes_written: AtomicU64,
+}
+
+/// One object to process.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub id: ObjectId,
+    /// Its key relative to the source.
+    pub relative_key: String,
+}
+
+pub enum Outcome {
+    Ok(Box<Processed>),
+    Failed(Failure),
+    /// Not started: too little time was left.
+    Unprocessed,
+}
+
+pub struct Processed {
+    pub record: Record,
+    download: Duration,
+    exif: Duration,
+    upload: Option<Duration>,
+}
+
+impl Processed {
+    pub fn measure(&self, stages: &mut Stages) {
+        stages.download.add(self.download);
+        stages.exif.add(self.exif);
+        if let Some(upload) = self.upload {
+            stages.upload.add(upload);
+        }
+    }
+}
+
+impl Pipeline {
+    /// Takes every image through the pipeline, `concurrency` at a time; the outcomes in the order of
+    /// the images.
+    pub async fn run(&self, images: &[Image], concurrency: usize) -> Vec<Outcome> {
+        let mut outcomes: Vec<(usize, Outcome)> = stream::iter(0..images.len())
+            .map(|index| async move { (index, self.isolated(&images[index]).await) })
+            .buffer_unordered(concurrency)
+            .collect()
+            .await;
+        outcomes.sort_unstable_by_key(|&(index, _)| index);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    /// One image, whose hanging or panicking its neighbours do not notice.
+    async fn isolated(&self, image: &Image) -> Outcome {
+        if Instant::now() + LAST_START > self.deadline {
+            return Outcome::Unprocessed;
+        }
+        let work = AssertUnwindSafe(self.process(image)).catch_unwind();
+        match timeout_at(self.deadline - LAST_END, work).await {
+            Ok(Ok(Ok(processed))) => Outcome::Ok(Box::new(processed)),
+            Ok(Ok(Err(failure))) => Outcome::Failed(failure),
+            Ok(Err(panic)) => Outcome::Failed(Failure::new(Class::Internal, panic_message(panic.as_ref()))),
+            Err(_) => Outcome::Failed(Failure::new(Class::Timeout, "not done when the function's time was up")),
+        }
+    }
+
+    async fn process(&self, image: &Image) -> Result<Processed, Failure> {
+        let target = match self.images {
+            Images::None => None,
+            Images::Copy | Images::Upload => Some(self.target(image)?),
+        };
+        match (self.images, target) {
+            (Images::Upload, Some(target)) => self.upload(image, &target).await,
+            (_, target) => self.copy(image, target).await,
+        }
+    }
+
+    fn target(&self, image: &Image) -> Result<String, Failure> {
+        self.destination.image(&image.relative_key).ok_or_else(|| {
+            Failure::new(
+                Class::KeyTooLong,
+                "with our folder in front its key would be longer than 1,024 bytes",
+            )
+        })
+    }
+
+    /// Download all of it, extract, upload.
+    async fn upload(&self, image: &Image, target: &str) -> Result<Processed, Failure> {
+        let _held = self.memory.hold(image.id.size).await?;
+        let started = Instant::now();
+        let (head, bytes) = self.get(&image.id, None).await?;
+        let download = started.elapsed();
+
+        let started = Instant::now();
+        let metadata = whole(&bytes);
+        let (record, added) = record(image, &head, metadata);
+        let exif = started.elapsed();
+
+        let started = Instant::now();
+        self.slot().await;
+        let size = bytes.len() as u64;
+        s3::put_image(&self.s3, &self.destination.bucket, target, bytes, head, added).await?;
+        self.bytes_written.fetch_add(size, Relaxed);
+        Ok(Processed {
+            record,
+            download,
+            exif,
+            upload: Some(started.elapsed()),
+        })
+    }
+
+    /// Read the front, extract, copy inside S3 where there is a `target`.
+    async fn copy(&self, image: &Image, target: Option<String>) -> Result<Processed, Failure> {
+        if target.is_some() && image.id.size > shared::filter::MAX_BYTES {
+            return Err(Failure::new(Class::TooLarge, "one CopyObject takes up to 5 GiB"));
+        }
+        let started = Instant::now();
+        let front = self.front(&image.id).await?;
+        let mut download = started.elapsed();
+
+        let started = Instant::now();
+        let found = exif::read(&front.bytes, front.is_whole());
+        let mut exif = started.elapsed();
+
+        let (head, metadata) = if let Some(metadata) = found {
+            (front.head, metadata)
+        } else {
+            let started = Instant::now();
+            let _held = self.hold_whole(&front.head).await?;
+            let (head, bytes) = self.rest(&image.id, front).await?;
+            download += started.elapsed();
+            let started = Instant::now();
+            let metadata = whole(&bytes);
+            exif += started.elapsed();
+            (head, metadata)
+        };
+        let (record, added) = record(image, &head, metadata);
+
+        let mut upload = None;
+        if let Some(target) = target {
+            let started = Instant::now();
+            self.slot().await;
+            // The copy is of the very object that was read, even where nobody said which it should be.
+            let source = ObjectId {
+                etag: head.etag.clone(),
+                ..image.id.clone()
+            };
+            s3::copy_image(&self.s3, &source, &self.destination.bucket, &target, head, added).await?;
+            upload = Some(started.elapsed());
+        }
+        Ok(Processed {
+            record,
+            download,
+            exif,
+            upload,
+        })
+    }
+
+    async fn front(&self, id: &ObjectId) -> Result<Front, Failure> {
+        let _held = self.memory.hold(id.size.min(FRONT_BYTES)).await?;
+        // No range fits an empty object.
+        let range = (id.size > 0).then_some(0..FRONT_BYTES);
+        let (head, bytes) = self.get(id, range).await?;
+        Ok(Front { head, bytes })
+    }
+
+    async fn hold_whole(&self, head: &Head) -> Result<impl Drop + use<'_>, Failure> {
+        if head.size > WHOLE_BYTES {
+            return Err(Failure::new(
+                Class::TooLarge,
+                format!("its EXIF is not in its front, and it is larger than {WHOLE_BYTES} bytes"),
+            ));
+        }
+        self.memory.hold(head.size).await
+    }
+
+    /// The rest of an object whose front is there already.
+    async fn rest(&self, id: &ObjectId, front: Front) -> Result<(Head, Bytes), Failure> {
+        let same = ObjectId {
+            etag: front.head.etag.clone(),
+            ..id.clone()
+        };
+        let (_, rest) = self.get(&same, Some(front.bytes.len() as u64..front.head.size)).await?;
+        let mut bytes = BytesMut::with_capacity(front.bytes.len() + rest.len());
+        bytes.extend_from_slice(&front.bytes);
+        bytes.extend_from_slice(&rest);
+        Ok((front.head, bytes.freeze()))
+    }
+
+    async fn get(&self, id: &ObjectId, range: Option<std::ops::Range<u64>>) -> Result<(Head, Bytes), Failure> {
+        self.slot().await;
+        let (head, bytes) = s3::get(&self.s3, id, range).await?;
+        self.bytes_read.fetch_add(bytes.len() as u64, Relaxed);
+        Ok((head, bytes))
+    }
+
+    async fn slot(&self) {
+        if let Some(pace) = &self.pace {
+            pace.slot().await;
+        }
+    }
+}
+
+struct Front {
+    head: Head,
+    bytes: Bytes,
+}
+
+impl Front {
+    fn is_whole(&self) -> bool {
+        self.bytes.len() as u64 == self.head.size
+    }
+}
+
+fn whole(bytes: &[u8]) -> Metadata {
+    exif::read(bytes, true).expect("a whole file settles what is in it")
+}
+
+/// The record of an image, and the user metadata its copy gets on top of its own.
+fn record(image: &Image, head: &Head, mut metadata: Metadata) -> (Record, HashMap<String, String>) {
+    let added = summary::user_metadata(metadata.exif.as_ref(), &head.user_metadata, &mut metadata.warnings);
+    let origin = Origin {
+        bucket: image.id.bucket.clone(),
+        key: image.id.key.clone(),
+        version_id: head.version_id.clone(),
+        etag: head.etag.clone(),
+        size: head.size,
+        last_modified: head.last_modified.clone(),
+    };
+    (Record::new(origin, metadata), added)
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("without a message"))
+}
