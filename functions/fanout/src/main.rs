@@ -1,0 +1,19 @@
+use fanout::{App, Config, handle, invoke_client};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let sdk = shared::s3::config().await;
+    let config = Config::load(&shared::settings::environment)?;
+    let app = App {
+        lambda: invoke_client(&sdk, config.invoke_timeout)?,
+        config,
+        sdk,
+    };
+    run(service_fn(|event: LambdaEvent<Value>| {
+        handle(&app, event.payload, event.context.request_id, event.context.deadline)
+    }))
+    .await
+}
