@@ -90,7 +90,13 @@ impl Destination {
     /// The `number`-th file of failed keys that one generation of a job wrote.
     #[must_use]
     pub fn failed(&self, job_id: &str, generation: u32, number: u32) -> String {
-        format!("{}jobs/{job_id}/failed/{generation}-{number}.ndjson", self.folder)
+        format!("{}{generation}-{number}.ndjson", self.failed_folder(job_id))
+    }
+
+    /// Where the files of failed keys of a job are.
+    #[must_use]
+    pub fn failed_folder(&self, job_id: &str) -> String {
+        format!("{}jobs/{job_id}/failed/", self.folder)
     }
 
     /// Refuses a source that could match anything written here.

@@ -1,0 +1,210 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use local::lambda::Reply;
+use local::s3::{Fault, S3ErrorCode};
+use serde_json::{Value, json};
+use shared::failure::Class;
+use shared::job::State;
+
+use crate::cloud::{Cloud, Processor, TINY, TINY_WITH_EXIF};
+
+#[tokio::test]
+async fn every_page_is_processed_and_accounted_for() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(2_300);
+    cloud.put("notes.txt", b"no image");
+    cloud.put("empty.jpg", b"");
+    let report = cloud.run(json!({"chunk_keys": 300})).await.unwrap();
+    assert_eq!((report.state, report.pending), (State::Completed, 0), "{report:?}");
+    assert_eq!((report.listed, report.ignored, report.ok), (2_302, 2, 2_300));
+    assert_eq!((report.with_exif, report.failed), (230, 0));
+    assert_eq!((report.chunks, report.invocations), (8, 8));
+    assert_eq!(
+        (report.requests.list, report.requests.get, report.requests.copy),
+        (3, 2_300, 2_300)
+    );
+    assert_eq!(report.requests.invoke, 8);
+    cloud.check(&report);
+    assert_eq!(cloud.server.store.keys("photos-out", "images/").len(), 2_300);
+}
+
+#[tokio::test]
+async fn awkward_keys_go_all_the_way() {
+    let keys = [
+        "a b+c.jpg",
+        "%2B%25.jpg",
+        "été/📷.jpg",
+        "x//y.jpg",
+        "/z.jpg",
+        "../up.jpg",
+        "bell\u{7}.jpg",
+        "line\nbreak.jpg",
+        "\u{1}\u{fffd}.jpg",
+    ];
+    let cloud = Cloud::start().await;
+    keys.iter().for_each(|key| cloud.put(key, TINY_WITH_EXIF));
+    let report = cloud.run(json!({})).await.unwrap();
+    assert_eq!((report.ok, report.with_exif), (9, 9), "{report:?}");
+    cloud.check(&report);
+    let records = cloud.records();
+    for key in keys {
+        assert!(records.contains_key(key), "{key:?}");
+        assert!(
+            cloud.server.store.get("photos-out", &format!("images/{key}")).is_some(),
+            "{key:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_plain_prefix_matches_as_in_s3() {
+    let cloud = Cloud::start().await;
+    ["2024/a.jpg", "2024-old/b.jpg", "2023/c.jpg"]
+        .iter()
+        .for_each(|key| cloud.put(key, &TINY));
+    let report = cloud.run(json!({"source": "s3://photos/2024"})).await.unwrap();
+    assert_eq!(report.ok, 2);
+    let images = cloud.server.store.keys("photos-out", "images/");
+    assert_eq!(images, ["images/2024-old/b.jpg", "images/2024/a.jpg"]);
+}
+
+#[tokio::test]
+async fn an_empty_prefix_completes_with_zeros() {
+    let cloud = Cloud::start().await;
+    let report = cloud.run(json!({"source": "s3://photos/nothing/"})).await.unwrap();
+    assert_eq!(
+        (report.state, report.listed, report.invocations),
+        (State::Completed, 0, 0)
+    );
+    cloud.check(&report);
+}
+
+#[tokio::test]
+async fn what_is_wrong_from_the_start_is_an_error_before_any_work() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(3);
+    cloud.server.faults.deny("ListObjectsV2", "secret/");
+    cloud.server.faults.deny("PutObject", "locked/");
+    for (request, part) in [
+        (
+            json!({"source": "s3://no-such-bucket/"}),
+            "source cannot be listed: ListObjectsV2 s3://no-such-bucket/: NoSuchBucket",
+        ),
+        (json!({"source": "s3://photos/secret/"}), "AccessDenied"),
+        (
+            json!({"destination": "s3://no-such-bucket/"}),
+            "destination cannot be written",
+        ),
+        (json!({"destination": "s3://photos-out/locked/"}), "AccessDenied"),
+        (json!({"destination": "s3://photos/"}), "lies inside the source"),
+        (json!({"chunk_keys": 0}), "chunk_keys: 0"),
+        (json!({"colour": "red"}), "unknown field `colour`"),
+    ] {
+        let error = cloud.run(request.clone()).await.unwrap_err().to_string();
+        assert!(error.contains(part), "{request}: {error}");
+    }
+    assert_eq!(cloud.invocations.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert!(cloud.server.store.keys("photos-out", "").is_empty());
+}
+
+#[tokio::test]
+async fn a_listing_that_breaks_off_aborts_with_an_even_account() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(2_500);
+    // The second page and all after it.
+    cloud.server.faults.add(Fault {
+        operation: "ListObjectsV2",
+        key_contains: String::new(),
+        code: S3ErrorCode::AccessDenied,
+        after: 1,
+        times: usize::MAX,
+    });
+    let report = cloud.run(json!({"chunk_keys": 300})).await.unwrap();
+    assert_eq!((report.state, report.listed), (State::Aborted, 1_000));
+    assert!(report.reason.as_ref().unwrap().contains("AccessDenied"), "{report:?}");
+    cloud.check(&report);
+}
+
+#[tokio::test]
+async fn a_second_start_of_a_job_answers_with_its_report() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(5);
+    let first = cloud.run(json!({})).await.unwrap();
+    cloud.put("later.jpg", &TINY);
+    let second = cloud.run(json!({})).await.unwrap();
+    assert_eq!(first, second);
+    assert_eq!(first.invocations, 1);
+    cloud.check(&second);
+}
+
+#[tokio::test]
+async fn failed_keys_are_listed_with_their_class() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(20);
+    cloud.server.faults.deny("GetObject", "00007");
+    let report = cloud.run(json!({})).await.unwrap();
+    assert_eq!((report.state, report.ok, report.failed), (State::Completed, 19, 1));
+    assert_eq!(report.failures[&Class::AccessDenied], 1);
+    cloud.check(&report);
+    let failed: Value = serde_json::from_str(&cloud.text("jobs/job/failed/1-1.ndjson")).unwrap();
+    assert_eq!(
+        (&failed["key"], &failed["class"]),
+        (&json!("00007.jpg"), &json!("access_denied"))
+    );
+    assert!(failed["error"].as_str().unwrap().contains("AccessDenied"));
+}
+
+#[tokio::test]
+async fn too_many_failures_end_a_job_early() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(3_000);
+    cloud.server.faults.deny("GetObject", "");
+    let request = json!({"max_failed_percent": 10, "parallel": 1, "chunk_keys": 100});
+    let report = cloud.run(request).await.unwrap();
+    assert_eq!(report.state, State::Aborted);
+    assert!(
+        report.reason.as_ref().unwrap().contains("max_failed_percent"),
+        "{report:?}"
+    );
+    assert_eq!(report.failed, 500);
+    assert!(report.pending > 0);
+    cloud.check(&report);
+}
+
+#[tokio::test]
+async fn a_job_that_runs_out_of_time_says_what_is_left() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(10);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let deadline = now + Duration::from_secs(80);
+    let deadline = u64::try_from(deadline.as_millis()).unwrap();
+    let report = cloud.run_until(json!({}), deadline).await.unwrap();
+    assert_eq!((report.state, report.listed, report.pending), (State::Aborted, 10, 10));
+    assert!(report.reason.as_ref().unwrap().contains("time was up"), "{report:?}");
+    cloud.check(&report);
+}
+
+#[tokio::test]
+async fn what_comes_back_unprocessed_is_sent_again() {
+    let cloud = Cloud::with(async |number, mut processor: Processor| {
+        if number > 1 {
+            return processor.run().await;
+        }
+        // The first processor has time for two of its objects.
+        let objects = processor.payload["objects"].as_array_mut().unwrap();
+        let handed_back: Vec<Value> = objects.drain(2..).map(|object| object["key"].clone()).collect();
+        match processor.run().await {
+            Reply::Ok(mut response) => {
+                response["unprocessed"] = json!(handed_back);
+                Reply::Ok(response)
+            }
+            other => other,
+        }
+    })
+    .await;
+    cloud.put_many(10);
+    let report = cloud.run(json!({})).await.unwrap();
+    assert_eq!((report.state, report.ok), (State::Completed, 10), "{report:?}");
+    assert_eq!((report.chunks, report.invocations), (2, 2));
+    cloud.check(&report);
+}

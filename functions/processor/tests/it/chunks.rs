@@ -1,0 +1,350 @@
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use local::s3::{Fault, Headers, Object, S3ErrorCode};
+use processor::{Error, handle};
+use serde_json::{Value, json};
+use shared::chunk::ChunkResponse;
+use shared::failure::Class;
+
+use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
+
+const AWKWARD: [&str; 11] = [
+    "plain.jpg",
+    "with space.jpg",
+    "1+1=2.jpg",
+    "100%.jpg",
+    "%2B.jpg",
+    "été/🏖.jpg",
+    "double//slash.jpg",
+    "/leading.jpg",
+    "../up.jpg",
+    "bell\u{7}.jpg",
+    "?query#fragment&amp;.jpg",
+];
+
+#[tokio::test]
+async fn copy_and_upload_round_trip_awkward_keys() {
+    for images in ["copy", "upload"] {
+        let cloud = Cloud::start(&[]).await;
+        let objects: Vec<Value> = AWKWARD.iter().map(|key| cloud.put(key, PHOTOS[0].clone())).collect();
+        let response = cloud.chunk(images, &objects).await;
+        assert_eq!((response.ok, response.with_exif), (11, 11), "{:?}", response.failed);
+
+        let records = cloud.records(RECORDS);
+        let keys: Vec<&str> = records.iter().filter_map(|record| record["key"].as_str()).collect();
+        assert_eq!(keys, AWKWARD, "records are in chunk order");
+        for key in AWKWARD {
+            let copy = cloud
+                .output(&format!("images/{key}"))
+                .unwrap_or_else(|| panic!("no {key:?}"));
+            assert_eq!(copy.body, PHOTOS[0], "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_and_bytes_are_what_the_mode_needs() {
+    for (images, gets, puts, copies, read) in [
+        ("none", 2, 1, 0, PHOTOS[0].len() + PHOTOS[1].len()),
+        ("copy", 2, 1, 2, PHOTOS[0].len() + PHOTOS[1].len()),
+        ("upload", 2, 3, 0, PHOTOS[0].len() + PHOTOS[1].len()),
+    ] {
+        let cloud = Cloud::start(&[]).await;
+        let objects = [
+            cloud.put("a.jpg", PHOTOS[0].clone()),
+            cloud.put("b.jpg", PHOTOS[1].clone()),
+        ];
+        let usage = cloud.chunk(images, &objects).await.usage;
+        let requests = usage.requests;
+        assert_eq!(
+            (requests.get, requests.put, requests.copy),
+            (gets, puts, copies),
+            "{images}"
+        );
+        assert_eq!(usage.bytes_read, read as u64, "{images}");
+        assert_eq!(cloud.output("images/a.jpg").is_some(), images != "none");
+    }
+}
+
+#[tokio::test]
+async fn a_record_says_where_it_came_from_and_what_was_found() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    cloud.chunk("none", std::slice::from_ref(&object)).await;
+    let [record] = cloud.records(RECORDS).try_into().unwrap();
+    assert_eq!(record["schema"], 1);
+    assert_eq!((&record["bucket"], &record["key"]), (&json!("photos"), &json!("a.jpg")));
+    assert_eq!((&record["size"], &record["etag"]), (&object["size"], &object["etag"]));
+    assert!(record["last_modified"].as_str().unwrap().ends_with('Z'), "{record}");
+    assert_eq!(record["format"], "jpeg");
+    assert_eq!(record["exif"]["make"], record["tags"]["IFD0:Make"]);
+    assert!(record["exif"]["taken_at"].is_string());
+    assert_eq!(record["warnings"], json!([]));
+}
+
+#[tokio::test]
+async fn headers_and_metadata_of_the_source_survive() {
+    for images in ["copy", "upload"] {
+        let cloud = Cloud::start(&[]).await;
+        let headers = Headers {
+            cache_control: Some("max-age=60".to_owned()),
+            content_disposition: Some("attachment; filename=\"a.jpg\"".to_owned()),
+            content_encoding: Some("identity".to_owned()),
+            content_language: Some("fr".to_owned()),
+            content_type: Some("image/jpeg".to_owned()),
+            expires: Some((UNIX_EPOCH + Duration::from_secs(2_000_000_000)).into()),
+            user_metadata: HashMap::from([("album".to_owned(), "summer".to_owned())]),
+        };
+        let photo = cloud.put_with("a.jpg", PHOTOS[0].clone(), headers.clone());
+        let plain = cloud.put_with("b.jpg", "no image", headers.clone());
+        assert_eq!(cloud.chunk(images, &[photo, plain]).await.ok, 2);
+
+        let record = &cloud.records(RECORDS)[0];
+        let copy = &cloud.output("images/a.jpg").unwrap().headers;
+        assert_eq!(copy.cache_control, headers.cache_control);
+        assert_eq!(copy.content_disposition, headers.content_disposition);
+        assert_eq!(copy.content_encoding, headers.content_encoding);
+        assert_eq!(copy.content_language, headers.content_language);
+        assert_eq!(copy.content_type, headers.content_type);
+        assert_eq!(copy.expires, headers.expires);
+        assert_eq!(copy.user_metadata["album"], "summer");
+        assert_eq!(
+            copy.user_metadata["exif-make"],
+            record["exif"]["make"].as_str().unwrap()
+        );
+        assert_eq!(
+            copy.user_metadata["exif-taken-at"],
+            record["exif"]["taken_at"].as_str().unwrap()
+        );
+
+        let copy = &cloud.output("images/b.jpg").unwrap().headers;
+        assert_eq!(copy.user_metadata, headers.user_metadata);
+        assert_eq!(copy.content_type, headers.content_type);
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_does_not_fit_is_left_out_with_a_warning() {
+    let cloud = Cloud::start(&[]).await;
+    let user_metadata = HashMap::from([("note".to_owned(), "x".repeat(2040))]);
+    let headers = Headers {
+        user_metadata: user_metadata.clone(),
+        ..Headers::default()
+    };
+    let object = cloud.put_with("a.jpg", PHOTOS[0].clone(), headers);
+    assert_eq!(cloud.chunk("copy", &[object]).await.ok, 1);
+    assert_eq!(
+        cloud.output("images/a.jpg").unwrap().headers.user_metadata,
+        user_metadata
+    );
+    let warnings = cloud.records(RECORDS)[0]["warnings"].to_string();
+    assert!(warnings.contains("2 KB"), "{warnings}");
+}
+
+#[tokio::test]
+async fn one_bad_object_never_stops_its_neighbours() {
+    let cloud = Cloud::start(&[]).await;
+    let gone = json!({"key": "gone.jpg", "size": 100, "etag": "0123456789abcdef0123456789abcdef"});
+    let replaced = cloud.put("replaced.jpg", PHOTOS[0].clone());
+    cloud.put("replaced.jpg", PHOTOS[1].clone());
+    let archived = cloud.put("archived.jpg", PHOTOS[0].clone());
+    let mut frozen = Object::new(PHOTOS[0].clone().into(), Headers::default());
+    frozen.storage_class = Some("GLACIER".to_owned());
+    cloud.server.store.load("photos", "archived.jpg", frozen);
+    let denied = cloud.put("denied.jpg", PHOTOS[0].clone());
+    cloud.server.faults.deny("GetObject", "denied");
+    let long_key = "l".repeat(1020);
+    let long = cloud.put(&long_key, PHOTOS[0].clone());
+
+    let objects = [
+        cloud.put("first.jpg", PHOTOS[0].clone()),
+        gone,
+        replaced,
+        archived,
+        denied,
+        long,
+        cloud.put("last.jpg", PHOTOS[1].clone()),
+    ];
+    let response = cloud.chunk("copy", &objects).await;
+    assert_eq!(response.ok, 2);
+    let failed: Vec<(&str, Class)> = response
+        .failed
+        .iter()
+        .map(|failed| (failed.key.as_str(), failed.class))
+        .collect();
+    assert_eq!(
+        failed,
+        [
+            ("gone.jpg", Class::NotFound),
+            ("replaced.jpg", Class::Changed),
+            ("archived.jpg", Class::Archived),
+            ("denied.jpg", Class::AccessDenied),
+            (long_key.as_str(), Class::KeyTooLong),
+        ]
+    );
+    assert!(
+        response.failed[0].error.contains("s3://photos/gone.jpg"),
+        "{}",
+        response.failed[0].error
+    );
+    assert_eq!(cloud.records(RECORDS).len(), 2);
+}
+
+#[tokio::test]
+async fn odd_files_are_ok() {
+    let cloud = Cloud::start(&[]).await;
+    let half = PHOTOS[0].len() / 2;
+    let text = vec![b'a'; 20 * 1024 * 1024];
+    let objects = [
+        cloud.put("empty.jpg", ""),
+        cloud.put("text.jpg", text),
+        cloud.put("half.jpg", &PHOTOS[0][..half]),
+        cloud.put("stub.jpg", &PHOTOS[0][..20]),
+    ];
+    let response = cloud.chunk("copy", &objects).await;
+    assert_eq!(response.ok, 4, "{:?}", response.failed);
+    let [empty, text, half_record, stub] = cloud.records(RECORDS).try_into().unwrap();
+    assert_eq!((&empty["format"], &empty["exif"]), (&json!("unknown"), &Value::Null));
+    assert_eq!(text["format"], "unknown");
+    assert!(half_record["exif"]["make"].is_string());
+    assert_eq!(stub["exif"], Value::Null);
+    assert!(stub["warnings"].to_string().contains("ends before"), "{stub}");
+    // Of what is no image only the front is read.
+    let front = 128 * 1024;
+    assert_eq!(response.usage.bytes_read, front + half as u64 + 20);
+    assert_eq!(cloud.output("images/text.jpg").unwrap().body.len(), 20 * 1024 * 1024);
+}
+
+#[tokio::test]
+async fn a_front_that_does_not_settle_the_exif_is_read_on() {
+    let cloud = Cloud::start(&[]).await;
+    let late = exif_after(200 * 1024);
+    let object = cloud.put("late.jpg", late.clone());
+    let response = cloud.chunk("copy", &[object]).await;
+    assert_eq!((response.ok, response.with_exif), (1, 1));
+    assert_eq!(response.usage.requests.get, 2);
+    assert_eq!(response.usage.bytes_read, late.len() as u64, "no byte is read twice");
+}
+
+/// A photo whose EXIF comes after this many bytes of other segments.
+fn exif_after(bytes: usize) -> Vec<u8> {
+    let filler = [&[0xFF, 0xE2, 0x80, 0x02][..], &[0; 0x8000]].concat();
+    let fillers = filler.repeat(bytes / filler.len() + 1);
+    [&PHOTOS[0][..2], &fillers, &PHOTOS[0][2..]].concat()
+}
+
+#[tokio::test]
+async fn an_image_that_the_memory_cannot_hold_is_too_large() {
+    let cloud = Cloud::start(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")]).await;
+    let large = [PHOTOS[0].clone(), vec![0; 40 * 1024 * 1024]].concat();
+    let objects = [cloud.put("large.jpg", large), cloud.put("small.jpg", PHOTOS[0].clone())];
+    let response = cloud.chunk("upload", &objects).await;
+    assert_eq!(response.ok, 1);
+    assert_eq!(response.failed[0].class, Class::TooLarge);
+    assert!(response.failed[0].error.contains("more memory"));
+    // A copy needs only its front.
+    assert_eq!(cloud.chunk_again("copy", &objects).await.ok, 2);
+}
+
+impl Cloud {
+    /// The same chunk in a later attempt.
+    async fn chunk_again(&self, images: &str, objects: &[Value]) -> ChunkResponse {
+        let mut request = chunk(images, objects);
+        request["attempt"] = json!("1-8");
+        serde_json::from_value(self.invoke(request).await.unwrap()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_given_up_counts_for_nothing() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    let fence = Object::new(Vec::new().into(), Headers::default());
+    cloud.server.store.load("photos-out", RECORDS, fence);
+    let error = cloud.invoke(chunk("copy", &[object])).await.unwrap_err();
+    assert!(matches!(error, Error::GivenUp { .. }), "{error}");
+    assert!(cloud.output(RECORDS).unwrap().body.is_empty());
+}
+
+#[tokio::test]
+async fn a_destination_that_cannot_be_written_fails_the_invocation() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    cloud.server.faults.deny("PutObject", "records/");
+    let error = cloud.invoke(chunk("none", &[object])).await.unwrap_err();
+    assert!(error.to_string().contains("AccessDenied"), "{error}");
+}
+
+#[tokio::test]
+async fn throttles_that_pass_fail_nothing_and_are_counted() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: "a.jpg".to_owned(),
+        code: S3ErrorCode::SlowDown,
+        after: 0,
+        times: 2,
+    });
+    let response = cloud.chunk("none", &[object]).await;
+    assert_eq!(
+        (response.ok, response.usage.throttled, response.usage.requests.get),
+        (1, 2, 3)
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_the_time_is_handed_back() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let deadline = u64::try_from(now.as_millis()).unwrap() + 5_000;
+    let response = handle(&cloud.app, chunk("copy", &[object]), deadline).await.unwrap();
+    assert_eq!(response["unprocessed"], json!(["a.jpg"]));
+    assert_eq!((&response["ok"], &response["requests"]["get"]), (&json!(0), &json!(0)));
+    assert!(cloud.output(RECORDS).is_none());
+}
+
+#[tokio::test]
+async fn requests_keep_to_their_rate() {
+    let cloud = Cloud::start(&[]).await;
+    let objects: Vec<Value> = (0..6)
+        .map(|n| cloud.put(&format!("{n}.jpg"), PHOTOS[0].clone()))
+        .collect();
+    let mut request = chunk("none", &objects);
+    request["max_requests_per_second"] = json!(20.0);
+    let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+    assert_eq!(response.ok, 6);
+    // Six requests have five gaps of 50 ms; a slow machine only makes it more.
+    assert!(response.usage.elapsed_ms >= 250, "{}", response.usage.elapsed_ms);
+}
+
+#[tokio::test]
+async fn a_senseless_chunk_is_refused() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    let refused = |field: &str, value: Value| {
+        let mut request = chunk("copy", std::slice::from_ref(&object));
+        request[field] = value;
+        request
+    };
+    for (request, part) in [
+        (
+            refused("source_prefix", json!("2024/")),
+            "outside the source s3://photos/2024/",
+        ),
+        (refused("destination", json!("s3://photos/")), "lies inside the source"),
+        (refused("source_bucket", json!("Photos")), "no bucket name"),
+        (refused("concurrency", json!(0)), "concurrency: 0"),
+        (
+            refused("max_requests_per_second", json!(0)),
+            "max_requests_per_second: 0",
+        ),
+        (refused("attempt", json!("one")), "attempt: \"one\" is no attempt"),
+        (refused("hurry", json!(true)), "unknown field `hurry`"),
+    ] {
+        let error = cloud.invoke(request).await.unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}

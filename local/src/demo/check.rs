@@ -1,0 +1,175 @@
+//! Whether a job did what it says: every object of the source against the destination.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::EncodingType;
+use futures::{StreamExt, stream};
+use serde::Deserialize;
+use shared::chunk::FailedKey;
+use shared::destination::Destination;
+use shared::filter::Names;
+use shared::job::Report;
+use shared::key;
+use shared::s3::{self, ObjectId};
+use shared::uri::S3Uri;
+
+use crate::commands::bar;
+
+const IN_FLIGHT: usize = 32;
+
+/// What was compared, and whatever was not as it should be.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Images whose bytes are the same on both sides.
+    pub identical: usize,
+    /// Records, each of another image.
+    pub records: usize,
+    pub problems: Vec<String>,
+    /// A few record lines with EXIF.
+    pub samples: Vec<String>,
+}
+
+impl Checked {
+    pub fn wrong(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// Compares source and destination byte by byte, and the records and counters with both.
+pub async fn job(s3: &Client, source: &S3Uri, destination: &Destination, report: &Report) -> anyhow::Result<Checked> {
+    let mut checked = Checked::default();
+    account(report, &mut checked);
+    failures(s3, destination, report, &mut checked).await?;
+
+    let names = Names::new(None, &[])?;
+    let mut images = keys(s3, &source.bucket, &source.prefix).await?;
+    images.retain(|key| names.accept(key));
+    let progress = bar(images.len(), "checked");
+    let mut results = stream::iter(&images)
+        .map(|key| {
+            let progress = progress.clone();
+            async move {
+                let result = image(s3, source, destination, key).await;
+                progress.inc(1);
+                result
+            }
+        })
+        .buffered(IN_FLIGHT);
+    while let Some(result) = results.next().await {
+        match result {
+            Ok(()) => checked.identical += 1,
+            Err(problem) => checked.wrong(format!("{problem:#}")),
+        }
+    }
+    progress.finish_and_clear();
+
+    records(s3, destination, report, &images, &mut checked).await?;
+    Ok(checked)
+}
+
+fn account(report: &Report, checked: &mut Checked) {
+    let sum = report.ignored + report.skipped + report.ok + report.failed + report.pending;
+    if report.listed != sum || report.pending != 0 {
+        checked.wrong(format!(
+            "the account is not even: {} listed, but {} ignored + {} skipped + {} ok + {} failed + {} pending",
+            report.listed, report.ignored, report.skipped, report.ok, report.failed, report.pending
+        ));
+    }
+}
+
+/// Each failed key is written down with its reason.
+async fn failures(s3: &Client, destination: &Destination, report: &Report, checked: &mut Checked) -> anyhow::Result<()> {
+    let mut written = 0;
+    for key in keys(s3, &destination.bucket, &destination.failed_folder(&report.job_id)).await? {
+        let (_, body) = s3::get(s3, &ObjectId::any(&destination.bucket, key), None).await?;
+        for line in std::str::from_utf8(&body)?.lines() {
+            let failed: FailedKey = serde_json::from_str(line).with_context(|| format!("no failed key: {line}"))?;
+            checked.wrong(format!("{:?} failed: {}: {}", failed.key, failed.class, failed.error));
+            written += 1;
+        }
+    }
+    if written != report.failed {
+        checked.wrong(format!("{} keys failed, but {written} are written down", report.failed));
+    }
+    Ok(())
+}
+
+async fn image(s3: &Client, source: &S3Uri, destination: &Destination, key: &str) -> anyhow::Result<()> {
+    let relative = key::relative(key, &source.prefix).context("listed outside its prefix")?;
+    let copy = destination.image(relative).context("its key is too long")?;
+    let original = ObjectId::any(&source.bucket, key.to_owned());
+    let copy = ObjectId::any(&destination.bucket, copy);
+    let ((_, original), (_, copied)) = tokio::try_join!(s3::get(s3, &original, None), s3::get(s3, &copy, None))?;
+    anyhow::ensure!(original == copied, "{:?} differs from {key:?}", copy.key);
+    Ok(())
+}
+
+/// Each image must have one record.
+async fn records(
+    s3: &Client,
+    destination: &Destination,
+    report: &Report,
+    images: &[String],
+    checked: &mut Checked,
+) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Line {
+        key: String,
+        exif: Option<serde::de::IgnoredAny>,
+    }
+    let mut found: HashMap<String, usize> = images.iter().map(|key| (key.clone(), 0)).collect();
+    let mut with_exif = 0;
+    for key in keys(s3, &destination.bucket, &destination.records_folder(&report.job_id)).await? {
+        let (_, body) = s3::get(s3, &ObjectId::any(&destination.bucket, key), None).await?;
+        for line in std::str::from_utf8(&body)?.lines() {
+            let record: Line = serde_json::from_str(line).with_context(|| format!("no record: {line}"))?;
+            with_exif += u64::from(record.exif.is_some());
+            if record.exif.is_some() && checked.samples.len() < 3 {
+                checked.samples.push(line.to_owned());
+            }
+            match found.get_mut(&record.key) {
+                Some(times) => *times += 1,
+                None => checked.wrong(format!("a record of {:?}, which is no image of the source", record.key)),
+            }
+        }
+    }
+    for (key, times) in found {
+        if times == 1 {
+            checked.records += 1;
+        } else {
+            checked.wrong(format!("{times} records of {key:?}"));
+        }
+    }
+    if checked.records as u64 != report.ok || with_exif != report.with_exif {
+        checked.wrong(format!(
+            "{} records, {with_exif} with EXIF, but {} ok, {} with EXIF",
+            checked.records, report.ok, report.with_exif
+        ));
+    }
+    Ok(())
+}
+
+/// Every key below a prefix, decoded.
+async fn keys(s3: &Client, bucket: &str, prefix: &str) -> anyhow::Result<Vec<String>> {
+    let mut pages = s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix(prefix)
+        .encoding_type(EncodingType::Url)
+        .into_paginator()
+        .send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        for object in page?.contents() {
+            keys.push(key::decode(object.key().unwrap_or_default())?);
+        }
+    }
+    Ok(keys)
+}

@@ -1,0 +1,142 @@
+//! The whole job on this machine: sample photos into the embedded S3, both functions under
+//! `cargo lambda watch`, one fan-out over all of it, and a check of every object.
+
+mod check;
+mod report;
+mod upload;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Context as _, bail};
+use aws_sdk_s3::Client;
+use clap::Args;
+use serde_json::json;
+use shared::destination::Destination;
+use shared::job::{Report, State};
+use shared::uri::S3Uri;
+
+use crate::emulator::{self, Emulator, Profile};
+use crate::s3::{Server, sdk};
+use crate::{dataset, stop};
+
+const SOURCE: &str = "s3://photos/album/";
+const DESTINATION: &str = "s3://photos-out/album/";
+
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Process the images of this folder, rather than sample photos
+    #[arg(long, value_name = "DIR", conflicts_with = "count")]
+    pub images: Option<PathBuf>,
+    /// How many sample photos
+    #[arg(long, default_value_t = dataset::COUNT)]
+    pub count: usize,
+    /// Leave the S3 server up afterwards, to look around
+    #[arg(long)]
+    pub keep: bool,
+    /// Run functions built without optimisation
+    #[arg(skip)]
+    pub dev: bool,
+}
+
+/// What a demo came to.
+#[derive(Debug)]
+pub struct Outcome {
+    pub report: Report,
+    pub checked: check::Checked,
+}
+
+/// Runs the demo for a person at a terminal.
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let keep = options.keep;
+    let demo = async {
+        let server = Server::start(0).await?;
+        let outcome = run_on(&server, options).await?;
+        anyhow::Ok((server, outcome))
+    };
+    // Dropping the demo half-way ends the server and, through its guard, the emulator.
+    let (server, outcome) = tokio::select! {
+        result = demo => result?,
+        () = stop::requested() => {
+            eprintln!("stopped");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    report::print(&outcome);
+    if keep {
+        report::print_look_around(&server, &outcome);
+        stop::requested().await;
+    }
+    Ok(if outcome.checked.is_right() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs the demo against a server, from its empty buckets to the check.
+pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome> {
+    let source: S3Uri = SOURCE.parse()?;
+    let destination: Destination = DESTINATION.parse::<S3Uri>()?.into();
+    server.store.create_bucket(&source.bucket);
+    server.store.create_bucket(&destination.bucket);
+    let s3 = Client::new(&server.sdk().await);
+
+    let profile = if options.dev { Profile::Dev } else { Profile::Release };
+    let cargo_lambda = emulator::cargo_lambda().await?;
+    println!("building the functions (a first build takes some minutes)");
+    Emulator::build(profile).await?;
+
+    let uploaded = match &options.images {
+        Some(folder) => {
+            println!("uploading the images of {} to {source}", folder.display());
+            upload::folder(&s3, &source, folder).await?
+        }
+        None => {
+            println!("making {} sample photos and uploading them to {source}", options.count);
+            upload::samples(&s3, &source, options.count).await?
+        }
+    };
+    if uploaded == 0 {
+        bail!("there is nothing to process");
+    }
+
+    let scratch = tempfile::tempdir().context("no folder for the log of cargo lambda watch")?;
+    let log = scratch.path().join("functions.log");
+    let processes = thread::available_parallelism().map_or(1, usize::from);
+    println!("starting cargo lambda watch with {processes} processes for each function");
+    let emulator = Emulator::start(&cargo_lambda, profile, processes, &server.environment(), &log).await?;
+    let job_id = "demo";
+    println!("invoking fanout: {source} to {}", destination.uri());
+    let lambda = aws_sdk_lambda::Client::new(&sdk(&emulator.endpoint()).await);
+    let request = json!({
+        "source": source,
+        "destination": destination.uri(),
+        "job_id": job_id,
+        "parallel": processes,
+    });
+    let result = watch::job(&s3, &lambda, &destination, job_id, &request).await;
+    emulator.stop().await?;
+    let report = match result {
+        Ok(report) => report,
+        Err(error) => {
+            let kept = scratch.keep().join("functions.log");
+            return Err(error.context(format!("what the functions said is in {}", kept.display())));
+        }
+    };
+    println!("checking every object of {source} against {}", destination.uri());
+    let mut checked = check::job(&s3, &source, &destination, &report).await?;
+    if report.listed != uploaded as u64 {
+        checked.wrong(format!("{uploaded} objects were uploaded, {} listed", report.listed));
+    }
+    if report.state != State::Completed {
+        checked.wrong(format!(
+            "the job is {:?}: {}",
+            report.state,
+            report.reason.as_deref().unwrap_or("no reason")
+        ));
+    }
+    Ok(Outcome { report, checked })
+}

@@ -1,0 +1,82 @@
+//! What a person at a terminal is told.
+
+use indicatif::{HumanBytes, HumanCount};
+
+use super::Outcome;
+use crate::s3::Server;
+
+/// Of all that went wrong, this many lines.
+const PROBLEMS: usize = 20;
+
+pub fn print(outcome: &Outcome) {
+    let Outcome { report, checked } = outcome;
+    let count = HumanCount;
+    println!();
+    println!(
+        "{} images in {:.1} s: {:.0} images/s, {:.2} ms of CPU each",
+        count(report.ok + report.failed),
+        report.elapsed_ms as f64 / 1000.0,
+        report.images_per_second,
+        report.cpu_ms_per_image
+    );
+    println!(
+        "  found      {} with EXIF, {} without, {} failed, {} ignored",
+        count(report.with_exif),
+        count(report.ok - report.with_exif),
+        count(report.failed),
+        count(report.ignored)
+    );
+    for (class, times) in &report.failures {
+        println!("             {} {class}", count(*times));
+    }
+    println!(
+        "  requests   {} LIST, {} GET, {} COPY, {} PUT, {} Invoke; {} throttled",
+        count(report.requests.list),
+        count(report.requests.get),
+        count(report.requests.copy),
+        count(report.requests.put),
+        count(report.requests.invoke),
+        count(report.throttled)
+    );
+    println!(
+        "  bytes      {} in the source, {} read, {} written",
+        HumanBytes(report.bytes_listed),
+        HumanBytes(report.bytes_read),
+        HumanBytes(report.bytes_written)
+    );
+    let stages = &report.stages;
+    println!(
+        "  one image  download {:.1} ms, EXIF {:.2} ms, copy {:.1} ms (medians)",
+        stages.download.p50_ms, stages.exif.p50_ms, stages.upload.p50_ms
+    );
+    println!("  images     {}images/", report.destination);
+    println!("  records    {}records/job={}/", report.destination, report.job_id);
+    println!("  report     {}jobs/{}/job.json", report.destination, report.job_id);
+    println!("\nThree of the records:");
+    for line in &checked.samples {
+        println!("{line}");
+    }
+    println!();
+    if checked.is_right() {
+        println!(
+            "checked: {} images are byte for byte the same in source and destination, each has one record",
+            count(checked.identical as u64)
+        );
+        return;
+    }
+    eprintln!("{} things are wrong:", count(checked.problems.len() as u64));
+    for problem in checked.problems.iter().take(PROBLEMS) {
+        eprintln!("  {problem}");
+    }
+}
+
+pub fn print_look_around(server: &Server, outcome: &Outcome) {
+    let report = &outcome.report;
+    println!("\nThe S3 server stays up until Ctrl-C. In another terminal, with any S3 client:\n");
+    for (name, value) in server.environment() {
+        println!("export {name}={value}");
+    }
+    println!("aws s3 ls --recursive {} | head", report.destination);
+    println!("aws s3 cp {}jobs/{}/job.json -", report.destination, report.job_id);
+    println!("aws s3 cp --recursive {}records/ records/", report.destination);
+}

@@ -1,0 +1,65 @@
+//! Starting a job and watching it.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_sdk_lambda::error::DisplayErrorContext;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_s3::Client;
+use serde_json::Value;
+use shared::destination::Destination;
+use shared::job::Report;
+use shared::s3::{self, ObjectId};
+use tokio::time::sleep;
+
+use crate::commands::bar;
+
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Invokes fanout and shows how far its `job.json` says it is, until it answers.
+pub async fn job(
+    s3: &Client,
+    lambda: &aws_sdk_lambda::Client,
+    destination: &Destination,
+    job_id: &str,
+    request: &Value,
+) -> anyhow::Result<Report> {
+    tokio::select! {
+        report = invoke(lambda, request) => report,
+        never = show(s3, destination, job_id) => match never {},
+    }
+}
+
+async fn invoke(lambda: &aws_sdk_lambda::Client, request: &Value) -> anyhow::Result<Report> {
+    let output = lambda
+        .invoke()
+        .function_name("fanout")
+        .payload(Blob::new(request.to_string()))
+        .send()
+        .await
+        .map_err(|error| {
+            let body = error.raw_response().and_then(|response| response.body().bytes());
+            let body = String::from_utf8_lossy(body.unwrap_or_default()).into_owned();
+            anyhow::anyhow!("fanout could not be invoked: {} {body}", DisplayErrorContext(error))
+        })?;
+    let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
+    serde_json::from_slice(payload).with_context(|| format!("fanout answered {}", String::from_utf8_lossy(payload)))
+}
+
+/// Ends only by being dropped, which also takes the bar away.
+async fn show(s3: &Client, destination: &Destination, job_id: &str) -> std::convert::Infallible {
+    let file = ObjectId::any(&destination.bucket, destination.job(job_id));
+    let progress = bar(0, "images");
+    loop {
+        sleep(EVERY).await;
+        // Until the job has started there is no report to show.
+        let Ok((_, body)) = s3::get(s3, &file, None).await else {
+            continue;
+        };
+        let Ok(report) = serde_json::from_slice::<Report>(&body) else {
+            continue;
+        };
+        progress.set_length(report.listed - report.ignored);
+        progress.set_position(report.ok + report.skipped + report.failed);
+    }
+}

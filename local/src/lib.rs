@@ -1,0 +1,19 @@
+//! The developer's cloud: everything needed to run and test the functions on one machine. Never
+//! deployed.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`s3`] | an S3 server, in memory |
+//! | [`lambda`] | a Lambda endpoint in this process, for tests |
+//! | [`emulator`] | `cargo lambda watch`, found or installed, and run |
+//! | [`dataset`] | sample photos |
+//! | [`demo`] | the whole job, on this machine |
+//! | [`commands`] | the small commands of `cargo local` |
+
+pub mod commands;
+pub mod dataset;
+pub mod demo;
+pub mod emulator;
+pub mod lambda;
+pub mod s3;
+pub mod stop;
