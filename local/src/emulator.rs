@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// The version this project is tested with, a prebuilt wheel.
 const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
@@ -68,8 +68,17 @@ pub async fn cargo_lambda() -> anyhow::Result<PathBuf> {
 /// look at these variables (ring's does) would otherwise take every build from here for a new one.
 fn outside_cargo(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
-        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-        if name.to_str().is_some_and(|name| told.iter().any(|start| name.starts_with(start))) {
+        let told = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+            "CARGO_PRIMARY_",
+        ];
+        if name
+            .to_str()
+            .is_some_and(|name| told.iter().any(|start| name.starts_with(start)))
+        {
             command.env_remove(name);
         }
     }
@@ -103,11 +112,11 @@ pub enum Profile {
     Dev,
 }
 
-/// A running emulator with both functions. [`Emulator::stop`] ends it and them.
+/// A running emulator with both functions. It and they end when this is dropped.
 #[derive(Debug)]
 pub struct Emulator {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Emulator {
@@ -148,17 +157,16 @@ impl Emulator {
             .stdout(log_file.try_clone()?)
             .stderr(log_file)
             // A group of its own: Ctrl-C in the terminal reaches us alone, and we end it in order.
-            .process_group(0)
-            .kill_on_drop(true);
+            .process_group(0);
         if profile == Profile::Release {
             command.arg("--release");
         }
         let child = command.spawn().context("cargo lambda watch cannot be started")?;
         let mut emulator = Self { child, address };
-        if let Err(error) = emulator.until_listening().await {
-            emulator.stop().await?;
-            return Err(error.context(format!("what it said is in {}", log.display())));
-        }
+        emulator
+            .until_listening()
+            .await
+            .with_context(|| format!("what it said is in {}", log.display()))?;
         Ok(emulator)
     }
 
@@ -181,18 +189,24 @@ impl Emulator {
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
+}
 
-    /// Ends the emulator and its functions: by asking first, then by killing.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+/// Ends the emulator and its functions, also when the work with them is dropped half-way: by asking
+/// first, since only it knows the processes of its functions, then by killing.
+impl Drop for Emulator {
+    fn drop(&mut self) {
         let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else {
-            return Ok(());
+            return;
         };
-        // Its error is that the process is gone, which is what is wanted.
+        // An error of either signal is that the process is gone, which is what is wanted.
         let _ = kill_process(pid, Signal::INT);
-        if timeout(GOODBYE, self.child.wait()).await.is_err() {
-            let _ = kill_process_group(pid, Signal::KILL);
-            self.child.wait().await?;
+        let killed_at = Instant::now() + GOODBYE;
+        while let Ok(None) = self.child.try_wait() {
+            if Instant::now() >= killed_at {
+                let _ = kill_process_group(pid, Signal::KILL);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(())
     }
 }

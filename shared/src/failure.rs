@@ -1,7 +1,8 @@
 //! Why an object failed. Every error of S3 is classed here and nowhere else.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStreamError;
@@ -63,7 +64,7 @@ impl Failure {
     /// Classes an error of the SDK. `what` says which request, on what.
     pub fn of<E>(what: impl fmt::Display, error: &SdkError<E, HttpResponse>) -> Self
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
+        E: ProvideErrorMetadata + Error + 'static,
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
         let code = error.code();
@@ -72,42 +73,34 @@ impl Failure {
             SdkError::DispatchFailure(failure) if failure.is_timeout() => Class::Timeout,
             _ => class_of(code, status),
         };
-        let mut message = format!("{what}: ");
-        match (code, error.message()) {
-            (Some(code), Some(text)) => message += &format!("{code}: {text}"),
-            (Some(code), None) => message += code,
-            (None, _) => {
-                message += &error.to_string();
-                let mut source = error.source();
-                while let Some(cause) = source {
-                    message += &format!(": {cause}");
-                    source = cause.source();
-                }
-                if let Some(status) = status {
-                    message += &format!(" (HTTP {status})");
-                }
-            }
-        }
+        let message = match (code, error.message(), status) {
+            (Some(code), Some(text), _) => format!("{what}: {code}: {text}"),
+            (Some(code), None, _) => format!("{what}: {code}"),
+            (None, _, Some(status)) => format!("{what}: {} (HTTP {status})", with_causes(error)),
+            (None, _, None) => format!("{what}: {}", with_causes(error)),
+        };
         Self { class, message }
     }
 
     /// Classes an error while a body was received.
     pub fn of_body(what: impl fmt::Display, error: &ByteStreamError) -> Self {
-        let mut causes = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            causes += &format!(": {cause}");
-            source = cause.source();
-        }
-        let class = if causes.contains("checksum") {
-            Class::Corrupt
-        } else if causes.contains("minimum throughput") || causes.contains("timeout") || causes.contains("timed out") {
-            Class::Timeout
-        } else {
-            Class::Corrupt
-        };
+        let causes = with_causes(error);
+        let class =
+            if causes.contains("minimum throughput") || causes.contains("timeout") || causes.contains("timed out") {
+                Class::Timeout
+            } else {
+                Class::Corrupt
+            };
         Self::new(class, format!("{what}: {causes}"))
     }
+}
+
+/// An error and all that led to it, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let causes: Vec<String> = successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect();
+    causes.join(": ")
 }
 
 /// Codes as S3 documents them under "Error responses"; the status decides where S3 sends no body

@@ -16,7 +16,7 @@ pub struct SettingError {
 }
 
 impl SettingError {
-    pub fn new(name: &'static str, problem: impl ToString) -> Self {
+    pub fn new(name: &'static str, problem: impl std::fmt::Display) -> Self {
         Self {
             name,
             problem: problem.to_string(),

@@ -15,7 +15,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub fn bad(field: &str, problem: impl ToString) -> Self {
+    pub fn bad(field: &str, problem: impl std::fmt::Display) -> Self {
         Self::BadRequest {
             field: field.to_owned(),
             problem: problem.to_string(),

@@ -185,9 +185,8 @@ impl Invoker<'_> {
             what = format!("{what}: {:.300}", String::from_utf8_lossy(body));
         }
         match status {
-            429 => Answer::NotRun(what),
-            // A function that is being updated or woken up: soon ready again.
-            409 => Answer::NotRun(what),
+            // No room; or a function that is being updated or woken up, and soon ready again.
+            429 | 409 => Answer::NotRun(what),
             400..=499 => Answer::Refused(what),
             _ => Answer::Lost(what),
         }

@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn what_is_left_out_is_counted() {
         let mut planner = planner(10, 100);
-        let planned = planner.page(vec![listed("a.jpg", 5), listed("b.txt", 7), listed("c.jpg", 0)]);
-        assert_eq!((planned.listed, planned.ignored, planned.bytes), (3, 2, 12));
+        let page = planner.page(vec![listed("a.jpg", 5), listed("b.txt", 7), listed("c.jpg", 0)]);
+        assert_eq!((page.listed, page.ignored, page.bytes), (3, 2, 12));
         assert_eq!(planner.rest().unwrap().len(), 1);
     }
 }

@@ -121,7 +121,7 @@ fn s3(event: S3Event) -> Result<Created, Error> {
     Ok(created)
 }
 
-/// The detail of an `EventBridge` event from S3 ("Using EventBridge" in the S3 User Guide).
+/// The detail of an `EventBridge` event from S3 ("Using `EventBridge`" in the S3 User Guide).
 #[derive(Debug, Serialize, Deserialize)]
 struct Detail {
     bucket: DetailBucket,

@@ -124,8 +124,7 @@ async fn chunk(app: &App, request: ChunkRequest, deadline: Instant) -> Result<Ch
             .pipeline
             .destination
             .records(&request.job_id, request.chunk, request.attempt);
-        let bucket = &run.pipeline.destination.bucket;
-        match commit::chunk(&run.pipeline.s3, bucket, &key, &counted.records).await {
+        match commit::chunk(&run.pipeline, &key, &counted.records).await {
             Ok(Written::New) => {}
             Ok(Written::Exists) => {
                 return Err(Error::GivenUp {
@@ -199,8 +198,7 @@ async fn created_objects(app: &App, created: Created, deadline: Instant) -> Resu
     if app.config.records == Records::Ndjson {
         for outcome in &mut outcomes {
             if let Outcome::Ok(processed) = outcome
-                && let Err(failure) =
-                    commit::event(&run.pipeline.s3, &run.pipeline.destination, &processed.record).await
+                && let Err(failure) = commit::event(&run.pipeline, &processed.record).await
             {
                 *outcome = Outcome::Failed(failure);
             }
@@ -308,7 +306,7 @@ impl Run {
             bytes_read: self.pipeline.bytes_read.load(Relaxed),
             bytes_written: self.pipeline.bytes_written.load(Relaxed),
             elapsed_ms: millis(self.started.elapsed()),
-            cpu_ms: millis(cpu_time() - self.cpu_at_start),
+            cpu_ms: millis(cpu_time().saturating_sub(self.cpu_at_start)),
             ..Usage::default()
         };
         for outcome in outcomes {

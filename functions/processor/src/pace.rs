@@ -22,13 +22,14 @@ impl Pace {
 
     /// Waits for the next slot.
     pub async fn slot(&self) {
-        let slot = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let slot = (*next).max(Instant::now());
-            *next = slot + self.spacing;
-            slot
-        };
-        sleep_until(slot).await;
+        sleep_until(self.take(Instant::now())).await;
+    }
+
+    fn take(&self, now: Instant) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = (*next).max(now);
+        *next = slot + self.spacing;
+        slot
     }
 }
 
@@ -36,19 +37,12 @@ impl Pace {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn slots_are_evenly_spaced_and_do_not_add_up() {
+    #[test]
+    fn slots_are_evenly_spaced_and_do_not_add_up() {
         let pace = Pace::new(100.0);
-        let start = Instant::now();
-        for _ in 0..51 {
-            pace.slot().await;
-        }
-        assert_eq!(start.elapsed().as_millis(), 500);
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let start = Instant::now();
-        for _ in 0..11 {
-            pace.slot().await;
-        }
-        assert_eq!(start.elapsed().as_millis(), 100);
+        let start = Instant::now() + Duration::from_secs(1);
+        let slots = |now: Instant| [0; 4].map(|_| (pace.take(now) - start).as_millis());
+        assert_eq!(slots(start), [0, 10, 20, 30]);
+        assert_eq!(slots(start + Duration::from_secs(5)), [5000, 5010, 5020, 5030]);
     }
 }

@@ -85,7 +85,12 @@ fn account(report: &Report, checked: &mut Checked) {
 }
 
 /// Each failed key is written down with its reason.
-async fn failures(s3: &Client, destination: &Destination, report: &Report, checked: &mut Checked) -> anyhow::Result<()> {
+async fn failures(
+    s3: &Client,
+    destination: &Destination,
+    report: &Report,
+    checked: &mut Checked,
+) -> anyhow::Result<()> {
     let mut written = 0;
     for key in keys(s3, &destination.bucket, &destination.failed_folder(&report.job_id)).await? {
         let (_, body) = s3::get(s3, &ObjectId::any(&destination.bucket, key), None).await?;

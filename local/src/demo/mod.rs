@@ -56,7 +56,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         let outcome = run_on(&server, options).await?;
         anyhow::Ok((server, outcome))
     };
-    // Dropping the demo half-way ends the server and, through its guard, the emulator.
+    // Dropping the demo half-way ends the server and the emulator.
     let (server, outcome) = tokio::select! {
         result = demo => result?,
         () = stop::requested() => {
@@ -89,15 +89,12 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     println!("building the functions (a first build takes some minutes)");
     Emulator::build(profile).await?;
 
-    let uploaded = match &options.images {
-        Some(folder) => {
-            println!("uploading the images of {} to {source}", folder.display());
-            upload::folder(&s3, &source, folder).await?
-        }
-        None => {
-            println!("making {} sample photos and uploading them to {source}", options.count);
-            upload::samples(&s3, &source, options.count).await?
-        }
+    let uploaded = if let Some(folder) = &options.images {
+        println!("uploading the images of {} to {source}", folder.display());
+        upload::folder(&s3, &source, folder).await?
+    } else {
+        println!("making {} sample photos and uploading them to {source}", options.count);
+        upload::samples(&s3, &source, options.count).await?
     };
     if uploaded == 0 {
         bail!("there is nothing to process");
@@ -118,7 +115,7 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
         "parallel": processes,
     });
     let result = watch::job(&s3, &lambda, &destination, job_id, &request).await;
-    emulator.stop().await?;
+    drop(emulator);
     let report = match result {
         Ok(report) => report,
         Err(error) => {

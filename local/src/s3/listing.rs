@@ -6,6 +6,7 @@ use std::ops::Bound;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass};
 use s3s::{S3Result, s3_error};
+use shared::key;
 
 use super::store::Bucket;
 
@@ -28,8 +29,9 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     let max_keys = input.max_keys.unwrap_or(MAX_KEYS).clamp(0, MAX_KEYS);
-    // Our continuation token is the last key or common prefix of the page before, in hexadecimal.
-    let resumed = input.continuation_token.as_deref().map(from_hex).transpose()?;
+    // Our continuation token is the last key or common prefix of the page before, encoded.
+    let resumed = input.continuation_token.as_deref().map(key::decode).transpose();
+    let resumed = resumed.map_err(|_| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?;
     let after = resumed.as_deref().or(input.start_after.as_deref());
 
     let mut contents = Vec::new();
@@ -82,7 +84,7 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
                 .collect(),
         ),
         is_truncated: Some(truncated),
-        next_continuation_token: last.filter(|_| truncated).map(to_hex),
+        next_continuation_token: last.filter(|_| truncated).map(encode),
         continuation_token: input.continuation_token.clone(),
         name: Some(input.bucket.clone()),
         prefix: Some(encoded(prefix)),
@@ -96,19 +98,4 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
 
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string().replace("%20", "+")
-}
-
-fn to_hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(token: &str) -> S3Result<String> {
-    let digits = token.as_bytes();
-    let bytes: Option<Vec<u8>> = digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    bytes
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
 }

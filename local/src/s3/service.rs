@@ -5,7 +5,13 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::{TryStreamExt, stream};
-use s3s::dto::*;
+use s3s::dto::{
+    Bucket, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, CreateBucketInput, CreateBucketOutput,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ETagCondition,
+    GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput,
+    HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, MetadataDirective, PutObjectInput, PutObjectOutput, StorageClass, StreamingBlob,
+};
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::faults::Faults;

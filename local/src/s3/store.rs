@@ -47,9 +47,8 @@ impl Object {
     #[must_use]
     pub fn new(body: Bytes, headers: Headers) -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let digest = Md5::digest(&body);
         Self {
-            etag: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            etag: hex::encode(Md5::digest(&body)),
             last_modified: UNIX_EPOCH + Duration::from_secs(since_1970.as_secs()),
             headers,
             storage_class: None,

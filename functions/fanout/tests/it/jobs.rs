@@ -42,7 +42,9 @@ async fn awkward_keys_go_all_the_way() {
         "\u{1}\u{fffd}.jpg",
     ];
     let cloud = Cloud::start().await;
-    keys.iter().for_each(|key| cloud.put(key, TINY_WITH_EXIF));
+    for key in keys {
+        cloud.put(key, TINY_WITH_EXIF);
+    }
     let report = cloud.run(json!({})).await.unwrap();
     assert_eq!((report.ok, report.with_exif), (9, 9), "{report:?}");
     cloud.check(&report);
@@ -59,9 +61,9 @@ async fn awkward_keys_go_all_the_way() {
 #[tokio::test]
 async fn a_plain_prefix_matches_as_in_s3() {
     let cloud = Cloud::start().await;
-    ["2024/a.jpg", "2024-old/b.jpg", "2023/c.jpg"]
-        .iter()
-        .for_each(|key| cloud.put(key, &TINY));
+    for key in ["2024/a.jpg", "2024-old/b.jpg", "2023/c.jpg"] {
+        cloud.put(key, &TINY);
+    }
     let report = cloud.run(json!({"source": "s3://photos/2024"})).await.unwrap();
     assert_eq!(report.ok, 2);
     let images = cloud.server.store.keys("photos-out", "images/");

@@ -229,7 +229,7 @@ async fn a_front_that_does_not_settle_the_exif_is_read_on() {
 
 /// A photo whose EXIF comes after this many bytes of other segments.
 fn exif_after(bytes: usize) -> Vec<u8> {
-    let filler = [&[0xFF, 0xE2, 0x80, 0x02][..], &[0; 0x8000]].concat();
+    let filler = [&[0xFF, 0xE2, 0x80, 0x02][..], &vec![0; 0x8000]].concat();
     let fillers = filler.repeat(bytes / filler.len() + 1);
     [&PHOTOS[0][..2], &fillers, &PHOTOS[0][2..]].concat()
 }

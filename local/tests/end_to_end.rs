@@ -1,0 +1,112 @@
+//! Both functions under the real `cargo lambda watch`, as a user runs them.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use local::dataset;
+use local::demo::{self, Options};
+use local::emulator::{self, Emulator, Profile};
+use local::s3::{Headers, Object, Server};
+use serde_json::Value;
+use shared::job::State;
+use tokio::process::Command;
+
+/// The emulator, or `None` where it can be neither found nor installed.
+async fn cargo_lambda() -> Option<PathBuf> {
+    match emulator::cargo_lambda().await {
+        Ok(program) => Some(program),
+        Err(error) => {
+            eprintln!("left out: {error:#}");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_demo_finds_nothing_wrong() {
+    if cargo_lambda().await.is_none() {
+        return;
+    }
+    let server = Server::start(0).await.unwrap();
+    let options = Options {
+        images: None,
+        count: 120,
+        keep: false,
+        dev: true,
+    };
+    let outcome = demo::run_on(&server, options).await.unwrap();
+    assert!(outcome.checked.is_right(), "{:#?}", outcome.checked.problems);
+    assert_eq!((outcome.report.state, outcome.report.ok), (State::Completed, 120));
+    assert_eq!((outcome.checked.identical, outcome.checked.records), (120, 120));
+    assert!(outcome.report.with_exif > 100, "{}", outcome.report.with_exif);
+}
+
+#[tokio::test]
+async fn every_sample_event_works_as_the_readme_says() {
+    let Some(cargo_lambda) = cargo_lambda().await else {
+        return;
+    };
+    let server = Server::start(0).await.unwrap();
+    server.store.create_bucket("photos-out");
+    for (index, key) in ["IMG_00000.jpg", "IMG_00001.jpg", "été 2026/1+1 café.jpg"]
+        .iter()
+        .enumerate()
+    {
+        let photo = dataset::photo(index % 2).unwrap();
+        server
+            .store
+            .load("photos", key, Object::new(photo.into(), Headers::default()));
+    }
+    Emulator::build(Profile::Dev).await.unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let mut environment = server.environment();
+    environment.push(("DESTINATION", "s3://photos-out/".to_owned()));
+    let log = scratch.path().join("functions.log");
+    let emulator = Emulator::start(&cargo_lambda, Profile::Dev, 1, &environment, &log)
+        .await
+        .unwrap();
+
+    let mut answers = Vec::new();
+    for (function, event, ok) in [
+        ("processor", "s3-put.json", 1),
+        ("processor", "s3-put-encoded-key.json", 1),
+        ("processor", "eventbridge-object-created.json", 1),
+        ("processor", "processor-chunk.json", 2),
+        ("fanout", "fanout-run.json", 3),
+    ] {
+        answers.push((event, ok, invoke(&cargo_lambda, &emulator, function, event).await));
+    }
+    drop(emulator);
+    for (event, ok, answer) in answers {
+        assert_eq!(answer["ok"], ok, "{event}: {answer}");
+        assert_eq!(answer["with_exif"], ok, "{event}: {answer}");
+    }
+    let copies = server.store.keys("photos-out", "images/");
+    assert_eq!(
+        copies,
+        [
+            "images/IMG_00000.jpg",
+            "images/IMG_00001.jpg",
+            "images/été 2026/1+1 café.jpg"
+        ]
+    );
+}
+
+/// `cargo lambda invoke FUNCTION --data-file events/EVENT`, against the emulator's port.
+async fn invoke(cargo_lambda: &Path, emulator: &Emulator, function: &str, event: &str) -> Value {
+    let output = Command::new(cargo_lambda)
+        .current_dir(emulator::workspace())
+        .args(["lambda", "invoke", function, "--data-file", &format!("events/{event}")])
+        .args(["--invoke-address", &emulator.address.ip().to_string()])
+        .args(["--invoke-port", &emulator.address.port().to_string()])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{event}: {text} {error}");
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{event}: {text} {error}"))
+}
