@@ -64,7 +64,7 @@ impl Cloud {
         Self {
             app: App {
                 config: Config::load(&|_| None).unwrap(),
-                lambda: invoke_client(&lambda_sdk, Duration::from_secs(30)).unwrap(),
+                lambda: invoke_client(&lambda_sdk, Duration::from_secs(300)).unwrap(),
                 sdk: server.sdk().await,
             },
             server,
