@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 /// The version this project is tested with, a prebuilt wheel.
@@ -43,7 +44,10 @@ pub async fn cargo_lambda() -> anyhow::Result<PathBuf> {
     if works(&on_path).await {
         return Ok(on_path);
     }
-    let environment = target().join("tools").join(CARGO_LAMBDA.replace("==", "-"));
+    let tools = target().join("tools");
+    // Tests run side by side: one installs, the others wait for it.
+    let _lock = lock(tools.clone()).await?;
+    let environment = tools.join(CARGO_LAMBDA.replace("==", "-"));
     let installed = environment.join("bin/cargo-lambda");
     if works(&installed).await {
         return Ok(installed);
@@ -62,6 +66,17 @@ pub async fn cargo_lambda() -> anyhow::Result<PathBuf> {
         .with_context(|| format!("{CARGO_LAMBDA} could not be installed"))?;
     ensure!(works(&installed).await, "{} does not run", installed.display());
     Ok(installed)
+}
+
+/// Waits until no other process installs tools; the lock ends with the file.
+async fn lock(tools: PathBuf) -> anyhow::Result<File> {
+    spawn_blocking(move || {
+        std::fs::create_dir_all(&tools)?;
+        let file = File::create(tools.join("lock"))?;
+        file.lock()?;
+        Ok(file)
+    })
+    .await?
 }
 
 /// Takes away what `cargo run` and `cargo test` tell their child about its package. Build scripts that

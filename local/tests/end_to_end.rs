@@ -13,10 +13,11 @@ use serde_json::Value;
 use shared::job::State;
 use tokio::process::Command;
 
-/// The emulator, or `None` where it can be neither found nor installed.
+/// The emulator, or `None` where it can be neither found nor installed. In CI it must be there.
 async fn cargo_lambda() -> Option<PathBuf> {
     match emulator::cargo_lambda().await {
         Ok(program) => Some(program),
+        Err(error) if std::env::var_os("CI").is_some() => panic!("{error:#}"),
         Err(error) => {
             eprintln!("left out: {error:#}");
             None
