@@ -50,17 +50,7 @@ impl Destination {
     /// Where the processed image goes; `None` when S3 would refuse the key as too long.
     #[must_use]
     pub fn image(&self, relative_key: &str) -> Option<String> {
-        self.fitting("images/", relative_key, "")
-    }
-
-    /// Where the record of one image goes when records are sidecars.
-    #[must_use]
-    pub fn sidecar(&self, relative_key: &str) -> Option<String> {
-        self.fitting("sidecars/", relative_key, ".json")
-    }
-
-    fn fitting(&self, folder: &str, relative_key: &str, suffix: &str) -> Option<String> {
-        let key = format!("{}{folder}{relative_key}{suffix}", self.folder);
+        let key = format!("{}images/{relative_key}", self.folder);
         (key.len() <= key::MAX_BYTES).then_some(key)
     }
 
@@ -139,7 +129,6 @@ mod tests {
     fn keys_are_made_below_the_folder() {
         let out = destination("s3://out/2024");
         assert_eq!(out.image("a//b.jpg").unwrap(), "2024/images/a//b.jpg");
-        assert_eq!(out.sidecar("a.jpg").unwrap(), "2024/sidecars/a.jpg.json");
         assert_eq!(
             out.records("j1", 17, "1-23".parse().unwrap()),
             "2024/records/job=j1/17-1-23.ndjson"

@@ -146,8 +146,8 @@ impl<'a> Account<'a> {
         s3::create(s3, &destination.bucket, &destination.job(&self.job.id), JSON, body).await
     }
 
-    /// Replaces `job.json`; first the failed keys go to their files, so that a report never counts
-    /// failures that are written nowhere.
+    /// Replaces `job.json`. Failed keys go to their files first: some wait in memory while the job runs,
+    /// none once it has ended.
     pub async fn save(&mut self, s3: &Client, report: &Report) -> Result<(), Failure> {
         let last = report.state != State::Running;
         if self.failed_keys.len() >= FAILED_KEYS_A_FILE || (last && !self.failed_keys.is_empty()) {

@@ -6,7 +6,7 @@
 //! sent again; if not, the processor can no longer commit, and whatever it did counts for nothing.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -35,7 +35,7 @@ const ATTEMPTS: u32 = 4;
 /// ten minutes.
 const THROTTLED_ATTEMPTS: u32 = 60;
 
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// A client for synchronous invocations: they are silent for minutes, so connections are kept alive
@@ -71,6 +71,8 @@ pub struct Invoker<'a> {
     pub invocations: AtomicU64,
     /// Attempts that Lambda had no room for.
     pub throttled: AtomicU64,
+    /// Set when nothing more is to be started: no attempt is repeated then.
+    pub stopped: AtomicBool,
 }
 
 /// What became of a chunk.
@@ -100,7 +102,8 @@ enum Answer {
 }
 
 impl Invoker<'_> {
-    /// Sends a chunk until each of its keys is settled or has used up its attempts.
+    /// Sends a chunk until each of its keys is settled or has used up its attempts. Keys that are open
+    /// when the job is stopped stay pending.
     pub async fn settle(&self, chunk: Chunk) -> Settled {
         let mut settled = Settled::default();
         let mut left = chunk.objects;
@@ -141,6 +144,9 @@ impl Invoker<'_> {
             };
             if lost == ATTEMPTS || throttled == THROTTLED_ATTEMPTS {
                 settled.fail(left, class, &error);
+                return settled;
+            }
+            if self.stopped.load(Relaxed) {
                 return settled;
             }
             tokio::time::sleep(wait(lost + throttled)).await;
@@ -293,7 +299,9 @@ fn contradiction(response: &ChunkResponse, request: &ChunkRequest) -> Option<Str
             return Some(format!("key {key:?} was not sent, or has two outcomes"));
         }
     }
-    let done = response.ok.checked_add(response.skipped)?;
+    let Some(done) = response.ok.checked_add(response.skipped) else {
+        return Some("its counters overflow".to_owned());
+    };
     (done != open.len() as u64 || response.with_exif > response.ok).then(|| {
         format!(
             "{done} of {} objects are said to be done, {} have another outcome",

@@ -53,7 +53,7 @@ pub struct Job {
     pub records: Records,
     pub chunk_keys: usize,
     pub chunk_bytes: u64,
-    /// Processor invocations in flight.
+    /// Processor invocations in flight. Each holds a connection, of 1,024 file descriptors in all.
     pub parallel: usize,
     /// Images in flight in each invocation.
     pub concurrency: usize,
@@ -118,9 +118,8 @@ impl Request {
         let min_bytes = request.min_bytes.unwrap_or(1);
         let max_bytes = within("max_bytes", request.max_bytes, filter::MAX_BYTES, min_bytes, u64::MAX)?;
         let exclude = request.exclude.unwrap_or_default();
-        let compiled = |include, exclude| Names::new(include, exclude);
-        compiled(request.include.as_deref(), &[]).map_err(|error| Error::bad("include", error))?;
-        let names = compiled(request.include.as_deref(), &exclude).map_err(|error| Error::bad("exclude", error))?;
+        Names::new(request.include.as_deref(), &[]).map_err(|error| Error::bad("include", error))?;
+        let names = Names::new(request.include.as_deref(), &exclude).map_err(|error| Error::bad("exclude", error))?;
         let modified_after = request.modified_after.as_deref().map(date_time).transpose()?;
 
         Ok(Job {
@@ -137,7 +136,7 @@ impl Request {
             records: request.records.unwrap_or_default(),
             chunk_keys: within("chunk_keys", request.chunk_keys, 500, 1, 10_000)?,
             chunk_bytes: within("chunk_bytes", request.chunk_bytes, 256 * 1024 * 1024, 1, u64::MAX)?,
-            parallel: within("parallel", request.parallel, 32, 1, 1_000)?,
+            parallel: within("parallel", request.parallel, 32, 1, 900)?,
             concurrency: within("concurrency", request.concurrency, 64, 1, 900)?,
             max_requests_per_second: request
                 .max_requests_per_second
@@ -252,7 +251,7 @@ mod tests {
             ("skip_current", json!(true), "skip_current: only false"),
             ("chunk_keys", json!(0), "chunk_keys: 0 is not within 1 to 10000"),
             ("chunk_bytes", json!(0), "chunk_bytes: 0 is not within"),
-            ("parallel", json!(1001), "parallel: 1001 is not within 1 to 1000"),
+            ("parallel", json!(901), "parallel: 901 is not within 1 to 900"),
             ("concurrency", json!(901), "concurrency: 901 is not within 1 to 900"),
             (
                 "max_requests_per_second",

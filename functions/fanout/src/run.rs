@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -13,7 +13,7 @@ use shared::chunk::ObjectRef;
 use shared::failure::{Class, Failure};
 use shared::job::{Report, State};
 use shared::s3::{self, Meter, ObjectId, Written};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::App;
 use crate::account::Account;
@@ -26,13 +26,15 @@ use crate::request::Job;
 /// How often `job.json` tells how far the job is.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
+const REPORT_WITHIN: Duration = Duration::from_secs(2);
+
 /// Before the deadline: from 90 s on nothing is started, so that what is in flight can end; from 10 s
 /// on nothing is waited for.
 const LAST_START: Duration = Duration::from_secs(90);
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
 /// How often a chunk may come back with nothing done before its keys are failed.
-const RETURNS: u32 = 5;
+const RETURNS: u32 = 2;
 
 /// Runs a job to its end, or until it can go no further. What was wrong before anything was done is an
 /// error; all that happens later is in the report.
@@ -57,6 +59,7 @@ pub async fn run(app: &App, job: Job, deadline: Instant) -> Result<Report, Error
         generation: account.generation,
         invocations: AtomicU64::new(0),
         throttled: AtomicU64::new(0),
+        stopped: AtomicBool::new(false),
     };
     let mut run = Run {
         invoker: &invoker,
@@ -130,9 +133,10 @@ impl Run<'_> {
                 },
                 _ = report.tick() => self.report().await,
                 () = sleep_until(deadline - LAST_START), if self.stopped.is_none() => {
-                    self.stop("the function's time was up".to_owned());
+                    let listing = if listing { ", and the listing was not finished" } else { "" };
+                    self.stop(format!("the function's time was up{listing}"));
                 }
-                () = sleep_until(deadline - LAST_WAIT) => return,
+                () = sleep_until(deadline - LAST_WAIT), if self.stopped.is_some() => return,
             }
         }
     }
@@ -179,6 +183,7 @@ impl Run<'_> {
 
     /// Lets what is in flight end and starts nothing more. The first reason counts.
     fn stop(&mut self, reason: String) {
+        self.invoker.stopped.store(true, Relaxed);
         self.stopped.get_or_insert(reason);
     }
 
@@ -191,8 +196,11 @@ impl Run<'_> {
     async fn report(&mut self) {
         self.count_invocations();
         let report = self.account.report(State::Running, None);
-        if let Err(failure) = self.account.save(self.invoker.s3, &report).await {
-            warn!(%failure, "job.json was not updated");
+        // Meanwhile the loop stands still, so it must not take long.
+        match timeout(REPORT_WITHIN, self.account.save(self.invoker.s3, &report)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => warn!(%failure, "job.json was not updated"),
+            Err(_) => warn!("job.json was not updated in time"),
         }
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use lambda_runtime::Diagnostic;
-use lambda_runtime::tracing::info;
+use lambda_runtime::tracing::{info, warn};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use shared::chunk::{ChunkRequest, ChunkResponse, FailedKey, Usage};
@@ -223,6 +223,10 @@ async fn created_objects(app: &App, created: Created, deadline: Instant) -> Resu
         cpu_ms = response.usage.cpu_ms,
         "event processed"
     );
+    // Nobody reads the answer to an event, so the log has to tell.
+    for failed in &response.failed {
+        warn!(key = failed.key, class = %failed.class, error = failed.error, "object failed");
+    }
     again(&response)?;
     Ok(response)
 }
@@ -254,7 +258,7 @@ fn again(response: &EventResponse) -> Result<(), Error> {
         response
             .unprocessed
             .iter()
-            .map(|key| format!("{key}: not started in time")),
+            .map(|key| format!("{key}: not done in time")),
     );
     match reasons.next() {
         None => Ok(()),
@@ -331,6 +335,9 @@ fn cpu_time() -> Duration {
     )
 }
 
+/// Of an error message this much is answered, so that an answer with many stays below Lambda's 6 MB.
+const MAX_ERROR_CHARS: usize = 300;
+
 /// The outcomes, sorted out.
 struct Counted<'a> {
     records: Vec<&'a Record>,
@@ -357,7 +364,7 @@ impl<'a> Counted<'a> {
                 Outcome::Failed(failure) => counted.failed.push(FailedKey {
                     key: key(),
                     class: failure.class,
-                    error: failure.message.clone(),
+                    error: failure.message.chars().take(MAX_ERROR_CHARS).collect(),
                 }),
                 Outcome::Unprocessed => counted.unprocessed.push(key()),
             }

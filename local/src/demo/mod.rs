@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use std::thread;
 
 use anyhow::{Context as _, bail};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use clap::Args;
 use serde_json::json;
@@ -107,7 +109,12 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     let emulator = Emulator::start(&cargo_lambda, profile, processes, &server.environment(), &log).await?;
     let job_id = "demo";
     println!("invoking fanout: {source} to {}", destination.uri());
-    let lambda = aws_sdk_lambda::Client::new(&sdk(&emulator.endpoint()).await);
+    // A job answers when it is done: not to be cut short, nor started twice.
+    let lambda = aws_sdk_lambda::config::Builder::from(&sdk(&emulator.endpoint()).await)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::disabled())
+        .build();
+    let lambda = aws_sdk_lambda::Client::from_conf(lambda);
     let request = json!({
         "source": source,
         "destination": destination.uri(),

@@ -7,6 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
+use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
@@ -52,11 +53,19 @@ struct Counts {
 
 impl Meter {
     /// A client whose requests are counted here. Connections are shared by all clients of `config`.
+    ///
+    /// By default the SDK stops retrying after about a hundred throttles in a process, which would fail
+    /// images for a throttle that passes: here every request has all its attempts.
     #[must_use]
     pub fn s3(&self, config: &SdkConfig) -> Client {
         Client::from_conf(
             aws_sdk_s3::config::Builder::from(config)
                 .interceptor(self.clone())
+                .retry_partition(
+                    RetryPartition::custom("s3")
+                        .token_bucket(TokenBucket::unlimited())
+                        .build(),
+                )
                 .build(),
         )
     }

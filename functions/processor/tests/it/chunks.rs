@@ -295,6 +295,31 @@ async fn throttles_that_pass_fail_nothing_and_are_counted() {
 }
 
 #[tokio::test]
+async fn a_storm_of_throttles_fails_nothing() {
+    let cloud = Cloud::start(&[]).await;
+    let objects: Vec<Value> = (0..130)
+        .map(|n| cloud.put(&format!("{n}.jpg"), &PHOTOS[0][..20]))
+        .collect();
+    // More than the hundred after which the SDK, left to itself, would retry no more.
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: String::new(),
+        code: S3ErrorCode::SlowDown,
+        after: 0,
+        times: 130,
+    });
+    let mut request = chunk("none", &objects);
+    request["concurrency"] = json!(130);
+    let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+    assert_eq!(
+        (response.ok, response.usage.throttled),
+        (130, 130),
+        "{:?}",
+        response.failed
+    );
+}
+
+#[tokio::test]
 async fn what_does_not_fit_into_the_time_is_handed_back() {
     let cloud = Cloud::start(&[]).await;
     let object = cloud.put("a.jpg", PHOTOS[0].clone());
