@@ -8,7 +8,7 @@ use shared::chunk::{ChunkRequest, FailedKey, Usage};
 use shared::key;
 use shared::s3::{ObjectId, unquoted};
 
-use crate::handler::Error;
+use crate::error::Error;
 
 /// What an invocation asks for.
 #[derive(Debug)]

@@ -2,23 +2,22 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use lambda_runtime::Diagnostic;
 use lambda_runtime::tracing::{info, warn};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use shared::chunk::{ChunkRequest, ChunkResponse, FailedKey, Usage};
 use shared::deadline;
-use shared::destination::{Destination, Overlap};
-use shared::failure::Failure;
+use shared::destination::Destination;
 use shared::key;
 use shared::modes::{Images, Records};
 use shared::record::Record;
 use shared::s3::{Meter, ObjectId, Written};
-use shared::uri::{S3Uri, UriError};
+use shared::uri::S3Uri;
 use tokio::time::Instant;
 
 use crate::commit;
 use crate::config::{Config, MAX_CONCURRENCY};
+use crate::error::Error;
 use crate::event::{Created, Event, EventResponse, Ignored};
 use crate::in_flight::Memory;
 use crate::pace::Pace;
@@ -28,49 +27,6 @@ use crate::pipeline::{Image, Outcome, Pipeline};
 pub struct App {
     pub config: Config,
     pub sdk: SdkConfig,
-}
-
-/// Why a whole invocation failed. A single object never makes one fail, except that an event with
-/// objects that failed for a passing reason does, since that is how Lambda is told to send it again.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(
-        "unknown event: it has {0}; expected a chunk (objects), an S3 event (Records) or an EventBridge \
-         event (detail-type)"
-    )]
-    UnknownEvent(String),
-    #[error("{what}: {problem}")]
-    BadEvent { what: &'static str, problem: String },
-    #[error("chunk: source: {0}")]
-    Source(#[from] UriError),
-    #[error("{0}")]
-    Overlap(#[from] Overlap),
-    #[error("an event came in, but DESTINATION is not set: set it to s3://bucket/prefix/")]
-    NoDestination,
-    #[error("attempt {attempt} at chunk {chunk} was given up before it ended; what it did counts for nothing")]
-    GivenUp { chunk: u64, attempt: String },
-    #[error("the records could not be written: {0}")]
-    Commit(Failure),
-    #[error("{count} objects of the event are to be tried again, the first: {first}")]
-    TryAgain { count: usize, first: String },
-}
-
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Self {
-        let error_type = match error {
-            Error::UnknownEvent(_) => "UnknownEvent",
-            Error::BadEvent { .. } | Error::Source(_) => "BadEvent",
-            Error::Overlap(_) => "DestinationInsideSource",
-            Error::NoDestination => "NoDestination",
-            Error::GivenUp { .. } => "AttemptGivenUp",
-            Error::Commit(_) => "CommitFailed",
-            Error::TryAgain { .. } => "TryAgain",
-        };
-        Self {
-            error_type: error_type.to_owned(),
-            error_message: error.to_string(),
-        }
-    }
 }
 
 /// Handles one invocation. `deadline_ms` is since 1970, as Lambda gives it.

@@ -6,6 +6,7 @@
 
 mod commit;
 mod config;
+mod error;
 mod event;
 mod handler;
 mod in_flight;
@@ -13,5 +14,6 @@ mod pace;
 mod pipeline;
 
 pub use config::Config;
+pub use error::Error;
 pub use event::EventResponse;
-pub use handler::{App, Error, handle};
+pub use handler::{App, handle};

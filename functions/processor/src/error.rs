@@ -1,0 +1,47 @@
+use lambda_runtime::Diagnostic;
+use shared::destination::Overlap;
+use shared::failure::Failure;
+use shared::uri::UriError;
+
+/// Why a whole invocation failed. A single object never makes one fail, except that an event with
+/// objects that failed for a passing reason does, since that is how Lambda is told to send it again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "unknown event: it has {0}; expected a chunk (objects), an S3 event (Records) or an EventBridge \
+         event (detail-type)"
+    )]
+    UnknownEvent(String),
+    #[error("{what}: {problem}")]
+    BadEvent { what: &'static str, problem: String },
+    #[error("chunk: source: {0}")]
+    Source(#[from] UriError),
+    #[error("{0}")]
+    Overlap(#[from] Overlap),
+    #[error("an event came in, but DESTINATION is not set: set it to s3://bucket/prefix/")]
+    NoDestination,
+    #[error("attempt {attempt} at chunk {chunk} was given up before it ended; what it did counts for nothing")]
+    GivenUp { chunk: u64, attempt: String },
+    #[error("the records could not be written: {0}")]
+    Commit(Failure),
+    #[error("{count} objects of the event are to be tried again, the first: {first}")]
+    TryAgain { count: usize, first: String },
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        let error_type = match error {
+            Error::UnknownEvent(_) => "UnknownEvent",
+            Error::BadEvent { .. } | Error::Source(_) => "BadEvent",
+            Error::Overlap(_) => "DestinationInsideSource",
+            Error::NoDestination => "NoDestination",
+            Error::GivenUp { .. } => "AttemptGivenUp",
+            Error::Commit(_) => "CommitFailed",
+            Error::TryAgain { .. } => "TryAgain",
+        };
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
