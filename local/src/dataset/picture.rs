@@ -20,7 +20,7 @@ struct Disc {
 
 pub fn draw(rng: &mut impl Rng) -> Picture {
     // Three sizes in four are near the middle, so that files differ as in a real folder.
-    let long = 235 + rng.random_range(0..=152) + rng.random_range(0..=152);
+    let long = 236 + rng.random_range(0..=152) + rng.random_range(0..=152);
     let (width, height) = if rng.random_bool(0.7) {
         (long, long * 3 / 4)
     } else {
