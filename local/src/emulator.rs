@@ -8,7 +8,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
+use sysinfo::{ProcessRefreshKind, RefreshKind, System};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::task::spawn_blocking;
@@ -207,21 +208,48 @@ impl Emulator {
 }
 
 /// Ends the emulator and its functions, also when the work with them is dropped half-way: by asking
-/// first, since only it knows the processes of its functions, then by killing.
+/// first, then by killing what is left. Each function has a session of its own and may outlive the
+/// emulator, so they are looked up while it is still their parent.
 impl Drop for Emulator {
     fn drop(&mut self) {
-        let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else {
+        let Some(id) = self.child.id() else {
             return;
         };
-        // An error of either signal is that the process is gone, which is what is wanted.
-        let _ = kill_process(pid, Signal::INT);
+        let functions = descendants(id);
+        signal(id, Signal::INT);
         let killed_at = Instant::now() + GOODBYE;
         while let Ok(None) = self.child.try_wait() {
             if Instant::now() >= killed_at {
-                let _ = kill_process_group(pid, Signal::KILL);
-                return;
+                signal(id, Signal::KILL);
+                break;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        for function in functions {
+            signal(function, Signal::KILL);
+        }
     }
+}
+
+/// An error of a signal is that the process is gone, which is what is wanted.
+fn signal(id: u32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(id.cast_signed()) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// The processes that a process started, and those that they started.
+fn descendants(id: u32) -> Vec<u32> {
+    let processes = RefreshKind::nothing().with_processes(ProcessRefreshKind::nothing());
+    let system = System::new_with_specifics(processes);
+    let mut found = vec![id];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        let children = system.processes().iter().filter(|(_, process)| {
+            process.thread_kind().is_none() && process.parent().is_some_and(|id| id.as_u32() == parent)
+        });
+        found.extend(children.map(|(id, _)| id.as_u32()));
+        next += 1;
+    }
+    found.split_off(1)
 }
