@@ -1,11 +1,12 @@
 //! The small commands of `cargo local`.
 
+use std::fmt;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use shared::exif;
 use shared::record::{Origin, Record};
 use shared::uri::S3Uri;
@@ -103,8 +104,11 @@ pub fn dataset(out: &Path, count: usize) -> anyhow::Result<ExitCode> {
 /// Never: the template is a constant.
 #[must_use]
 pub fn bar(count: usize, what: &'static str) -> ProgressBar {
-    let template = "{msg:>9} {bar:40} {human_pos}/{human_len}  {per_sec:.0}  {elapsed}";
-    ProgressBar::new(count as u64)
-        .with_style(ProgressStyle::with_template(template).expect("the template is valid"))
-        .with_message(what)
+    let style = ProgressStyle::with_template("{msg:>9} {bar:40} {human_pos}/{human_len}  {rate}  {elapsed}")
+        .expect("the template is valid")
+        .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A bar that cannot be written is not worth failing for.
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        });
+    ProgressBar::new(count as u64).with_style(style).with_message(what)
 }
