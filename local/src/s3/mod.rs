@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use aws_config::{Region, SdkConfig};
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::config::Credentials;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
@@ -103,17 +103,15 @@ impl Server {
     }
 }
 
-/// The functions' own settings of the SDK, for a local endpoint.
+/// The functions' own settings of the SDK, for a local endpoint. Set before loading, it also wins over
+/// variables like `AWS_ENDPOINT_URL_S3`, which are set where functions are run by hand.
 pub async fn sdk(endpoint: &str) -> SdkConfig {
-    shared::s3::config()
-        .await
-        .into_builder()
+    shared::s3::loader()
         .endpoint_url(endpoint)
         .region(Region::from_static(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            ACCESS_KEY, SECRET_KEY, None, None, "local",
-        )))
-        .build()
+        .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local"))
+        .load()
+        .await
 }
 
 impl Drop for Server {

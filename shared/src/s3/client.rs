@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
@@ -14,6 +14,12 @@ const ATTEMPTS: u32 = 6;
 /// One attempt may take three minutes: a copy of 5 GB inside S3, or a whole image of 3 GB at 20 MB/s.
 /// A body that stalls is ended sooner, by the SDK's stalled-stream protection.
 pub async fn config() -> SdkConfig {
+    loader().load().await
+}
+
+/// The same before it is loaded, for callers that set more.
+#[must_use]
+pub fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -23,14 +29,11 @@ pub async fn config() -> SdkConfig {
                 .operation_attempt_timeout(Duration::from_secs(180))
                 .build(),
         )
-        .load()
-        .await
 }
 
 /// rustls over ring: half the size of the default TLS stack, and nothing to build but C that every
 /// cross-compiler takes.
-#[must_use]
-pub fn http_client() -> SharedHttpClient {
+fn http_client() -> SharedHttpClient {
     Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .build_https()

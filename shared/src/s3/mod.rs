@@ -6,7 +6,7 @@ mod meter;
 mod read;
 mod write;
 
-pub use client::{config, http_client};
+pub use client::{config, loader};
 pub use meter::{Meter, Requests};
 pub use read::{Head, ObjectId, get};
 pub use write::{Written, copy_image, create, put, put_image};
