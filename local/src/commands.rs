@@ -1,16 +1,12 @@
 //! The small commands of `cargo local`.
 
 use std::fmt;
-use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use shared::exif;
-use shared::record::{Origin, Record};
 use shared::uri::S3Uri;
-use walkdir::WalkDir;
 
 use crate::s3::{Headers, Latency, Object, Server, files};
 use crate::{dataset, stop};
@@ -46,48 +42,6 @@ pub async fn s3(port: u16, data: Option<&Path>, bucket: &str, latency: Latency) 
     }
     stop::requested().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints records in the order of the paths. A file that cannot be read is told on standard error,
-/// and makes the command fail at its end.
-pub fn exif(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut exit = ExitCode::SUCCESS;
-    for entry in paths.iter().flat_map(|path| WalkDir::new(path).sort_by_file_name()) {
-        let record = match entry {
-            Ok(entry) if !entry.file_type().is_file() => continue,
-            Ok(entry) => record(entry.path()),
-            Err(error) => Err(error.into()),
-        };
-        match record {
-            Ok(record) => {
-                serde_json::to_writer(&mut out, &record)?;
-                out.write_all(b"\n")?;
-            }
-            Err(error) => {
-                eprintln!("{error:#}");
-                exit = ExitCode::FAILURE;
-            }
-        }
-    }
-    out.flush()?;
-    Ok(exit)
-}
-
-fn record(path: &Path) -> anyhow::Result<Record> {
-    let context = || format!("{} cannot be read", path.display());
-    let bytes = std::fs::read(path).with_context(context)?;
-    let modified = std::fs::metadata(path)
-        .and_then(|data| data.modified())
-        .with_context(context)?;
-    let origin = Origin {
-        key: path.to_string_lossy().into_owned(),
-        size: bytes.len() as u64,
-        last_modified: humantime::format_rfc3339_seconds(modified).to_string(),
-        ..Origin::default()
-    };
-    let metadata = exif::read(&bytes, true).expect("a whole file settles what is in it");
-    Ok(Record::new(origin, metadata))
 }
 
 pub fn dataset(out: &Path, count: usize) -> anyhow::Result<ExitCode> {

@@ -8,12 +8,14 @@
 //! | [`emulator`] | `cargo lambda watch`, found or installed, and run |
 //! | [`dataset`] | sample photos |
 //! | [`demo`] | the whole job, on this machine |
+//! | [`exif`] | the records of files on disk |
 //! | [`commands`] | the small commands of `cargo local` |
 
 pub mod commands;
 pub mod dataset;
 pub mod demo;
 pub mod emulator;
+pub mod exif;
 pub mod lambda;
 pub mod s3;
 pub mod stop;

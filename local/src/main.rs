@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use local::{commands, demo};
+use local::{commands, demo, exif};
 
 /// The developer's cloud of s3-exif: an S3 server, sample photos and the whole job on one machine.
 #[derive(Parser)]
@@ -39,11 +39,7 @@ enum Command {
         list_latency: Duration,
     },
     /// Print the record of each image on disk, one a line
-    Exif {
-        /// Files, and folders with all that is in them
-        #[arg(required = true)]
-        paths: Vec<PathBuf>,
-    },
+    Exif(exif::Options),
     /// Write sample photos, the same bytes every time
     Dataset {
         #[arg(long, value_name = "DIR")]
@@ -72,7 +68,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             };
             commands::s3(port, data.as_deref(), &bucket, latency).await
         }
-        Command::Exif { paths } => commands::exif(&paths),
+        Command::Exif(options) => exif::run(&options),
         Command::Dataset { out, count } => commands::dataset(&out, count),
     }
 }

@@ -2,10 +2,13 @@ use std::time::Duration;
 
 use shared::deadline;
 use shared::destination::Destination;
+use shared::exif;
 use shared::filter::Names;
 use shared::modes::{Images, Records};
 use shared::settings::{self, Lookup, SettingError};
 use shared::uri::S3Uri;
+
+use crate::pipeline::MOST_BYTES;
 
 /// The most images in flight: Lambda gives 1,024 file descriptors, and each image may hold one.
 pub const MAX_CONCURRENCY: usize = 900;
@@ -26,6 +29,8 @@ pub struct Config {
     pub names: Names,
     /// `CONCURRENCY`
     pub concurrency: usize,
+    /// `FRONT_BYTES`: how much of an image is read first when not all of it is wanted
+    pub front_bytes: u64,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
     pub memory_mb: u32,
     /// `TIMEOUT_SECONDS`: used when an invocation comes without a deadline
@@ -41,6 +46,13 @@ impl Config {
                 format!("{concurrency} is not within 1 to {MAX_CONCURRENCY}"),
             ));
         }
+        let front_bytes = settings::parsed(lookup, "FRONT_BYTES")?.unwrap_or(exif::FRONT_BYTES);
+        if !(1..=MOST_BYTES).contains(&front_bytes) {
+            return Err(SettingError::new(
+                "FRONT_BYTES",
+                format!("{front_bytes} is not within 1 to {MOST_BYTES}"),
+            ));
+        }
         let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
         let config = Self {
             source: settings::parsed(lookup, "SOURCE")?,
@@ -50,6 +62,7 @@ impl Config {
             names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude)
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
             concurrency,
+            front_bytes,
             memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
             timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(deadline::LONGEST, Duration::from_secs),
         };
@@ -79,6 +92,8 @@ mod tests {
         for (variables, part) in [
             (vec![("SOURCE", "photos")], "SOURCE"),
             (vec![("CONCURRENCY", "0")], "CONCURRENCY: 0 is not within 1 to 900"),
+            (vec![("FRONT_BYTES", "128k")], "FRONT_BYTES: \"128k\""),
+            (vec![("FRONT_BYTES", "0")], "FRONT_BYTES: 0 is not within 1 to 67108864"),
             (vec![("RECORDS", "csv")], "RECORDS: unknown variant `csv`"),
             (vec![("INCLUDE", "[")], "INCLUDE"),
             (

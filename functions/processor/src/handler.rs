@@ -248,6 +248,7 @@ impl Run {
                 images,
                 destination,
                 memory: Memory::new(app.config.memory_mb),
+                front_bytes: app.config.front_bytes,
                 pace: max_requests_per_second.map(Pace::new),
                 deadline,
                 bytes_read: AtomicU64::new(0),

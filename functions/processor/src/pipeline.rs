@@ -1,15 +1,17 @@
 //! One image through its stages, and many images at a time.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures::future::try_join_all;
 use futures::{FutureExt, StreamExt, stream};
 use shared::destination::Destination;
-use shared::exif::{self, Metadata};
+use shared::exif::{self, Answer, Metadata, Parts};
 use shared::failure::{Class, Failure};
 use shared::modes::Images;
 use shared::record::{Origin, Record};
@@ -21,12 +23,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::in_flight::Memory;
 use crate::pace::Pace;
 
-/// The first read of an image whose bytes are not wanted: 99.75 % of real JPEG files have their EXIF
-/// within it.
-const FRONT_BYTES: u64 = 128 * 1024;
-
-/// The most that is read of an image whose front does not settle its EXIF.
-const WHOLE_BYTES: u64 = 64 * 1024 * 1024;
+/// The most that is read of an image only to find its EXIF.
+pub const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Before the deadline: no image is started in the last 10 s, and those in flight end 2 s before it.
 const LAST_START: Duration = Duration::from_secs(10);
@@ -39,6 +37,8 @@ pub struct Pipeline {
     pub destination: Destination,
     pub memory: Memory,
     pub pace: Option<Pace>,
+    /// How much of an image is read first when not all of it is wanted.
+    pub front_bytes: u64,
     pub deadline: Instant,
     /// Of image data.
     pub bytes_read: AtomicU64,
@@ -133,7 +133,7 @@ impl Pipeline {
         let download = started.elapsed();
 
         let started = Instant::now();
-        let metadata = whole(&bytes);
+        let metadata = exif::read_whole(bytes.clone());
         let (record, added) = record(image, &head, metadata);
         let exif = started.elapsed();
 
@@ -150,42 +150,24 @@ impl Pipeline {
         })
     }
 
-    /// Read the front, extract, copy inside S3 where there is a `target`.
+    /// Read what it takes, extract, copy inside S3 where there is a `target`.
     async fn copy(&self, image: &Image, target: Option<String>) -> Result<Processed, Failure> {
         if target.is_some() && image.id.size > shared::filter::MAX_BYTES {
             return Err(Failure::new(Class::TooLarge, "one CopyObject takes up to 5 GiB"));
         }
-        let started = Instant::now();
-        let front = self.front(&image.id).await?;
-        let mut download = started.elapsed();
-
-        let started = Instant::now();
-        let found = exif::read(&front.bytes, front.is_whole());
-        let mut exif = started.elapsed();
-
-        let (head, metadata) = if let Some(metadata) = found {
-            (front.head, metadata)
-        } else {
-            let started = Instant::now();
-            let _held = self.hold_whole(&front.head).await?;
-            let (head, bytes) = self.rest(&image.id, front).await?;
-            download += started.elapsed();
-            let started = Instant::now();
-            let metadata = whole(&bytes);
-            exif += started.elapsed();
-            (head, metadata)
-        };
+        let Read {
+            source,
+            head,
+            metadata,
+            download,
+            exif,
+        } = self.read(&image.id).await?;
         let (record, added) = record(image, &head, metadata);
 
         let mut upload = None;
         if let Some(target) = target {
             let started = Instant::now();
             self.slot().await;
-            // The copy is of the very object that was read, even where nobody said which it should be.
-            let source = ObjectId {
-                etag: head.etag.clone(),
-                ..image.id.clone()
-            };
             s3::copy_image(&self.s3, &source, &self.destination.bucket, &target, head, added).await?;
             upload = Some(started.elapsed());
         }
@@ -197,38 +179,52 @@ impl Pipeline {
         })
     }
 
-    async fn front(&self, id: &ObjectId) -> Result<Front, Failure> {
-        let _held = self.memory.hold(id.size.min(FRONT_BYTES)).await?;
+    /// Reads metadata from the front of an object, and from those ranges of it that take more.
+    async fn read(&self, id: &ObjectId) -> Result<Read, Failure> {
+        let started = Instant::now();
+        let mut held = self.memory.hold(id.size.min(self.front_bytes)).await?;
         // No range fits an empty object.
-        let range = (id.size > 0).then_some(0..FRONT_BYTES);
-        let (head, bytes) = self.get(id, range).await?;
-        Ok(Front { head, bytes })
-    }
-
-    async fn hold_whole(&self, head: &Head) -> Result<impl Drop + use<'_>, Failure> {
-        if head.size > WHOLE_BYTES {
-            return Err(Failure::new(
-                Class::TooLarge,
-                format!("its EXIF is not in its front, and it is larger than {WHOLE_BYTES} bytes"),
-            ));
-        }
-        self.memory.hold(head.size).await
-    }
-
-    /// The rest of an object whose front is there already.
-    async fn rest(&self, id: &ObjectId, front: Front) -> Result<(Head, Bytes), Failure> {
-        let same = ObjectId {
-            etag: front.head.etag.clone(),
+        let range = (id.size > 0).then_some(0..self.front_bytes);
+        let (head, front) = self.get(id, range).await?;
+        let mut download = started.elapsed();
+        // From here on it is this very object, even where nobody said which it should be.
+        let source = ObjectId {
+            etag: head.etag.clone(),
             ..id.clone()
         };
-        let (_, rest) = self.get(&same, Some(front.bytes.len() as u64..front.head.size)).await?;
-        let mut bytes = BytesMut::with_capacity(front.bytes.len() + rest.len());
-        bytes.extend_from_slice(&front.bytes);
-        bytes.extend_from_slice(&rest);
-        Ok((front.head, bytes.freeze()))
+        let mut file = Parts::new(head.size);
+        file.insert(0, front);
+        let metadata = loop {
+            let ranges = match exif::read(&file) {
+                Answer::Done(metadata) => break metadata,
+                Answer::Need(ranges) => ranges,
+            };
+            let started = Instant::now();
+            let bytes = file.held() + ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+            if bytes > MOST_BYTES {
+                let error = format!("{bytes} bytes of it would have to be read to find its EXIF");
+                return Err(Failure::new(Class::TooLarge, error));
+            }
+            // To wait for more without giving back what it has, an image could wait for ever.
+            drop(held);
+            held = self.memory.hold(bytes).await?;
+            let reads = ranges.iter().cloned().map(|range| self.get(&source, Some(range)));
+            for (range, (_, bytes)) in ranges.iter().zip(try_join_all(reads).await?) {
+                file.insert(range.start, bytes);
+            }
+            download += started.elapsed();
+        };
+        drop(held);
+        Ok(Read {
+            source,
+            head,
+            metadata,
+            download,
+            exif: started.elapsed().saturating_sub(download),
+        })
     }
 
-    async fn get(&self, id: &ObjectId, range: Option<std::ops::Range<u64>>) -> Result<(Head, Bytes), Failure> {
+    async fn get(&self, id: &ObjectId, range: Option<Range<u64>>) -> Result<(Head, Bytes), Failure> {
         self.slot().await;
         let (head, bytes) = s3::get(&self.s3, id, range).await?;
         self.bytes_read.fetch_add(bytes.len() as u64, Relaxed);
@@ -242,19 +238,13 @@ impl Pipeline {
     }
 }
 
-struct Front {
+/// An object whose metadata was read.
+struct Read {
+    source: ObjectId,
     head: Head,
-    bytes: Bytes,
-}
-
-impl Front {
-    fn is_whole(&self) -> bool {
-        self.bytes.len() as u64 == self.head.size
-    }
-}
-
-fn whole(bytes: &[u8]) -> Metadata {
-    exif::read(bytes, true).expect("a whole file settles what is in it")
+    metadata: Metadata,
+    download: Duration,
+    exif: Duration,
 }
 
 /// The record of an image, and the user metadata its copy gets on top of its own.

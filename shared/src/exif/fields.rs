@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use time::{Date, Time};
 
+use super::warnings::Warnings;
 use super::{number, text};
 
 /// What an image's EXIF says, in plain units. Absent is absent: no empty texts, no impossible values.
@@ -76,7 +77,7 @@ pub struct Gps {
     pub taken_at: Option<String>,
 }
 
-pub fn of(block: &Block, warnings: &mut Vec<String>) -> Exif {
+pub fn of(block: &Block, warnings: &mut Warnings) -> Exif {
     let value = |tag| block.get_field(tag, In::PRIMARY).map(|field| &field.value);
     let text = |tag| ascii(value(tag)?);
     let number = |tag| number::first(value(tag)?).and_then(number::json);
@@ -95,9 +96,9 @@ pub fn of(block: &Block, warnings: &mut Vec<String>) -> Exif {
         focal_length_mm: number(Tag::FocalLength),
         focal_length_35mm: number(Tag::FocalLengthIn35mmFilm),
         flash: number(Tag::Flash),
-        white_balance: match value(Tag::WhiteBalance).and_then(|value| value.get_uint(0)) {
-            Some(0) => Some(WhiteBalance::Auto),
-            Some(1) => Some(WhiteBalance::Manual),
+        white_balance: match value(Tag::WhiteBalance).and_then(number::first) {
+            Some(0.0) => Some(WhiteBalance::Auto),
+            Some(1.0) => Some(WhiteBalance::Manual),
             _ => None,
         },
         pixel_width: number(Tag::PixelXDimension),
@@ -119,13 +120,13 @@ fn copyright(value: &Value) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("\n"))
 }
 
-fn taken_at(block: &Block, warnings: &mut Vec<String>) -> Option<String> {
+fn taken_at(block: &Block, warnings: &mut Warnings) -> Option<String> {
     let text = |tag| ascii(&block.get_field(tag, In::PRIMARY)?.value);
     let given = text(Tag::DateTimeOriginal)?;
     let Some(mut time) = date_time(&given) else {
         // A camera whose clock was never set writes zeros or blanks: nothing worth a warning.
         if given.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
-            warnings.push(format!("DateTimeOriginal: {given:?} is no date"));
+            warnings.add(format!("DateTimeOriginal: {given:?} is no date"));
         }
         return None;
     };
@@ -139,7 +140,7 @@ fn taken_at(block: &Block, warnings: &mut Vec<String>) -> Option<String> {
         if is_offset(&offset) {
             time += &offset;
         } else if offset.bytes().any(|byte| byte.is_ascii_digit()) {
-            warnings.push(format!("OffsetTimeOriginal: {offset:?} is no offset"));
+            warnings.add(format!("OffsetTimeOriginal: {offset:?} is no offset"));
         }
     }
     Some(time)
@@ -182,19 +183,19 @@ fn is_offset(text: &str) -> bool {
     }
 }
 
-fn gps(block: &Block, warnings: &mut Vec<String>) -> Option<Gps> {
+fn gps(block: &Block, warnings: &mut Warnings) -> Option<Gps> {
     let value = |tag| block.get_field(tag, In::PRIMARY).map(|field| &field.value);
     let mut degrees = |tag, reference, [positive, negative]: [&str; 2], limit| {
         let given = value(tag)?;
         let Some(size) = degrees_of(given) else {
-            warnings.push(format!("{tag}: no position"));
+            warnings.add(format!("{tag}: no position"));
             return None;
         };
         let sign = match value(reference).and_then(ascii) {
             Some(letter) if letter.eq_ignore_ascii_case(positive) => 1.0,
             Some(letter) if letter.eq_ignore_ascii_case(negative) => -1.0,
             _ => {
-                warnings.push(format!(
+                warnings.add(format!(
                     "{tag}: {reference} is missing, so its half of the globe is unknown"
                 ));
                 return None;
@@ -202,7 +203,7 @@ fn gps(block: &Block, warnings: &mut Vec<String>) -> Option<Gps> {
         };
         let signed = sign * size;
         if size.abs() > limit {
-            warnings.push(format!("{tag}: more than {limit} degrees"));
+            warnings.add(format!("{tag}: more than {limit} degrees"));
             return None;
         }
         number::json(signed)
@@ -210,7 +211,8 @@ fn gps(block: &Block, warnings: &mut Vec<String>) -> Option<Gps> {
     let latitude = degrees(Tag::GPSLatitude, Tag::GPSLatitudeRef, ["N", "S"], 90.0);
     let longitude = degrees(Tag::GPSLongitude, Tag::GPSLongitudeRef, ["E", "W"], 180.0);
     let (latitude, longitude) = latitude.zip(longitude).unzip();
-    let below_sea = value(Tag::GPSAltitudeRef).and_then(number::first) == Some(1.0);
+    // 1: below sea level; 3, of Exif 3.0: below the ellipsoid.
+    let below_sea = matches!(value(Tag::GPSAltitudeRef).and_then(number::first), Some(1.0 | 3.0));
     let altitude = value(Tag::GPSAltitude).and_then(number::first);
     let gps = Gps {
         latitude,
@@ -224,11 +226,14 @@ fn gps(block: &Block, warnings: &mut Vec<String>) -> Option<Gps> {
 }
 
 /// Degrees, minutes and seconds: minutes or degrees may carry the fraction, the rest then being zero
-/// or left out.
+/// or left out. A part that is no number, as 0/0, leaves nothing of them.
 fn degrees_of(value: &Value) -> Option<f64> {
     let parts = number::all(value)?;
-    let part = |index: usize| parts.get(index).copied().flatten();
-    Some(part(0)? + part(1).unwrap_or(0.0) / 60.0 + part(2).unwrap_or(0.0) / 3600.0)
+    let degrees = parts.iter().zip([1.0, 60.0, 3600.0]);
+    degrees
+        .map(|(part, unit)| Some((*part)? / unit))
+        .sum::<Option<f64>>()
+        .filter(|_| !parts.is_empty())
 }
 
 fn gps_time(date: Option<&Value>, clock: Option<&Value>) -> Option<String> {
@@ -290,7 +295,10 @@ mod tests {
             let value = Value::Rational(parts.iter().map(|&part| part.into()).collect());
             assert!((degrees_of(&value).unwrap() - 48.51).abs() < 1e-9);
         }
-        assert_eq!(degrees_of(&Value::Rational(vec![(0, 0).into(); 3])), None);
+        for parts in [vec![(0, 0); 3], vec![(48, 1), (30, 1), (0, 0)], vec![]] {
+            let value = Value::Rational(parts.into_iter().map(Into::into).collect());
+            assert_eq!(degrees_of(&value), None);
+        }
     }
 
     #[test]

@@ -22,38 +22,32 @@ impl fmt::Display for Format {
 }
 
 impl Format {
-    /// The format of a file that starts with these bytes; 32 of them are enough.
+    /// How much of a file's front tells its format.
+    pub(super) const FRONT: u64 = 12;
+
+    /// The format of a file that starts with these bytes, its first 12.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         match bytes {
             [0xFF, 0xD8, 0xFF, ..] => Self::Jpeg,
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Self::Png,
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::Webp,
-            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Self::Tiff,
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Self::Tiff,
             [_, _, _, _, b'f', b't', b'y', b'p', brands @ ..] => Self::of_brands(brands),
             _ => Self::Unknown,
         }
     }
 
-    /// ISO 14496-12, 4.3: the major brand, a version, then the compatible brands.
+    /// ISO 14496-12, 4.3: the major brand comes first, and it alone counts, as with ExifTool: a file of
+    /// brand `mif1` is HEIF, whichever codec its images have.
     fn of_brands(brands: &[u8]) -> Self {
         match brands.first_chunk() {
-            Some(b"avif" | b"avis") => Self::Avif,
-            // ISO 23008-12, annex B: the brands of HEVC images, and the two that any codec may use.
-            Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs") => Self::Heif,
-            Some(b"mif1" | b"msf1" | b"mif2") => {
-                let (compatible, _) = brands[4..].as_chunks::<4>();
-                if compatible
-                    .iter()
-                    .skip(1)
-                    .take(5)
-                    .any(|brand| brand == b"avif" || brand == b"avis")
-                {
-                    Self::Avif
-                } else {
-                    Self::Heif
-                }
-            }
+            Some(b"avif" | b"avis" | b"avio" | b"miaf") => Self::Avif,
+            // ISO 23008-12, annex B: the brands of HEVC images, and those that any codec may use.
+            Some(
+                b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" | b"mif1" | b"mif2"
+                | b"msf1",
+            ) => Self::Heif,
             _ => Self::Unknown,
         }
     }
@@ -74,7 +68,7 @@ mod tests {
             (b"MM\0*", Format::Tiff),
             (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Format::Heif),
             (b"\0\0\0\x18ftypavif\0\0\0\0avifmif1", Format::Avif),
-            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", Format::Avif),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", Format::Heif),
             (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", Format::Heif),
             (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", Format::Unknown),
             (b"", Format::Unknown),

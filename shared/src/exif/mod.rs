@@ -1,24 +1,50 @@
 //! The bytes of an image to its metadata: pure functions, no I/O.
 //!
-//! [`read`] finds the EXIF block in its container, hands it to `kamadak-exif`, and turns what that
-//! finds into the fields of a record. Asked with the front of a file it answers `None` when the front
-//! does not settle the matter: a short prefix is never "no EXIF".
+//! [`read`] looks at the parts of a file that are there. It finds the EXIF block in its container,
+//! copies its tables and small values into a compact block, has `kamadak-exif` read that, and turns
+//! what it finds into the fields of a record. Where bytes are missing it answers with the ranges to
+//! read: a short prefix is never "no EXIF". What it finds does not depend on the order and size of the
+//! reads.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `parts` | the bytes of a file that have been read |
+//! | `format` | which container it is |
+//! | `jpeg` `png` `webp` `heif` | where the EXIF block is in each |
+//! | `block` | the bytes of that block |
+//! | `tiff` `table` | its tables, checked and copied |
+//! | `fields` `tags` `text` `number` | values |
 
+mod block;
 mod fields;
 mod format;
+mod heif;
 mod jpeg;
 mod number;
+mod parts;
+mod png;
+mod table;
 mod tags;
 mod text;
+mod tiff;
+mod warnings;
+mod webp;
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::ops::Range;
 
+use bytes::Bytes;
 use serde_json::Value;
 
+use block::Block;
 pub use fields::{Exif, Gps, WhiteBalance};
 pub use format::Format;
-use jpeg::Search;
+use parts::Gap;
+pub use parts::Parts;
+use warnings::Warnings;
+
+/// How much of a file is best read first: 99.75 % of real JPEG files have their EXIF within it.
+pub const FRONT_BYTES: u64 = 128 * 1024;
 
 /// What one image says of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,69 +56,89 @@ pub struct Metadata {
     pub warnings: Vec<String>,
 }
 
-impl Metadata {
-    fn without_exif(format: Format, warnings: Vec<String>) -> Self {
-        Self {
-            format,
-            exif: None,
-            tags: BTreeMap::new(),
-            warnings,
-        }
-    }
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Done(Metadata),
+    /// These ranges of the file have to be read first; in its order, apart from each other.
+    Need(Vec<Range<u64>>),
 }
 
-/// Reads the metadata from the front of a file, or from all of it (`whole`).
-///
-/// `None`: more bytes are needed. Never `None` when the file is whole.
+/// Reads the metadata of a file of which some parts are there.
 #[must_use]
-pub fn read(bytes: &[u8], whole: bool) -> Option<Metadata> {
-    match Format::of(bytes) {
-        Format::Unknown => Some(Metadata::without_exif(Format::Unknown, Vec::new())),
-        Format::Jpeg => match jpeg::find_exif(bytes) {
-            Search::Found(block) => Some(parse_block(Format::Jpeg, block)),
-            Search::Absent => Some(Metadata::without_exif(Format::Jpeg, Vec::new())),
-            Search::Short if whole => Some(Metadata::without_exif(
-                Format::Jpeg,
-                vec!["the file ends before its image data".to_owned()],
-            )),
-            Search::Short => None,
-        },
-        format => read_container(format, bytes, whole),
+pub fn read(file: &Parts) -> Answer {
+    let mut warnings = Warnings::default();
+    match try_read(file, &mut warnings) {
+        Ok((format, exif, tags)) => Answer::Done(Metadata {
+            format,
+            exif,
+            tags,
+            warnings: warnings.into_vec(),
+        }),
+        Err(ranges) => Answer::Need(ranges),
     }
 }
 
-fn parse_block(format: Format, block: &[u8]) -> Metadata {
-    settle(
-        format,
-        exif::Reader::new().continue_on_error(true).read_raw(block.to_vec()),
-    )
+/// Reads the metadata of a file that is there as a whole.
+///
+/// # Panics
+/// Never: a whole file settles what is in it.
+#[must_use]
+pub fn read_whole(file: Bytes) -> Metadata {
+    match read(&Parts::whole(file)) {
+        Answer::Done(metadata) => metadata,
+        Answer::Need(ranges) => unreachable!("{ranges:?} of a whole file are said to be missing"),
+    }
 }
 
-/// The formats whose containers `kamadak-exif` walks by itself. On a part of a file its word counts
-/// only when it read all it looked for: it cannot tell a cut from damage.
-fn read_container(format: Format, bytes: &[u8], whole: bool) -> Option<Metadata> {
-    let result = exif::Reader::new()
-        .continue_on_error(whole)
-        .read_from_container(&mut Cursor::new(bytes));
-    (whole || result.is_ok()).then(|| settle(format, result))
-}
+type Found = (Format, Option<Exif>, BTreeMap<String, Value>);
 
-fn settle(format: Format, result: Result<exif::Exif, exif::Error>) -> Metadata {
-    let (found, damage) = match result {
-        Ok(found) => (found, Vec::new()),
-        Err(exif::Error::PartialResult(partial)) => partial.into_inner(),
-        Err(exif::Error::NotFound(_)) => return Metadata::without_exif(format, Vec::new()),
-        Err(error) => return Metadata::without_exif(format, vec![format!("EXIF: {error}")]),
+fn try_read(file: &Parts, warnings: &mut Warnings) -> Result<Found, Vec<Range<u64>>> {
+    let nothing = |format| Ok((format, None, BTreeMap::new()));
+    let front = match file.get(0, Format::FRONT.min(file.size())) {
+        Ok(front) => front,
+        Err(Gap::Unread(range)) => return Err(vec![range]),
+        Err(Gap::End) => unreachable!("no more was asked for than the file has"),
     };
-    let mut warnings: Vec<String> = damage.iter().map(|error| format!("EXIF: {error}")).collect();
-    let tags = tags::all(&found, &mut warnings);
+    let format = Format::of(front);
+    let found = match format {
+        Format::Jpeg => jpeg::find(file, warnings),
+        Format::Tiff => Ok(Some(Block::at(file, 0..file.size()))),
+        Format::Heif | Format::Avif => heif::find(file, warnings),
+        Format::Png => png::find(file, warnings),
+        Format::Webp => webp::find(file, warnings),
+        Format::Unknown => Ok(None),
+    };
+    let block = match found {
+        Ok(Some(block)) => block,
+        Ok(None) => return nothing(format),
+        Err(Gap::Unread(range)) => return Err(vec![range]),
+        Err(Gap::End) => {
+            warnings.add("the file ends before all of it could be searched for EXIF");
+            return nothing(format);
+        }
+    };
+    let compact = tiff::compact(&block, warnings)?;
+    if compact.is_empty() {
+        return nothing(format);
+    }
+    // What there is to go on from was checked when it was copied.
+    let exif = match exif::Reader::new().continue_on_error(true).read_raw(compact) {
+        Ok(exif) => exif,
+        Err(exif::Error::PartialResult(partial)) => {
+            let (exif, damage) = partial.into_inner();
+            for error in damage {
+                warnings.add(format!("EXIF: {error}"));
+            }
+            exif
+        }
+        Err(error) => {
+            warnings.add(format!("EXIF: {error}"));
+            return nothing(format);
+        }
+    };
+    let tags = tags::all(&exif, warnings);
     if tags.is_empty() {
-        return Metadata::without_exif(format, warnings);
+        return nothing(format);
     }
-    Metadata {
-        format,
-        exif: Some(fields::of(&found, &mut warnings)),
-        tags,
-        warnings,
-    }
+    Ok((format, Some(fields::of(&exif, warnings)), tags))
 }

@@ -1,51 +1,96 @@
 //! Text out of EXIF values.
 
-/// UTF-8 as it is; any other bytes as Latin-1, which older cameras and Windows programs wrote.
-pub fn decode(bytes: &[u8]) -> String {
+use encoding_rs::{ISO_2022_JP, WINDOWS_1252};
+
+/// The text as it is stored, up to its first NUL.
+fn stored(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    std::str::from_utf8(stored(bytes)).is_ok()
+}
+
+/// Text up to the first NUL without the padding around it; `None` when nothing is left. UTF-8 as it
+/// is, any other bytes as Windows-1252, which older cameras and programs wrote.
+pub fn clean(bytes: &[u8]) -> Option<String> {
+    let bytes = stored(bytes);
     match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().copied().map(char::from).collect(),
+        Ok(text) => trimmed(text),
+        Err(_) => trimmed(&WINDOWS_1252.decode_without_bom_handling(bytes).0),
     }
 }
 
-/// Text up to the first NUL without the padding around it; `None` when nothing is left.
-pub fn clean(bytes: &[u8]) -> Option<String> {
-    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-    let text = decode(&bytes[..end]);
+fn trimmed(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// UTF-16, little-endian, as the `XP*` tags of Windows hold it.
 pub fn utf16_le(bytes: &[u8]) -> Option<String> {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    utf16(pairs.iter().map(|&pair| u16::from_le_bytes(pair)))
+    utf16(bytes, u16::from_le_bytes)
 }
 
-fn utf16(units: impl Iterator<Item = u16>) -> Option<String> {
-    let text: String = char::decode_utf16(units.take_while(|&unit| unit != 0))
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let (pairs, _) = bytes.as_chunks();
+    let units = pairs.iter().map(|&pair| unit(pair)).take_while(|&unit| unit != 0);
+    let text: String = char::decode_utf16(units)
         .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
         .collect();
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    trimmed(text.trim_start_matches('\u{FEFF}'))
 }
 
-/// A value that starts with one of EXIF's eight-byte character codes (CIPA DC-008, table 9).
-pub fn with_character_code(bytes: &[u8], little_endian: bool) -> Option<String> {
-    let (code, rest) = bytes.split_first_chunk::<8>()?;
-    match code {
-        b"UNICODE\0" => {
-            let (pairs, _) = rest.as_chunks::<2>();
-            let unit = if little_endian {
-                u16::from_le_bytes
-            } else {
-                u16::from_be_bytes
-            };
-            utf16(pairs.iter().map(|&pair| unit(pair)))
+/// A value that starts with one of EXIF's eight-byte character codes (CIPA DC-008, 4.6.6.9). Writers
+/// pad the codes with blanks too, and leave them out.
+pub fn with_character_code(bytes: &[u8], little_endian: bool, warn: &mut impl FnMut(&str)) -> Option<String> {
+    let (code, rest) = bytes.split_first_chunk::<8>().unwrap_or((b"ASCII\0\0\0", bytes));
+    let name = code.trim_ascii_end();
+    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+    match name {
+        b"ASCII" | b"" => {
+            if !is_utf8(rest) {
+                warn("not UTF-8, read as Windows-1252");
+            }
+            clean(rest)
         }
-        b"ASCII\0\0\0" | b"\0\0\0\0\0\0\0\0" => clean(rest),
-        _ => None,
+        b"UNICODE" => {
+            let little_endian = is_little_endian(rest).unwrap_or(little_endian);
+            utf16(
+                rest,
+                if little_endian {
+                    u16::from_le_bytes
+                } else {
+                    u16::from_be_bytes
+                },
+            )
+        }
+        b"JIS" => {
+            let (text, broken) = ISO_2022_JP.decode_without_bom_handling(stored(rest));
+            if broken {
+                warn("not all of it is JIS");
+            }
+            trimmed(&text)
+        }
+        _ => {
+            warn("no character code");
+            let text = stored(bytes);
+            (is_utf8(text) && !text.iter().any(u8::is_ascii_control)).then(|| clean(text))?
+        }
     }
+}
+
+/// The byte order of UTF-16 need not be that of the EXIF around it: told by a byte order mark, or by
+/// which half of the units is mostly zero.
+fn is_little_endian(bytes: &[u8]) -> Option<bool> {
+    match bytes {
+        [0xFF, 0xFE, ..] => return Some(true),
+        [0xFE, 0xFF, ..] => return Some(false),
+        _ => {}
+    }
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let little = pairs.iter().filter(|[low, high]| *low != 0 && *high == 0).count();
+    let big = pairs.iter().filter(|[high, low]| *low != 0 && *high == 0).count();
+    (little != big).then_some(little > big)
 }
 
 #[cfg(test)]
@@ -58,7 +103,7 @@ mod tests {
             (&b"Canon\0\0\0"[..], Some("Canon")),
             (b"  NIKON  ", Some("NIKON")),
             (b"caf\xC3\xA9", Some("café")),
-            (b"caf\xE9", Some("café")),
+            (b"caf\xE9 \x80", Some("café €")),
             (b"\0rest", None),
             (b"   ", None),
         ] {
@@ -68,13 +113,28 @@ mod tests {
 
     #[test]
     fn character_codes_choose_the_encoding() {
-        assert_eq!(
-            with_character_code(b"ASCII\0\0\0hello\0", true).as_deref(),
-            Some("hello")
-        );
-        assert_eq!(with_character_code(b"UNICODE\0h\0i\0", true).as_deref(), Some("hi"));
-        assert_eq!(with_character_code(b"UNICODE\0\0h\0i", false).as_deref(), Some("hi"));
-        assert_eq!(with_character_code(b"short", true), None);
+        for (bytes, text, warned) in [
+            (&b"ASCII\0\0\0hello\0"[..], Some("hello"), false),
+            (b"ASCII   hello", Some("hello"), false),
+            (b"ASCII\0\0\0caf\xE9", Some("café"), true),
+            (b"\0\0\0\0\0\0\0\0hello", Some("hello"), false),
+            (b"UNICODE\0h\0i\0", Some("hi"), false),
+            (b"UNICODE\0\0h\0i", Some("hi"), false),
+            (b"UNICODE\0\xFE\xFF\0h\0i", Some("hi"), false),
+            // Equally likely both ways: the order of the block.
+            (b"UNICODE\0\x42\x30", Some("あ"), false),
+            (b"JIS\0\0\0\0\0\x1B$B$\"\x1B(B", Some("あ"), false),
+            (b"a comment without a code", Some("a comment without a code"), true),
+            (b"\x01\x02\x03\x04\x05\x06\x07\x08\x09", None, true),
+            (b"short", Some("short"), false),
+            (b"UNICODE\0", None, false),
+            (b"", None, false),
+        ] {
+            let mut warnings = 0;
+            let found = with_character_code(bytes, true, &mut |_: &str| warnings += 1);
+            assert_eq!(found.as_deref(), text, "{bytes:?}");
+            assert_eq!(warnings > 0, warned, "{bytes:?}");
+        }
         assert_eq!(utf16_le(b"h\0i\0\0\0x\0").as_deref(), Some("hi"));
     }
 }

@@ -85,7 +85,16 @@ pub async fn get(client: &Client, object: &ObjectId, range: Option<Range<u64>>) 
             .map_err(|error| Failure::of(&what, &error))?;
         let body = std::mem::take(&mut output.body);
         match body.collect().await {
-            Ok(bytes) => return Ok((head(output)?, bytes.into_bytes())),
+            Ok(bytes) => {
+                let (head, bytes) = (head(output)?, bytes.into_bytes());
+                let range = range.unwrap_or(0..head.size);
+                let asked = range.end.min(head.size).saturating_sub(range.start);
+                if bytes.len() as u64 != asked {
+                    let error = format!("{what}: {} bytes came where {asked} were asked for", bytes.len());
+                    return Err(Failure::new(Class::Corrupt, error));
+                }
+                return Ok((head, bytes));
+            }
             Err(error) if attempt == BODY_ATTEMPTS => return Err(Failure::of_body(&what, &error)),
             Err(_) => attempt += 1,
         }

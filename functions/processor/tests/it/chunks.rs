@@ -224,7 +224,9 @@ async fn a_front_that_does_not_settle_the_exif_is_read_on() {
     let response = cloud.chunk("copy", &[object]).await;
     assert_eq!((response.ok, response.with_exif), (1, 1));
     assert_eq!(response.usage.requests.get, 2);
-    assert_eq!(response.usage.bytes_read, late.len() as u64, "no byte is read twice");
+    // The front ends inside a segment, whose rest is passed over.
+    let passed_over = 0x8004 - (128 * 1024 - 2) % 0x8004;
+    assert_eq!(response.usage.bytes_read, late.len() as u64 - passed_over);
 }
 
 /// A photo whose EXIF comes after this many bytes of other segments.

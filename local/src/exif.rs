@@ -1,0 +1,162 @@
+//! `cargo local exif`: the records of files on disk, read as the processor reads objects.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use clap::Args;
+use indicatif::HumanBytes;
+use serde::Serialize;
+use shared::exif::{self, Answer, Format, Parts};
+use shared::record::{Origin, Record};
+use walkdir::WalkDir;
+
+#[derive(Args)]
+pub struct Options {
+    /// Files, and folders with all that is in them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Print which requests the processor would send for each, instead of its record
+    #[arg(long)]
+    explain: bool,
+    /// How much of each file is read first
+    #[arg(long, value_name = "BYTES", default_value_t = exif::FRONT_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    front_bytes: u64,
+}
+
+/// Prints a line for each file, in the order of the paths. A file that cannot be read is told on
+/// standard error, and makes the command fail at its end.
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut total = Total::default();
+    let mut exit = ExitCode::SUCCESS;
+    let paths = options.paths.iter();
+    for entry in paths.flat_map(|path| WalkDir::new(path).sort_by_file_name()) {
+        let read = match entry {
+            Ok(entry) if entry.file_type().is_dir() => continue,
+            Ok(entry) => read(entry.path(), options.front_bytes)
+                .with_context(|| format!("{} cannot be read", entry.path().display())),
+            Err(error) => Err(error.into()),
+        };
+        match read {
+            Ok((record, requests)) if options.explain => {
+                let explained = Explained::new(&record, &requests);
+                total.add(&explained);
+                serde_json::to_writer(&mut out, &explained)?;
+            }
+            Ok((record, _)) => serde_json::to_writer(&mut out, &record)?,
+            Err(error) => {
+                eprintln!("{error:#}");
+                exit = ExitCode::FAILURE;
+                continue;
+            }
+        }
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    if options.explain {
+        eprintln!("{total}");
+    }
+    Ok(exit)
+}
+
+/// The record of a file, and the ranges that were read for it.
+fn read(path: &Path, front_bytes: u64) -> anyhow::Result<(Record, Vec<Range<u64>>)> {
+    let data = std::fs::metadata(path)?;
+    // To open a pipe would wait for its writer.
+    anyhow::ensure!(data.is_file(), "it is no file");
+    let file = File::open(path)?;
+    let origin = Origin {
+        key: path.to_string_lossy().into_owned(),
+        size: data.len(),
+        last_modified: humantime::format_rfc3339_seconds(data.modified()?).to_string(),
+        ..Origin::default()
+    };
+    let mut requests = Vec::new();
+    let mut parts = Parts::new(data.len());
+    let mut ranges = vec![0..front_bytes.min(data.len())];
+    let metadata = loop {
+        for range in &ranges {
+            parts.insert(range.start, read_range(&file, range)?);
+        }
+        requests.append(&mut ranges);
+        match exif::read(&parts) {
+            Answer::Done(metadata) => break metadata,
+            Answer::Need(needed) => ranges = needed,
+        }
+    };
+    Ok((Record::new(origin, metadata), requests))
+}
+
+fn read_range(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
+    let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, range.start)?;
+    Ok(bytes.into())
+}
+
+/// What reading one object would take.
+#[derive(Serialize)]
+struct Explained<'a> {
+    key: &'a str,
+    format: Format,
+    size: u64,
+    /// In all requests.
+    bytes: u64,
+    /// First and last byte of each, as in a Range header.
+    requests: Vec<String>,
+}
+
+impl<'a> Explained<'a> {
+    fn new(record: &'a Record, requests: &[Range<u64>]) -> Self {
+        Self {
+            key: &record.origin.key,
+            format: record.format,
+            size: record.origin.size,
+            bytes: requests.iter().map(|range| range.end - range.start).sum(),
+            requests: requests
+                .iter()
+                .map(|range| format!("{}-{}", range.start, range.end.saturating_sub(1)))
+                .collect(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Total {
+    files: usize,
+    requests: usize,
+    bytes: u64,
+    size: u64,
+}
+
+impl Total {
+    fn add(&mut self, explained: &Explained) {
+        self.files += 1;
+        self.requests += explained.requests.len();
+        self.bytes += explained.bytes;
+        self.size += explained.size;
+    }
+}
+
+impl std::fmt::Display for Total {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            files,
+            requests,
+            bytes,
+            size,
+        } = *self;
+        write!(
+            f,
+            "{files} files: {requests} requests, {} of {}",
+            HumanBytes(bytes),
+            HumanBytes(size)
+        )
+    }
+}

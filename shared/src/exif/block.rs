@@ -1,0 +1,85 @@
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::parts::{Gap, Parts};
+
+/// What is asked for at least inside a block: its tables and values lie close together.
+const LEAST_READ: u64 = 64 * 1024;
+
+/// A TIFF structure inside a file, or unpacked from it.
+#[derive(Clone, Debug)]
+pub struct Block<'a> {
+    parts: Cow<'a, Parts>,
+    range: Range<u64>,
+}
+
+impl<'a> Block<'a> {
+    pub fn at(file: &'a Parts, range: Range<u64>) -> Self {
+        Self {
+            parts: Cow::Borrowed(file),
+            range,
+        }
+    }
+
+    pub fn owned(bytes: Bytes) -> Self {
+        Self {
+            range: 0..bytes.len() as u64,
+            parts: Cow::Owned(Parts::whole(bytes)),
+        }
+    }
+
+    /// What follows the first `length` bytes.
+    pub fn skip(mut self, length: u64) -> Self {
+        self.range.start = self.range.start.saturating_add(length).min(self.range.end);
+        self
+    }
+
+    /// In bytes.
+    pub fn length(&self) -> u64 {
+        self.range.end.saturating_sub(self.range.start)
+    }
+
+    /// `length` bytes, `start` bytes into the block. What is asked for is in terms of the file.
+    pub fn get(&self, start: u64, length: u64) -> Result<&[u8], Gap> {
+        let end = start.checked_add(length).ok_or(Gap::End)?;
+        if end > self.length() {
+            return Err(Gap::End);
+        }
+        let block_end = self.range.end;
+        self.parts.get_or_ask(self.range.start + start, length, |missing| {
+            (missing.start + LEAST_READ).min(block_end)
+        })
+    }
+
+    /// `N` bytes, `start` bytes into the block.
+    pub fn array<const N: usize>(&self, start: u64) -> Result<[u8; N], Gap> {
+        let bytes = self.get(start, N as u64)?;
+        Ok(*bytes.first_chunk().expect("as many as were asked for"))
+    }
+
+    /// Whether it starts with the header of a TIFF.
+    pub fn is_tiff(&self) -> Result<bool, Gap> {
+        match self.array(0) {
+            Ok(header) => Ok(is_tiff(header)),
+            Err(Gap::End) => Ok(false),
+            Err(unread) => Err(unread),
+        }
+    }
+
+    /// Without the `Exif\0\0` that belongs in front of it in a JPEG only, and that some writers keep
+    /// in other containers.
+    pub fn without_id(self) -> Result<Self, Gap> {
+        match self.array(0) {
+            Ok([b'E', b'x', b'i', b'f', 0, _]) => Ok(self.skip(6)),
+            Ok(_) | Err(Gap::End) => Ok(self),
+            Err(unread) => Err(unread),
+        }
+    }
+}
+
+/// TIFF 6.0, section 2: the byte order, and 42 in it.
+pub fn is_tiff(header: [u8; 4]) -> bool {
+    matches!(&header, b"II*\0" | b"MM\0*")
+}

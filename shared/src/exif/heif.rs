@@ -1,0 +1,262 @@
+//! EXIF in HEIF, HEIC and AVIF: an item of type `Exif`, described in the `meta` box.
+//!
+//! Boxes and items: ISO/IEC 14496-12, 4.2 and 8.11; EXIF items: ISO/IEC 23008-12, annex A.
+
+use std::ops::Range;
+
+use bytes::BytesMut;
+
+use super::block::{Block, is_tiff};
+use super::parts::{Gap, Parts};
+use super::warnings::Warnings;
+
+/// What is read at once of an EXIF item. Longer ones are read as far as their values need it.
+const MOST_AT_ONCE: u64 = 1024 * 1024;
+
+/// Of an item in several pieces.
+const MOST_JOINED: u64 = 1024 * 1024;
+
+pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Gap> {
+    let mut at = 0;
+    while at < file.size() {
+        let found = box_at(file, at)?;
+        if &found.kind == b"meta" {
+            let bytes = file.get(found.body.start, found.body.end.min(file.size()) - found.body.start)?;
+            let meta = Meta {
+                bytes,
+                start: found.body.start,
+            };
+            let Some(location) = meta.exif(warnings) else {
+                return Ok(None);
+            };
+            return Ok(Some(block(file, &location, warnings)?));
+        }
+        at = found.body.end;
+    }
+    Ok(None)
+}
+
+struct FileBox {
+    kind: [u8; 4],
+    body: Range<u64>,
+}
+
+fn box_at(file: &Parts, at: u64) -> Result<FileBox, Gap> {
+    let [s0, s1, s2, s3, kind @ ..] = file.array::<8>(at)?;
+    let (header, size) = match u32::from_be_bytes([s0, s1, s2, s3]) {
+        0 => (8, file.size() - at),
+        1 => (16, u64::from_be_bytes(file.array(at + 8)?)),
+        size => (8, size.into()),
+    };
+    let end = at.checked_add(size.max(header)).ok_or(Gap::End)?;
+    Ok(FileBox {
+        kind,
+        body: at + header..end,
+    })
+}
+
+/// Takes the EXIF item out of its pieces.
+fn block<'a>(file: &'a Parts, pieces: &[Range<u64>], warnings: &mut Warnings) -> Result<Block<'a>, Gap> {
+    let block = if let [piece] = pieces {
+        if piece.end > file.size() {
+            warnings.add("the file ends inside its EXIF");
+        }
+        let piece = piece.start..piece.end.min(file.size());
+        file.get(piece.start, piece.end.saturating_sub(piece.start).min(MOST_AT_ONCE))?;
+        Block::at(file, piece)
+    } else {
+        let length: u64 = pieces.iter().map(|piece| piece.end - piece.start).sum();
+        let mut joined = BytesMut::new();
+        if length > MOST_JOINED.min(file.size()) {
+            warnings.add(format!("EXIF: {length} bytes in pieces, left out"));
+        } else {
+            for piece in pieces {
+                joined.extend_from_slice(file.get(piece.start, piece.end - piece.start)?);
+            }
+        }
+        Block::owned(joined.freeze())
+    };
+    // Four bytes say how far behind them the TIFF block starts. Some writers leave them out.
+    let offset = match block.array(0) {
+        Ok(offset) => offset,
+        Err(Gap::End) => return Ok(block),
+        Err(unread) => return Err(unread),
+    };
+    if is_tiff(offset) {
+        return Ok(block);
+    }
+    let announced = block.clone().skip(4 + u64::from(u32::from_be_bytes(offset)));
+    if announced.is_tiff()? {
+        return Ok(announced);
+    }
+    block.skip(4).without_id()
+}
+
+/// The inside of a `meta` box.
+struct Meta<'a> {
+    bytes: &'a [u8],
+    /// Where it is in the file.
+    start: u64,
+}
+
+impl Meta<'_> {
+    /// Where the EXIF of the primary item lies.
+    fn exif(&self, warnings: &mut Warnings) -> Option<Vec<Range<u64>>> {
+        let mut inside = Reader(self.bytes);
+        inside.take(4)?;
+        let (mut primary, mut items, mut links, mut places, mut data) = (None, None, None, None, None);
+        while let Some((kind, body)) = inside.next_box() {
+            match kind {
+                b"pitm" => primary = primary_item(body),
+                b"iinf" => items = Some(body),
+                b"iref" => links = Some(body),
+                b"iloc" => places = Some(body),
+                b"idat" => {
+                    let end = self.start + (self.bytes.len() - inside.0.len()) as u64;
+                    data = Some(end - body.0.len() as u64..end);
+                }
+                _ => {}
+            }
+        }
+        let items = exif_items(items?);
+        let linked = |item: &u32| links.is_some_and(|links| describes(links, *item, primary));
+        let item = *items.iter().find(|item| linked(item)).or(items.first())?;
+        let place = places.and_then(|places| place(places, item, data));
+        if place.is_none() {
+            warnings.add("EXIF: its place in the file is not given");
+        }
+        place
+    }
+}
+
+fn primary_item(mut body: Reader) -> Option<u32> {
+    let version = body.full_box()?;
+    if version == 0 { body.number(2) } else { body.number(4) }?
+        .try_into()
+        .ok()
+}
+
+/// The items that hold EXIF, in the order of the file.
+fn exif_items(mut body: Reader) -> Vec<u32> {
+    let mut items = Vec::new();
+    let version = body.full_box();
+    body.number(if version == Some(0) { 2 } else { 4 });
+    while let Some((kind, mut entry)) = body.next_box() {
+        if kind != b"infe" {
+            continue;
+        }
+        // Versions 0 and 1 know no item types.
+        let Some(version @ 2..) = entry.full_box() else {
+            continue;
+        };
+        let id = entry.number(if version == 2 { 2 } else { 4 });
+        let _protection = entry.number(2);
+        if entry.take(4) == Some(b"Exif")
+            && let Some(id) = id.and_then(|id| id.try_into().ok())
+        {
+            items.push(id);
+        }
+    }
+    items
+}
+
+/// Whether a content description reference leads from `item` to the primary one.
+fn describes(mut body: Reader, item: u32, primary: Option<u32>) -> bool {
+    let Some(version) = body.full_box() else { return false };
+    let width = if version == 0 { 2 } else { 4 };
+    while let Some((kind, mut link)) = body.next_box() {
+        if kind != b"cdsc" || link.number(width) != Some(item.into()) {
+            continue;
+        }
+        let count = link.number(2).unwrap_or_default();
+        if (0..count).any(|_| link.number(width).is_some_and(|id| Some(id) == primary.map(u64::from))) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The pieces of an item, from the `iloc` box; `data` is where the inside of the `idat` box lies.
+fn place(mut body: Reader, item: u32, data: Option<Range<u64>>) -> Option<Vec<Range<u64>>> {
+    let version = body.full_box()?;
+    let sizes = body.number(2)?;
+    let width = |shift: u32| (sizes >> shift & 0xF) as usize;
+    let (offset_width, length_width, base_width) = (width(12), width(8), width(4));
+    let index_width = if version == 0 { 0 } else { width(0) };
+    let id_width = if version < 2 { 2 } else { 4 };
+    let count = body.number(id_width)?;
+    for _ in 0..count {
+        let id = body.number(id_width)?;
+        let method = if version == 0 { 0 } else { body.number(2)? & 0xF };
+        let _data_reference = body.number(2)?;
+        let base = body.number(base_width)?;
+        let extents = body.number(2)?;
+        // Method 0: offsets are in the file. 1: in the `idat` box. 2: in other items, which no
+        // writer uses for EXIF.
+        let within = match method {
+            0 => Some(0..u64::MAX),
+            1 => data.clone(),
+            _ => None,
+        };
+        let mut pieces = Vec::new();
+        for _ in 0..extents {
+            let _index = body.number(index_width)?;
+            let offset = body.number(offset_width)?;
+            let length = body.number(length_width)?;
+            if id != u64::from(item) {
+                continue;
+            }
+            let within = within.clone()?;
+            let start = within.start.checked_add(base)?.checked_add(offset)?;
+            let end = start.checked_add(length)?;
+            if start > within.end || end > within.end {
+                return None;
+            }
+            pieces.push(start..end);
+        }
+        if id == u64::from(item) {
+            return Some(pieces);
+        }
+    }
+    None
+}
+
+/// Big-endian numbers and boxes, one after the other.
+#[derive(Clone, Copy)]
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// A number of up to eight bytes; of none it is 0.
+    fn number(&mut self, width: usize) -> Option<u64> {
+        let bytes = self.take(width)?;
+        (width <= 8).then(|| bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
+    }
+
+    /// The version of a full box; its flags are of no use here.
+    fn full_box(&mut self) -> Option<u8> {
+        self.take(4).map(|bytes| bytes[0])
+    }
+
+    /// The next box: its type and inside. `None` at the end, or where a box does not fit.
+    fn next_box(&mut self) -> Option<(&'a [u8; 4], Self)> {
+        let mut rest = *self;
+        let size = rest.number(4)?;
+        let kind = rest.take(4)?.first_chunk()?;
+        let size = match size {
+            0 => self.0.len() as u64,
+            1 => rest.number(8)?,
+            size => size,
+        };
+        let header = self.0.len() - rest.0.len();
+        let body = usize::try_from(size).ok()?.checked_sub(header)?;
+        let body = rest.take(body)?;
+        *self = rest;
+        Some((kind, Self(body)))
+    }
+}

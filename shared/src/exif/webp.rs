@@ -1,0 +1,37 @@
+//! EXIF in a WebP: the `EXIF` chunk of an extended file, usually after the image data.
+//!
+//! Chunks and flags: RFC 9649, 2.3 to 2.7.
+
+use super::block::Block;
+use super::parts::{Gap, Parts};
+use super::warnings::Warnings;
+
+/// Past `RIFF`, the size, and `WEBP`.
+const FIRST_CHUNK: u64 = 12;
+
+/// In the first byte of a `VP8X` chunk.
+const EXIF_FLAG: u8 = 0x08;
+
+pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Gap> {
+    // A simple file has its image data first, and nothing else.
+    if &file.array(FIRST_CHUNK)? != b"VP8X" || file.array::<1>(FIRST_CHUNK + 8)?[0] & EXIF_FLAG == 0 {
+        return Ok(None);
+    }
+    let mut at = FIRST_CHUNK;
+    while at < file.size() {
+        let [kind @ .., l0, l1, l2, l3] = file.array::<8>(at)?;
+        let body = at + 8;
+        let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
+        if &kind == b"EXIF" {
+            if body + length > file.size() {
+                warnings.add("the file ends inside its EXIF");
+            }
+            let block = Block::at(file, body..(body + length).min(file.size()));
+            return Ok(Some(block.without_id()?));
+        }
+        // Chunks are padded to an even length.
+        at = body + length + length % 2;
+    }
+    warnings.add("its header announces EXIF, and there is none");
+    Ok(None)
+}
