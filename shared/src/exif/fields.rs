@@ -107,9 +107,11 @@ pub fn of(block: &Block, warnings: &mut Warnings) -> Exif {
     }
 }
 
+/// Some writers call their texts bytes of no type.
 fn ascii(value: &Value) -> Option<String> {
     match value {
         Value::Ascii(parts) => text::clean(parts.first()?),
+        Value::Undefined(bytes, _) => text::clean(bytes),
         _ => None,
     }
 }
@@ -185,15 +187,20 @@ fn is_offset(text: &str) -> bool {
 
 fn gps(block: &Block, warnings: &mut Warnings) -> Option<Gps> {
     let value = |tag| block.get_field(tag, In::PRIMARY).map(|field| &field.value);
-    let mut degrees = |tag, reference, [positive, negative]: [&str; 2], limit| {
+    let mut degrees = |tag, reference, [positive, negative]: [char; 2], limit| {
         let given = value(tag)?;
         let Some(size) = degrees_of(given) else {
             warnings.add(format!("{tag}: no position"));
             return None;
         };
-        let sign = match value(reference).and_then(ascii) {
-            Some(letter) if letter.eq_ignore_ascii_case(positive) => 1.0,
-            Some(letter) if letter.eq_ignore_ascii_case(negative) => -1.0,
+        // Some writers spell them out: "South".
+        let letter = value(reference).and_then(ascii);
+        let letter = letter
+            .and_then(|text| text.chars().next())
+            .map(|letter| letter.to_ascii_uppercase());
+        let sign = match letter {
+            Some(letter) if letter == positive => 1.0,
+            Some(letter) if letter == negative => -1.0,
             _ => {
                 warnings.add(format!(
                     "{tag}: {reference} is missing, so its half of the globe is unknown"
@@ -208,8 +215,8 @@ fn gps(block: &Block, warnings: &mut Warnings) -> Option<Gps> {
         }
         number::json(signed)
     };
-    let latitude = degrees(Tag::GPSLatitude, Tag::GPSLatitudeRef, ["N", "S"], 90.0);
-    let longitude = degrees(Tag::GPSLongitude, Tag::GPSLongitudeRef, ["E", "W"], 180.0);
+    let latitude = degrees(Tag::GPSLatitude, Tag::GPSLatitudeRef, ['N', 'S'], 90.0);
+    let longitude = degrees(Tag::GPSLongitude, Tag::GPSLongitudeRef, ['E', 'W'], 180.0);
     let (latitude, longitude) = latitude.zip(longitude).unzip();
     // 1: below sea level; 3, of Exif 3.0: below the ellipsoid.
     let below_sea = matches!(value(Tag::GPSAltitudeRef).and_then(number::first), Some(1.0 | 3.0));

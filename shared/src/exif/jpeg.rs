@@ -12,8 +12,8 @@ const EOI: u8 = 0xD9;
 const SOS: u8 = 0xDA;
 const APP1: u8 = 0xE1;
 
-/// CIPA DC-008 (Exif 2.32), 4.7.2: the identifier, a NUL and a pad byte. Real files fill the pad
-/// with other values too.
+/// CIPA DC-008 (Exif 2.32), 4.7.2: the identifier, a NUL and a pad byte. Real files have it in
+/// capitals and fill the pad with other values too.
 const EXIF_ID: &[u8] = b"Exif\0";
 
 /// Rubbish between two segments is passed over up to here. More of it in a row, and what follows is
@@ -70,7 +70,7 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
 /// Where the TIFF block of an APP1 segment starts, if it is one of EXIF.
 fn exif(file: &Parts, start: u64, length: u64, warnings: &mut Warnings) -> Result<Option<u64>, Gap> {
     let id = EXIF_ID.len() as u64 + 1;
-    if length < id || file.ahead(start, id)?[..EXIF_ID.len()] != *EXIF_ID {
+    if length < id || !file.ahead(start, id)?[..EXIF_ID.len()].eq_ignore_ascii_case(EXIF_ID) {
         return Ok(None);
     }
     if length > id + 4 && is_tiff(file.array(start + id)?) {

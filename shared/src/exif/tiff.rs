@@ -73,7 +73,7 @@ pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Ra
         wide: false,
         unread: Vec::new(),
         entries_left: MOST_ENTRIES,
-        bytes_left: (block.length() + SPARE_BYTES).min(MOST_BYTES),
+        bytes_left: block.length().saturating_add(SPARE_BYTES).min(MOST_BYTES),
         visited: Vec::new(),
         warnings,
     };
@@ -226,6 +226,8 @@ impl<'a> Walk<'a, '_> {
         let mut damaged = 0;
         for (index, row) in rows.chunks_exact(usize::try_from(entry_size).ok()?).enumerate() {
             let row = Row::new(self.order, row);
+            // As ExifTool does: a first field of no type is no field, and this no table.
+            let is_table = index > 0 || kind::size(row.kind).is_some();
             match self.entry(table, &row, &span) {
                 Ok(Found::Entry(entry)) => entries.push(entry),
                 Ok(Found::Table(child, at)) => to_read.push((child, at)),
@@ -233,12 +235,11 @@ impl<'a> Walk<'a, '_> {
                 Err(damage) => {
                     self.warnings.add(format!("{}: {damage}", table.tag_name(row.tag)));
                     damaged += 1;
-                    // As ExifTool does: a first field of no type is no field, and this no table.
-                    if index == 0 && kind::size(row.kind).is_none() || damaged > MOST_DAMAGED {
-                        self.warnings.add(format!("{table}: damaged, left off here"));
-                        break;
-                    }
                 }
+            }
+            if !is_table || damaged > MOST_DAMAGED {
+                self.warnings.add(format!("{table}: damaged, the rest of it left out"));
+                break;
             }
         }
         if table == Table::Ifd0 {
@@ -378,7 +379,7 @@ fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     let mut joined: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
     for range in ranges {
         match joined.last_mut() {
-            Some(last) if range.start <= last.end + NEAR => last.end = last.end.max(range.end),
+            Some(last) if range.start <= last.end.saturating_add(NEAR) => last.end = last.end.max(range.end),
             _ => joined.push(range),
         }
     }
