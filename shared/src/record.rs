@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::exif::{Exif, Format, Metadata};
+use crate::exif::{Exif, Format, Metadata, TagName};
 
 /// The version of the record's layout.
 pub const SCHEMA: u32 = 1;
@@ -25,14 +25,14 @@ pub struct Origin {
     pub last_modified: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
     pub schema: u32,
     #[serde(flatten)]
     pub origin: Origin,
     pub format: Format,
     pub exif: Option<Exif>,
-    pub tags: BTreeMap<String, Value>,
+    pub tags: BTreeMap<TagName, Value>,
     pub warnings: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 //! The fields of a record's `exif`. Each comes from one tag in its own IFD, without fallback.
 
-use exif::{Exif as Block, In, Tag, Value};
+use exif::{Field, In, Tag, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use time::{Date, Time};
@@ -77,8 +77,9 @@ pub struct Gps {
     pub taken_at: Option<String>,
 }
 
-pub fn of(block: &Block, warnings: &mut Warnings) -> Exif {
-    let value = |tag| block.get_field(tag, In::PRIMARY).map(|field| &field.value);
+/// The fields of a record out of those of a block.
+pub fn of(fields: &[&Field], warnings: &mut Warnings) -> Exif {
+    let value = |tag| find(fields, tag);
     let text = |tag| ascii(value(tag)?);
     let number = |tag| number::first(value(tag)?).and_then(number::json);
     Exif {
@@ -88,7 +89,7 @@ pub fn of(block: &Block, warnings: &mut Warnings) -> Exif {
         software: text(Tag::Software),
         artist: text(Tag::Artist),
         copyright: value(Tag::Copyright).and_then(copyright),
-        taken_at: taken_at(block, warnings),
+        taken_at: taken_at(fields, warnings),
         orientation: number(Tag::Orientation),
         exposure_time_s: number(Tag::ExposureTime),
         f_number: number(Tag::FNumber),
@@ -103,8 +104,14 @@ pub fn of(block: &Block, warnings: &mut Warnings) -> Exif {
         },
         pixel_width: number(Tag::PixelXDimension),
         pixel_height: number(Tag::PixelYDimension),
-        gps: gps(block, warnings),
+        gps: gps(fields, warnings),
     }
+}
+
+/// The value of a tag of the image itself; of several the last one.
+fn find<'a>(fields: &[&'a Field], tag: Tag) -> Option<&'a Value> {
+    let is_it = |field: &&&Field| field.tag == tag && field.ifd_num == In::PRIMARY;
+    fields.iter().rev().find(is_it).map(|field| &field.value)
 }
 
 /// Some writers call their texts bytes of no type.
@@ -122,8 +129,8 @@ fn copyright(value: &Value) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("\n"))
 }
 
-fn taken_at(block: &Block, warnings: &mut Warnings) -> Option<String> {
-    let text = |tag| ascii(&block.get_field(tag, In::PRIMARY)?.value);
+fn taken_at(fields: &[&Field], warnings: &mut Warnings) -> Option<String> {
+    let text = |tag| ascii(find(fields, tag)?);
     let given = text(Tag::DateTimeOriginal)?;
     let Some(mut time) = date_time(&given) else {
         // A camera whose clock was never set writes zeros or blanks: nothing worth a warning.
@@ -185,8 +192,8 @@ fn is_offset(text: &str) -> bool {
     }
 }
 
-fn gps(block: &Block, warnings: &mut Warnings) -> Option<Gps> {
-    let value = |tag| block.get_field(tag, In::PRIMARY).map(|field| &field.value);
+fn gps(fields: &[&Field], warnings: &mut Warnings) -> Option<Gps> {
+    let value = |tag| find(fields, tag);
     let mut degrees = |tag, reference, [positive, negative]: [char; 2], limit| {
         let given = value(tag)?;
         let Some(size) = degrees_of(given) else {
@@ -235,21 +242,16 @@ fn gps(block: &Block, warnings: &mut Warnings) -> Option<Gps> {
 /// Degrees, minutes and seconds: minutes or degrees may carry the fraction, the rest then being zero
 /// or left out. A part that is no number, as 0/0, leaves nothing of them.
 fn degrees_of(value: &Value) -> Option<f64> {
-    let parts = number::all(value)?;
-    let degrees = parts.iter().zip([1.0, 60.0, 3600.0]);
-    degrees
-        .map(|(part, unit)| Some((*part)? / unit))
-        .sum::<Option<f64>>()
-        .filter(|_| !parts.is_empty())
+    let count = number::count(value).min(3);
+    let parts = (0..count).zip([1.0, 60.0, 3600.0]);
+    let degrees = parts.map(|(index, unit)| Some(number::at(value, index)? / unit));
+    degrees.sum::<Option<f64>>().filter(|_| count > 0)
 }
 
 fn gps_time(date: Option<&Value>, clock: Option<&Value>) -> Option<String> {
-    let clock = number::all(clock?)?;
-    let (hour, minute, second) = (
-        clock.first()?.as_ref()?,
-        clock.get(1)?.as_ref()?,
-        clock.get(2)?.as_ref()?,
-    );
+    let clock = clock?;
+    let part = |index| number::at(clock, index);
+    let (hour, minute, second) = (part(0)?, part(1)?, part(2)?);
     let time = format!("{} {hour:02}:{minute:02}:{:02}", ascii(date?)?, second.trunc());
     let fraction = (second.fract() > 0.0).then(|| format!("{:.3}", second.fract()));
     let fraction = fraction.as_deref().and_then(|text| text.strip_prefix('0'));

@@ -41,6 +41,7 @@ pub use fields::{Exif, Gps, WhiteBalance};
 pub use format::Format;
 use parts::Gap;
 pub use parts::Parts;
+pub use table::TagName;
 use warnings::Warnings;
 
 /// How much of a file is best read first: 99.75 % of real JPEG files have their EXIF within it.
@@ -52,7 +53,7 @@ pub struct Metadata {
     pub format: Format,
     /// `None` when there is no EXIF block or nothing in it could be read.
     pub exif: Option<Exif>,
-    pub tags: BTreeMap<String, Value>,
+    pub tags: BTreeMap<TagName, Value>,
     pub warnings: Vec<String>,
 }
 
@@ -90,7 +91,7 @@ pub fn read_whole(file: Bytes) -> Metadata {
     }
 }
 
-type Found = (Format, Option<Exif>, BTreeMap<String, Value>);
+type Found = (Format, Option<Exif>, BTreeMap<TagName, Value>);
 
 fn try_read(file: &Parts, warnings: &mut Warnings) -> Result<Found, Vec<Range<u64>>> {
     let nothing = |format| Ok((format, None, BTreeMap::new()));
@@ -136,9 +137,10 @@ fn try_read(file: &Parts, warnings: &mut Warnings) -> Result<Found, Vec<Range<u6
             return nothing(format);
         }
     };
-    let tags = tags::all(&exif, warnings);
+    let fields: Vec<&exif::Field> = exif.fields().collect();
+    let tags = tags::all(&fields, exif.little_endian(), warnings);
     if tags.is_empty() {
         return nothing(format);
     }
-    Ok((format, Some(fields::of(&exif, warnings)), tags))
+    Ok((format, Some(fields::of(&fields, warnings)), tags))
 }

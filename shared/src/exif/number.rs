@@ -15,32 +15,44 @@ pub fn json(value: f64) -> Option<Number> {
     Number::from_f64(value)
 }
 
-/// Every number of a value, `None` in the place of what is no number; `None` for what holds no numbers.
-pub fn all(value: &Value) -> Option<Vec<Option<f64>>> {
-    fn each<T: Copy>(values: &[T], number: impl Fn(T) -> f64) -> Vec<Option<f64>> {
-        values
-            .iter()
-            .map(|&value| Some(number(value)).filter(|number| number.is_finite()))
-            .collect()
+/// How many numbers a value holds.
+pub fn count(value: &Value) -> usize {
+    match value {
+        Value::Byte(values) => values.len(),
+        Value::Short(values) => values.len(),
+        Value::Long(values) => values.len(),
+        Value::Rational(values) => values.len(),
+        Value::SByte(values) => values.len(),
+        Value::SShort(values) => values.len(),
+        Value::SLong(values) => values.len(),
+        Value::SRational(values) => values.len(),
+        Value::Float(values) => values.len(),
+        Value::Double(values) => values.len(),
+        Value::Ascii(_) | Value::Undefined(..) | Value::Unknown(..) => 0,
     }
-    Some(match value {
-        Value::Byte(values) => each(values, f64::from),
-        Value::Short(values) => each(values, f64::from),
-        Value::Long(values) => each(values, f64::from),
-        Value::SByte(values) => each(values, f64::from),
-        Value::SShort(values) => each(values, f64::from),
-        Value::SLong(values) => each(values, f64::from),
-        Value::Float(values) => each(values, f64::from),
-        Value::Double(values) => each(values, |value| value),
-        Value::Rational(values) => each(values, |value| f64::from(value.num) / f64::from(value.denom)),
-        Value::SRational(values) => each(values, |value| f64::from(value.num) / f64::from(value.denom)),
+}
+
+/// One of the numbers of a value, if it is there and is a number.
+pub fn at(value: &Value, index: usize) -> Option<f64> {
+    let number = match value {
+        Value::Byte(values) => f64::from(*values.get(index)?),
+        Value::Short(values) => f64::from(*values.get(index)?),
+        Value::Long(values) => f64::from(*values.get(index)?),
+        Value::Rational(values) => values.get(index).map(|of| f64::from(of.num) / f64::from(of.denom))?,
+        Value::SByte(values) => f64::from(*values.get(index)?),
+        Value::SShort(values) => f64::from(*values.get(index)?),
+        Value::SLong(values) => f64::from(*values.get(index)?),
+        Value::SRational(values) => values.get(index).map(|of| f64::from(of.num) / f64::from(of.denom))?,
+        Value::Float(values) => f64::from(*values.get(index)?),
+        Value::Double(values) => *values.get(index)?,
         Value::Ascii(_) | Value::Undefined(..) | Value::Unknown(..) => return None,
-    })
+    };
+    number.is_finite().then_some(number)
 }
 
 /// The first number of a value.
 pub fn first(value: &Value) -> Option<f64> {
-    *all(value)?.first()?
+    at(value, 0)
 }
 
 #[cfg(test)]

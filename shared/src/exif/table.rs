@@ -1,9 +1,10 @@
 use std::fmt;
 
 use exif::{Context, Tag};
+use serde::{Serialize, Serializer};
 
 /// A table of fields in an EXIF block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     Ifd0,
     Exif,
@@ -20,7 +21,8 @@ const XP_TITLE: u16 = 0x9C9B;
 const XP_SUBJECT: u16 = 0x9C9F;
 
 impl Table {
-    pub const ALL: [Self; 5] = [Self::Ifd0, Self::Exif, Self::Gps, Self::Interop, Self::Ifd1];
+    /// How many there are.
+    pub const COUNT: usize = 5;
 
     pub fn of(context: Context, ifd: u16) -> Self {
         match context {
@@ -32,57 +34,19 @@ impl Table {
         }
     }
 
-    fn tag(self, number: u16) -> Tag {
-        let context = match self {
-            Self::Ifd0 | Self::Ifd1 => Context::Tiff,
-            Self::Exif => Context::Exif,
-            Self::Gps => Context::Gps,
-            Self::Interop => Context::Interop,
-        };
-        Tag(context, number)
+    /// A tag in this table.
+    pub fn tag(self, number: u16) -> TagName {
+        TagName { table: self, number }
     }
 
-    /// Group and name, as ExifTool writes them, or the number of an unknown tag.
-    pub fn tag_name(self, number: u16) -> String {
-        let tag = self.tag(number);
-        match tag.description() {
-            Some(_) => format!("{self}:{tag}"),
-            None => format!("{self}:0x{number:04x}"),
-        }
-    }
-
-    /// Whether a row of bytes is text here.
-    pub fn is_text(self, number: u16) -> bool {
-        TEXTS.contains(&self.tag(number)) || self.is_xp(number)
-    }
-
-    /// Whether it is UTF-16 in a row of bytes.
-    pub fn is_xp(self, number: u16) -> bool {
-        self == Self::Ifd0 && (XP_TITLE..=XP_SUBJECT).contains(&number)
-    }
-
-    /// The tables that fields of this one point to.
-    pub fn children(self) -> &'static [Self] {
-        match self {
-            Self::Ifd0 => &[Self::Exif, Self::Gps],
-            Self::Exif => &[Self::Interop],
-            _ => &[],
-        }
-    }
-
+    /// The table that a tag in this one points to.
     pub fn child(self, tag: u16) -> Option<Self> {
-        let mut children = self.children().iter().copied();
-        children.find(|child| child.pointer() == Some(tag))
-    }
-
-    /// The tag that points to this table.
-    pub fn pointer(self) -> Option<u16> {
-        Some(match self {
-            Self::Exif => Tag::ExifIFDPointer.number(),
-            Self::Gps => Tag::GPSInfoIFDPointer.number(),
-            Self::Interop => Tag::InteropIFDPointer.number(),
-            Self::Ifd0 | Self::Ifd1 => return None,
-        })
+        match (self, self.tag(tag).known()) {
+            (Self::Ifd0, Tag::ExifIFDPointer) => Some(Self::Exif),
+            (Self::Ifd0, Tag::GPSInfoIFDPointer) => Some(Self::Gps),
+            (Self::Exif, Tag::InteropIFDPointer) => Some(Self::Interop),
+            _ => None,
+        }
     }
 }
 
@@ -95,5 +59,51 @@ impl fmt::Display for Table {
             Self::Interop => "InteropIFD",
             Self::Ifd1 => "IFD1",
         })
+    }
+}
+
+/// The name of a tag: its table and, as text, what it is called there (`ExifIFD:LensModel`), or the
+/// number of an unknown one (`IFD0:0xc4a5`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagName {
+    table: Table,
+    number: u16,
+}
+
+impl TagName {
+    fn known(self) -> Tag {
+        let context = match self.table {
+            Table::Ifd0 | Table::Ifd1 => Context::Tiff,
+            Table::Exif => Context::Exif,
+            Table::Gps => Context::Gps,
+            Table::Interop => Context::Interop,
+        };
+        Tag(context, self.number)
+    }
+
+    /// Whether a row of bytes is text here.
+    pub(super) fn is_text(self) -> bool {
+        TEXTS.contains(&self.known()) || self.is_xp()
+    }
+
+    /// Whether it is UTF-16 in a row of bytes.
+    pub(super) fn is_xp(self) -> bool {
+        self.table == Table::Ifd0 && (XP_TITLE..=XP_SUBJECT).contains(&self.number)
+    }
+}
+
+impl fmt::Display for TagName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tag = self.known();
+        match tag.description() {
+            Some(_) => write!(f, "{}:{tag}", self.table),
+            None => write!(f, "{}:0x{:04x}", self.table, self.number),
+        }
+    }
+}
+
+impl Serialize for TagName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

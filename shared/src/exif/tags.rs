@@ -2,43 +2,54 @@
 
 use std::collections::BTreeMap;
 
-use exif::{Exif, Field, Value as Exifs};
-use serde_json::Value;
+use exif::{Field, Value as Exifs};
+use serde_json::{Number, Value};
 
-use super::table::Table;
+use super::table::{Table, TagName};
 use super::warnings::Warnings;
 use super::{number, text};
 
-pub fn all(exif: &Exif, warnings: &mut Warnings) -> BTreeMap<String, Value> {
-    let mut tags = BTreeMap::new();
-    for field in exif.fields() {
+/// `little_endian`: the byte order of the block.
+pub fn all(fields: &[&Field], little_endian: bool, warnings: &mut Warnings) -> BTreeMap<TagName, Value> {
+    let mut tags = Vec::with_capacity(fields.len());
+    for field in fields {
         let table = Table::of(field.tag.context(), field.ifd_num.index());
-        let mut warn = |warning: &str| warnings.add(format!("{}: {warning}", table.tag_name(field.tag.number())));
-        if let Some(value) = value(field, table, exif.little_endian(), &mut warn) {
-            // Of a field given twice the last one counts, as in the fields of a record.
-            tags.insert(table.tag_name(field.tag.number()), value);
+        let name = table.tag(field.tag.number());
+        let mut warn = |warning: &str| warnings.add(format!("{name}: {warning}"));
+        if let Some(value) = value(field, name, little_endian, &mut warn) {
+            tags.push((name, value));
         }
     }
-    tags
+    // Of a field given twice the last one counts, as in the fields of a record.
+    tags.into_iter().collect()
 }
 
-fn value(field: &Field, table: Table, little_endian: bool, warn: &mut impl FnMut(&str)) -> Option<Value> {
-    let tag = field.tag.number();
+fn value(field: &Field, name: TagName, little_endian: bool, warn: &mut impl FnMut(&str)) -> Option<Value> {
     match &field.value {
         Exifs::Ascii(parts) => {
-            if !parts.iter().all(|part| text::is_utf8(part)) {
-                warn("not UTF-8, read as Windows-1252");
-            }
-            let parts: Vec<String> = parts.iter().filter_map(|part| text::clean(part)).collect();
-            (!parts.is_empty()).then(|| parts.join("\n").into())
+            let mut texts = parts.iter().filter_map(|part| text::clean_or_warn(part, warn));
+            let first = texts.next()?;
+            Some(texts.fold(first, |all, text| all + "\n" + &text).into())
         }
-        Exifs::Byte(bytes) | Exifs::Undefined(bytes, _) if table.is_xp(tag) => text::utf16_le(bytes).map(Value::from),
-        Exifs::Undefined(bytes, _) if table.is_text(tag) => {
+        Exifs::Byte(bytes) | Exifs::Undefined(bytes, _) if name.is_xp() => text::utf16_le(bytes).map(Value::from),
+        Exifs::Undefined(bytes, _) if name.is_text() => {
             text::with_character_code(bytes, little_endian, warn).map(Value::from)
         }
         Exifs::Undefined(bytes, _) => undefined(bytes),
-        other => numbers(&number::all(other)?),
+        numbers => match number::count(numbers) {
+            1 => number::first(numbers).and_then(number::json).map(Value::Number),
+            count => list((0..count).map(|index| number::at(numbers, index).and_then(number::json))),
+        },
     }
+}
+
+/// Numbers with nulls in the places of what is none; nothing if that is all of them.
+fn list(numbers: impl ExactSizeIterator<Item = Option<Number>>) -> Option<Value> {
+    let list: Vec<Value> = numbers
+        .map(|number| number.map_or(Value::Null, Value::Number))
+        .collect();
+    let any = list.iter().any(|value| !value.is_null());
+    any.then_some(Value::Array(list))
 }
 
 /// Bytes without a type of their own: text where they read as text (`ExifVersion`), numbers otherwise.
@@ -50,17 +61,8 @@ fn undefined(bytes: &[u8]) -> Option<Value> {
     {
         return Some(text.into());
     }
-    let values: Vec<_> = bytes.iter().map(|&byte| Some(f64::from(byte))).collect();
-    numbers(&values)
-}
-
-fn numbers(values: &[Option<f64>]) -> Option<Value> {
-    let json = |value: &Option<f64>| value.and_then(number::json).map_or(Value::Null, Value::Number);
-    if values.iter().all(Option::is_none) {
-        return None;
+    match bytes {
+        [one] => Some((*one).into()),
+        many => list(many.iter().map(|&byte| Some(byte.into()))),
     }
-    Some(match values {
-        [one] => json(one),
-        many => Value::Array(many.iter().map(json).collect()),
-    })
 }

@@ -7,17 +7,21 @@ fn stored(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-pub fn is_utf8(bytes: &[u8]) -> bool {
-    std::str::from_utf8(stored(bytes)).is_ok()
-}
-
 /// Text up to the first NUL without the padding around it; `None` when nothing is left. UTF-8 as it
 /// is, any other bytes as Windows-1252, which older cameras and programs wrote.
 pub fn clean(bytes: &[u8]) -> Option<String> {
+    clean_or_warn(bytes, &mut |_: &str| ())
+}
+
+/// As [`clean`], and says so where it is not UTF-8.
+pub fn clean_or_warn(bytes: &[u8], warn: &mut impl FnMut(&str)) -> Option<String> {
     let bytes = stored(bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => trimmed(text),
-        Err(_) => trimmed(&WINDOWS_1252.decode_without_bom_handling(bytes).0),
+        Err(_) => {
+            warn("not UTF-8, read as Windows-1252");
+            trimmed(&WINDOWS_1252.decode_without_bom_handling(bytes).0)
+        }
     }
 }
 
@@ -47,12 +51,7 @@ pub fn with_character_code(bytes: &[u8], little_endian: bool, warn: &mut impl Fn
     let name = code.trim_ascii_end();
     let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
     match name {
-        b"ASCII" | b"" => {
-            if !is_utf8(rest) {
-                warn("not UTF-8, read as Windows-1252");
-            }
-            clean(rest)
-        }
+        b"ASCII" | b"" => clean_or_warn(rest, warn),
         b"UNICODE" => {
             let little_endian = is_little_endian(rest).unwrap_or(little_endian);
             utf16(
@@ -73,8 +72,8 @@ pub fn with_character_code(bytes: &[u8], little_endian: bool, warn: &mut impl Fn
         }
         _ => {
             warn("no character code");
-            let text = stored(bytes);
-            (is_utf8(text) && !text.iter().any(u8::is_ascii_control)).then(|| clean(text))?
+            let text = std::str::from_utf8(stored(bytes)).ok()?;
+            (!text.contains(char::is_control)).then(|| trimmed(text))?
         }
     }
 }

@@ -48,40 +48,43 @@ mod kind {
     pub const SLONG: u16 = 9;
     pub const IFD: u16 = 13;
     pub const LONG8: u16 = 16;
+    pub const SLONG8: u16 = 17;
     pub const IFD8: u16 = 18;
     /// Exif 3.0.
     pub const UTF8: u16 = 129;
 
     /// In bytes.
-    pub fn size(kind: u16) -> Option<u64> {
+    pub fn size(kind: u16) -> Option<u8> {
         Some(match kind {
             BYTE | ASCII | 6 | UNDEFINED | UTF8 => 1,
             SHORT | 8 => 2,
             LONG | SLONG | 11 | IFD => 4,
-            5 | 10 | 12 | LONG8 | 17 | IFD8 => 8,
+            5 | 10 | 12 | LONG8 | SLONG8 | IFD8 => 8,
             _ => return None,
         })
     }
 }
 
-/// The compact block, as `kamadak-exif` reads it. Empty when there is nothing in it. `Err`: the ranges
+/// The compact block, as `kamadak-exif` reads it; empty when there is nothing in it. `Err`: the ranges
 /// of the file that have to be read first.
 pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Range<u64>>> {
-    let mut walk = Walk {
+    let mut copy = Copy {
         block,
         order: Order::Little,
         wide: false,
         unread: Vec::new(),
         entries_left: MOST_ENTRIES,
         bytes_left: block.length().saturating_add(SPARE_BYTES).min(MOST_BYTES),
-        visited: Vec::new(),
+        visited: [None; Table::COUNT],
+        found: false,
+        out: Vec::with_capacity(4096),
         warnings,
     };
-    let tables = walk.tables();
-    if !walk.unread.is_empty() {
-        return Err(coalesce(walk.unread));
+    copy.tables();
+    if !copy.unread.is_empty() {
+        return Err(coalesce(copy.unread));
     }
-    Ok(write(walk.order, &tables))
+    Ok(if copy.found { copy.out } else { Vec::new() })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,11 +94,27 @@ enum Order {
 }
 
 impl Order {
+    /// A number of 2, 4 or 8 bytes.
     fn number(self, bytes: &[u8]) -> u64 {
-        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        match self {
-            Self::Little => bytes.iter().rev().fold(0, add),
-            Self::Big => bytes.iter().fold(0, add),
+        if let Ok(bytes) = bytes.try_into() {
+            u64::from(if self == Self::Little {
+                u32::from_le_bytes(bytes)
+            } else {
+                u32::from_be_bytes(bytes)
+            })
+        } else if let Ok(bytes) = bytes.try_into() {
+            u64::from(if self == Self::Little {
+                u16::from_le_bytes(bytes)
+            } else {
+                u16::from_be_bytes(bytes)
+            })
+        } else {
+            let bytes = bytes.try_into().expect("numbers have no other sizes");
+            if self == Self::Little {
+                u64::from_le_bytes(bytes)
+            } else {
+                u64::from_be_bytes(bytes)
+            }
         }
     }
 
@@ -114,61 +133,67 @@ impl Order {
     }
 }
 
-/// The entries of each table, in the order of [`Table::ALL`].
-type Tables<'a> = [Vec<Entry<'a>>; Table::ALL.len()];
-
-struct Entry<'a> {
-    tag: u16,
-    /// One that `kamadak-exif` knows.
-    kind: u16,
-    value: Cow<'a, [u8]>,
-}
-
-struct Walk<'a, 'w> {
+struct Copy<'a, 'w> {
     block: &'a Block<'a>,
     order: Order,
     /// Offsets and counts have 8 bytes.
     wide: bool,
-    /// What has to be read before the walk can end.
+    /// What has to be read before the copy can be whole.
     unread: Vec<Range<u64>>,
     entries_left: u64,
     bytes_left: u64,
-    /// Where the tables read so far start.
-    visited: Vec<u64>,
+    /// Where each table that was read starts.
+    visited: [Option<u64>; Table::COUNT],
+    /// Whether there is any field in the copy.
+    found: bool,
+    out: Vec<u8>,
     warnings: &'w mut Warnings,
 }
 
-impl<'a> Walk<'a, '_> {
-    fn tables(&mut self) -> Tables<'a> {
-        let mut tables = Tables::default();
-        let Some(first) = self.header() else { return tables };
-        let mut to_read = vec![(Table::Ifd0, first)];
-        while let Some((table, offset)) = to_read.pop() {
-            if self.visited.contains(&offset) {
-                self.warnings.add(format!("{table}: lies where another table is"));
-                continue;
+/// A table in the compact block.
+struct Copied {
+    /// Where it says which table comes next.
+    next_at: usize,
+    /// Where that one starts in the block that is copied; 0 for none.
+    next: u64,
+}
+
+impl<'a> Copy<'a, '_> {
+    fn tables(&mut self) {
+        let Some(first) = self.header() else { return };
+        self.out.extend(if self.order == Order::Little {
+            b"II*\0"
+        } else {
+            b"MM\0*"
+        });
+        self.out.extend(self.order.long(8));
+        let Some(ifd0) = self.table(Table::Ifd0, first) else {
+            return;
+        };
+        if ifd0.next != 0 {
+            let start = self.out.len();
+            if self.table(Table::Ifd1, ifd0.next).is_some() {
+                self.put_offset(ifd0.next_at, start);
             }
-            self.visited.push(offset);
-            tables[table as usize] = self.table(table, offset, &mut to_read);
         }
-        tables
     }
 
-    /// What a read gave; what is unread is noted, what is not in the block is `None` too.
-    fn got<T>(&mut self, result: Result<T, Gap>) -> Result<Option<T>, ()> {
-        match result {
-            Ok(got) => Ok(Some(got)),
-            Err(Gap::End) => Ok(None),
+    /// What was asked of the block; `None` within where it ends before that. What has to be read first
+    /// is noted, and all `None`.
+    fn got<T>(&mut self, asked: Result<T, Gap>) -> Option<Option<T>> {
+        match asked {
+            Ok(got) => Some(Some(got)),
+            Err(Gap::End) => Some(None),
             Err(Gap::Unread(range)) => {
                 self.unread.push(range);
-                Err(())
+                None
             }
         }
     }
 
     /// Takes in the byte order; the offset of the first table.
     fn header(&mut self) -> Option<u64> {
-        let Some(header) = self.got(self.block.array::<8>(0)).ok()? else {
+        let Some(header) = self.got(self.block.array::<8>(0))? else {
             self.warnings.add("EXIF: too short");
             return None;
         };
@@ -180,60 +205,64 @@ impl<'a> Walk<'a, '_> {
                 return None;
             }
         };
-        // Whatever stands in the place of 42 elsewhere, tables follow.
+        // Whatever else stands in the place of 42, tables follow.
         self.wide = self.order.number(&header[2..4]) == 43;
         if !self.wide {
             return Some(self.order.number(&header[4..]));
         }
-        let Some(offset) = self.got(self.block.array::<8>(8)).ok()? else {
+        let Some(offset) = self.got(self.block.array::<8>(8))? else {
             self.warnings.add("EXIF: too short");
             return None;
         };
         Some(self.order.number(&offset))
     }
 
-    /// The entries of a table; the tables that it points to are added `to_read`.
-    fn table(&mut self, table: Table, offset: u64, to_read: &mut Vec<(Table, u64)>) -> Vec<Entry<'a>> {
-        self.try_table(table, offset, to_read).unwrap_or_default()
-    }
-
-    fn try_table(&mut self, table: Table, offset: u64, to_read: &mut Vec<(Table, u64)>) -> Option<Vec<Entry<'a>>> {
-        let (count_size, entry_size) = if self.wide { (8, 20) } else { (2, 12) };
-        let Some(count) = self.got(self.block.get(offset, count_size)).ok()? else {
+    /// Copies a table, its values, and the tables it points to.
+    fn table(&mut self, table: Table, offset: u64) -> Option<Copied> {
+        if self.visited.contains(&Some(offset)) {
+            self.warnings.add(format!("{table}: lies where another table is"));
+            return None;
+        }
+        self.visited[table as usize] = Some(offset);
+        let (count_size, row_size) = if self.wide { (8, 20_u8) } else { (2, 12) };
+        let Some(count) = self.got(self.block.get(offset, count_size))? else {
             self.warnings.add(format!("{table}: lies outside the EXIF"));
             return None;
         };
-        let count = self.order.number(count);
-        let start = offset + count_size;
-        let fitting = (self.block.length() - start) / entry_size;
-        if count > fitting {
+        let given = self.order.number(count);
+        let rows_start = offset + count_size;
+        let fitting = (self.block.length() - rows_start) / u64::from(row_size);
+        let count = given.min(fitting).min(self.entries_left);
+        if count < given {
+            let why = if count == fitting { "are there" } else { "were read" };
             self.warnings
-                .add(format!("{table}: only {fitting} of {count} fields are there"));
+                .add(format!("{table}: only {count} of {given} fields {why}"));
         }
-        if count.min(fitting) > self.entries_left {
-            self.warnings.add(format!(
-                "{table}: only {} of {count} fields were read",
-                self.entries_left
-            ));
-        }
-        let count = count.min(fitting).min(self.entries_left);
         self.entries_left -= count;
-        let size = count * entry_size;
-        let rows = self.got(self.block.get(start, size)).ok()??;
-        let span = offset..start + size;
+        let span = offset..rows_start + count * u64::from(row_size);
+        let rows = self.got(self.block.get(rows_start, span.end - rows_start))??;
 
-        let mut entries = Vec::with_capacity(rows.len() / 12);
+        // Room for all rows, whether they will be copied or not.
+        let start = self.out.len();
+        let mut row_at = start + 2;
+        self.out
+            .resize(start + 2 + rows.len() / usize::from(row_size) * 12 + 4, 0);
+        let mut children = Vec::new();
         let mut damaged = 0;
-        for (index, row) in rows.chunks_exact(usize::try_from(entry_size).ok()?).enumerate() {
+        for (index, row) in rows.chunks_exact(row_size.into()).enumerate() {
             let row = Row::new(self.order, row);
             // As ExifTool does: a first field of no type is no field, and this no table.
             let is_table = index > 0 || kind::size(row.kind).is_some();
-            match self.entry(table, &row, &span) {
-                Ok(Found::Entry(entry)) => entries.push(entry),
-                Ok(Found::Table(child, at)) => to_read.push((child, at)),
+            match self.field(table, &row, &span) {
+                Ok(Found::Value(kind, value)) => {
+                    self.put_row(row_at, row.tag, kind, &value);
+                    row_at += 12;
+                    self.found = true;
+                }
+                Ok(Found::Table(child, offset)) => children.push((row.tag, child, offset)),
                 Ok(Found::Nothing) => {}
                 Err(damage) => {
-                    self.warnings.add(format!("{}: {damage}", table.tag_name(row.tag)));
+                    self.warnings.add(format!("{}: {damage}", table.tag(row.tag)));
                     damaged += 1;
                 }
             }
@@ -242,18 +271,30 @@ impl<'a> Walk<'a, '_> {
                 break;
             }
         }
-        if table == Table::Ifd0 {
-            let next = self.got(self.block.get(span.end, count_size.max(4))).ok()?;
-            let next = next.map_or(0, |next| self.order.number(next));
-            if next != 0 {
-                to_read.push((Table::Ifd1, next));
+        for (tag, child, offset) in children {
+            let child_start = self.out.len();
+            if self.table(child, offset).is_some() {
+                self.put_row(row_at, tag, kind::LONG, &[0; 4]);
+                self.put_offset(row_at + 8, child_start);
+                row_at += 12;
             }
         }
-        Some(entries)
+        let written = u16::try_from((row_at - start - 2) / 12).expect("tables have few rows");
+        self.out[start..start + 2].copy_from_slice(&self.order.short(written));
+
+        let next_size = if self.wide { 8 } else { 4 };
+        let next = match table {
+            Table::Ifd0 => self.got(self.block.get(span.end, next_size))?,
+            _ => None,
+        };
+        Some(Copied {
+            next_at: row_at,
+            next: next.map_or(0, |next| self.order.number(next)),
+        })
     }
 
-    /// One field. `Err`: what is wrong with it. `table_span` is where its table lies in the block.
-    fn entry(&mut self, table: Table, row: &Row<'a>, table_span: &Range<u64>) -> Result<Found<'a>, String> {
+    /// Looks at one field. `Err`: what is wrong with it. `table_span` is where its table lies.
+    fn field(&mut self, table: Table, row: &Row<'a>, table_span: &Range<u64>) -> Result<Found<'a>, String> {
         let Some(size) = kind::size(row.kind) else {
             // Tables are padded with zeros.
             return if row.kind == 0 {
@@ -262,36 +303,37 @@ impl<'a> Walk<'a, '_> {
                 Err(format!("type {} is unknown", row.kind))
             };
         };
-        let length = size.checked_mul(row.count).ok_or("its length is out of range")?;
         if row.count == 0 {
             return Ok(Found::Nothing);
+        }
+        if let Some(child) = table.child(row.tag) {
+            return match row.kind {
+                kind::SHORT | kind::LONG | kind::SLONG | kind::IFD | kind::LONG8 | kind::IFD8 => {
+                    let inside = row.inside.get(..usize::from(size)).unwrap_or(row.inside);
+                    Ok(Found::Table(child, self.order.number(inside)))
+                }
+                other => Err(format!("type {other} is no offset")),
+            };
         }
         if table == Table::Ifd1 && Table::Ifd0.child(row.tag).is_some() {
             // The tables of the thumbnail are of no interest, and must not be taken for the image's.
             return Ok(Found::Nothing);
         }
-        if let Some(child) = table.child(row.tag) {
-            let offset = row.inside.get(..usize::try_from(size).unwrap_or_default());
-            return match (row.kind, offset) {
-                (kind::SHORT | kind::LONG | kind::SLONG | kind::IFD | kind::LONG8 | kind::IFD8, Some(offset)) => {
-                    Ok(Found::Table(child, self.order.number(offset)))
-                }
-                _ => Err(format!("type {} is no offset", row.kind)),
-            };
-        }
+        let length = row.count.checked_mul(size.into()).ok_or("its length is out of range")?;
         let is_text = matches!(row.kind, kind::ASCII | kind::UTF8)
-            || matches!(row.kind, kind::BYTE | kind::UNDEFINED) && table.is_text(row.tag);
-        let name = || table.tag_name(row.tag);
+            || matches!(row.kind, kind::BYTE | kind::UNDEFINED) && table.tag(row.tag).is_text();
         if if is_text {
             length > MOST_TEXT
         } else {
             row.count > MOST_VALUES
         } {
             let unit = if size == 1 { "bytes" } else { "values" };
-            self.warnings.add(format!("{}: {} {unit} left out", name(), row.count));
+            let name = table.tag(row.tag);
+            self.warnings.add(format!("{name}: {} {unit} left out", row.count));
             return Ok(Found::Nothing);
         }
-        let value = match usize::try_from(length).ok().and_then(|length| row.inside.get(..length)) {
+        let inside = usize::try_from(length).ok().and_then(|length| row.inside.get(..length));
+        let value = match inside {
             Some(inside) => inside,
             None => {
                 let offset = self.order.number(row.inside);
@@ -300,21 +342,22 @@ impl<'a> Walk<'a, '_> {
                     return Err("its value lies in the tables".to_owned());
                 }
                 match self.got(self.block.get(offset, length)) {
-                    Ok(Some(value)) => value,
-                    Ok(None) => return Err("its value lies outside the EXIF".to_owned()),
-                    Err(()) => return Ok(Found::Nothing),
+                    Some(Some(value)) => value,
+                    Some(None) => return Err("its value lies outside the EXIF".to_owned()),
+                    None => return Ok(Found::Nothing),
                 }
             }
         };
         let (kind, value) = match row.kind {
             kind::ASCII | kind::UTF8 => (kind::ASCII, Cow::Borrowed(texts(value))),
             kind::IFD => (kind::LONG, Cow::Borrowed(value)),
-            16..=18 => {
-                let narrow = value.chunks_exact(8).map(|wide| u32::try_from(self.order.number(wide)));
-                let narrow: Vec<[u8; 4]> = narrow
-                    .map(|number| number.map(|number| self.order.long(number)))
-                    .collect::<Result<_, _>>()
-                    .map_err(|_| "a number of more than 32 bits, left out")?;
+            kind::LONG8 | kind::SLONG8 | kind::IFD8 => {
+                let narrow = value.chunks_exact(8).map(|wide| {
+                    let number = u32::try_from(self.order.number(wide));
+                    number.map(|number| self.order.long(number))
+                });
+                let narrow: Result<Vec<_>, _> = narrow.collect();
+                let narrow = narrow.map_err(|_| "a number of more than 32 bits, left out")?;
                 (kind::LONG, Cow::Owned(narrow.concat()))
             }
             known => (known, Cow::Borrowed(value)),
@@ -322,15 +365,28 @@ impl<'a> Walk<'a, '_> {
         if value.is_empty() {
             return Ok(Found::Nothing);
         }
-        let Some(left) = self.bytes_left.checked_sub(value.len() as u64) else {
-            return Err(format!("{length} bytes left out: too much in all"));
-        };
-        self.bytes_left = left;
-        Ok(Found::Entry(Entry {
-            tag: row.tag,
-            kind,
-            value,
-        }))
+        let left = self.bytes_left.checked_sub(value.len() as u64);
+        self.bytes_left = left.ok_or_else(|| format!("{length} bytes left out: too much in all"))?;
+        Ok(Found::Value(kind, value))
+    }
+
+    fn put_row(&mut self, at: usize, tag: u16, kind: u16, value: &[u8]) {
+        let size = kind::size(kind).expect("only known types are copied");
+        let count = u32::try_from(value.len() / usize::from(size)).expect("values are small");
+        self.out[at..at + 2].copy_from_slice(&self.order.short(tag));
+        self.out[at + 2..at + 4].copy_from_slice(&self.order.short(kind));
+        self.out[at + 4..at + 8].copy_from_slice(&self.order.long(count));
+        if value.len() <= 4 {
+            self.out[at + 8..at + 8 + value.len()].copy_from_slice(value);
+        } else {
+            self.put_offset(at + 8, self.out.len());
+            self.out.extend_from_slice(value);
+        }
+    }
+
+    fn put_offset(&mut self, at: usize, offset: usize) {
+        let offset = u32::try_from(offset).expect("the copy is small");
+        self.out[at..at + 4].copy_from_slice(&self.order.long(offset));
     }
 }
 
@@ -358,7 +414,9 @@ impl<'a> Row<'a> {
 }
 
 enum Found<'a> {
-    Entry(Entry<'a>),
+    /// Its type, one that `kamadak-exif` knows, and its bytes.
+    Value(u16, Cow<'a, [u8]>),
+    /// A table, and where it starts.
     Table(Table, u64),
     /// Nothing to copy.
     Nothing,
@@ -384,64 +442,4 @@ fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
         }
     }
     joined
-}
-
-/// Writes header, tables and then the values that do not fit into their entries.
-fn write(order: Order, tables: &Tables) -> Vec<u8> {
-    const HEADER: usize = 8;
-    const IN_PLACE: usize = 4;
-    if tables.iter().all(Vec::is_empty) {
-        return Vec::new();
-    }
-    fn is_there(tables: &Tables, table: Table) -> bool {
-        !tables[table as usize].is_empty() || table.children().iter().any(|&child| is_there(tables, child))
-    }
-    let pointers = |table: Table| {
-        let children = table.children().iter().copied();
-        children.filter(|&child| is_there(tables, child))
-    };
-    let size = |table: Table| 2 + 12 * (tables[table as usize].len() + pointers(table).count()) + 4;
-
-    // Every table is written, if only for its pointers; an empty one costs six bytes.
-    let mut starts = [0; Table::ALL.len()];
-    let mut values_start = HEADER;
-    for table in Table::ALL {
-        starts[table as usize] = values_start;
-        values_start += size(table);
-    }
-    let long = |number: usize| order.long(u32::try_from(number).expect("the block is small"));
-    let count = |number: usize| order.short(u16::try_from(number).expect("the tables are small"));
-
-    let mut out = Vec::with_capacity(values_start + 4096);
-    let mut values = Vec::with_capacity(4096);
-    out.extend_from_slice(if order == Order::Little { b"II*\0" } else { b"MM\0*" });
-    out.extend(long(HEADER));
-    for table in Table::ALL {
-        let entries = &tables[table as usize];
-        out.extend(count(entries.len() + pointers(table).count()));
-        for entry in entries {
-            out.extend(order.short(entry.tag));
-            out.extend(order.short(entry.kind));
-            let unit = kind::size(entry.kind).and_then(|size| usize::try_from(size).ok());
-            out.extend(long(entry.value.len() / unit.expect("its type is known")));
-            if entry.value.len() <= IN_PLACE {
-                let mut padded = [0; IN_PLACE];
-                padded[..entry.value.len()].copy_from_slice(&entry.value);
-                out.extend(padded);
-            } else {
-                out.extend(long(values_start + values.len()));
-                values.extend_from_slice(&entry.value);
-            }
-        }
-        for child in pointers(table) {
-            out.extend(order.short(child.pointer().expect("children have pointers")));
-            out.extend(order.short(kind::LONG));
-            out.extend(long(1));
-            out.extend(long(starts[child as usize]));
-        }
-        let next = table == Table::Ifd0 && is_there(tables, Table::Ifd1);
-        out.extend(long(if next { starts[Table::Ifd1 as usize] } else { 0 }));
-    }
-    out.append(&mut values);
-    out
 }

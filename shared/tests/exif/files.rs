@@ -31,7 +31,13 @@ pub fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 /// The chunks of a PNG between header and end.
 pub fn png(chunks: &[Vec<u8>]) -> Vec<u8> {
     let header = chunk(b"IHDR", &[0; 13]);
-    [b"\x89PNG\r\n\x1A\n", &header[..], &chunks.concat(), &chunk(b"IEND", b"")].concat()
+    [
+        b"\x89PNG\r\n\x1A\n",
+        &header[..],
+        &chunks.concat(),
+        &chunk(b"IEND", b""),
+    ]
+    .concat()
 }
 
 pub fn image_data(length: usize) -> Vec<u8> {
@@ -47,7 +53,11 @@ pub fn packed(bytes: &[u8]) -> Vec<u8> {
 /// The text of a raw profile, in lines of 72 digits.
 pub fn raw_profile(block: &[u8]) -> Vec<u8> {
     let digits = hex(block);
-    let lines: Vec<&str> = digits.as_bytes().chunks(72).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let lines: Vec<&str> = digits
+        .as_bytes()
+        .chunks(72)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
     format!("\nexif\n{:8}\n{}\n", block.len(), lines.join("\n")).into_bytes()
 }
 
@@ -162,7 +172,11 @@ fn meta(store: Store, items: &[Item], data: &[u8], data_start: usize) -> Vec<u8>
     for item in items {
         let method = u16::from(store == Store::Inside);
         iloc.extend([item.id, method, 0].map(u16::to_be_bytes).concat());
-        let pieces = if store == Store::Pieces { vec![item.data.len() / 2, item.data.len().div_ceil(2)] } else { vec![item.data.len()] };
+        let pieces = if store == Store::Pieces {
+            vec![item.data.len() / 2, item.data.len().div_ceil(2)]
+        } else {
+            vec![item.data.len()]
+        };
         iloc.extend(short(pieces.len()));
         for piece in pieces {
             iloc.extend(long(at));
@@ -186,7 +200,11 @@ fn meta(store: Store, items: &[Item], data: &[u8], data_start: usize) -> Vec<u8>
 pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     let block = tiff::full(false).bytes();
     let with_id = [b"Exif\0\0", &block[..]].concat();
-    let before = [segment(0xE0, b"JFIF\0"), segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0"), segment(0xED, &[7; 40])];
+    let before = [
+        segment(0xE0, b"JFIF\0"),
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0"),
+        segment(0xED, &[7; 40]),
+    ];
     let text = |kind, head: &[u8], body: &[u8]| chunk(kind, &[head, body].concat());
     let profile = raw_profile(&with_id);
     let exif = |describes| Item::exif(2, &block, describes);
@@ -197,16 +215,41 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("JPEG, EXIF late", jpeg(&[before.concat(), app1(&block)])),
         ("TIFF", block.clone()),
         ("TIFF, big-endian", tiff::full(true).bytes()),
-        ("TIFF, spread out", tiff::Tiff { gap: 300, ..tiff::full(false) }.bytes()),
+        (
+            "TIFF, spread out",
+            tiff::Tiff {
+                gap: 300,
+                ..tiff::full(false)
+            }
+            .bytes(),
+        ),
         ("BigTIFF", tiff::big("Maker & Sons")),
         ("PNG, eXIf", png(&[chunk(b"eXIf", &block), image_data(50)])),
-        ("PNG, eXIf last", png(&[image_data(50), image_data(20), chunk(b"eXIf", &block)])),
+        (
+            "PNG, eXIf last",
+            png(&[image_data(50), image_data(20), chunk(b"eXIf", &block)]),
+        ),
         ("PNG, tEXt", png(&[text(b"tEXt", b"Raw profile type exif\0", &profile)])),
-        ("PNG, zTXt", png(&[text(b"zTXt", b"Raw profile type APP1\0\0", &packed(&profile))])),
-        ("PNG, iTXt", png(&[text(b"iTXt", b"Raw profile type exif\0\0\0en\0Exif\0", &profile)])),
-        ("PNG, iTXt packed", png(&[text(b"iTXt", b"Raw profile type exif\0\x01\0\0\0", &packed(&profile))])),
-        ("WebP", webp(&[vp8x(8), riff_chunk(b"VP8 ", &[5; 33]), riff_chunk(b"EXIF", &block)])),
-        ("WebP, with the identifier", webp(&[vp8x(8), riff_chunk(b"EXIF", &with_id), riff_chunk(b"VP8L", &[5; 33])])),
+        (
+            "PNG, zTXt",
+            png(&[text(b"zTXt", b"Raw profile type APP1\0\0", &packed(&profile))]),
+        ),
+        (
+            "PNG, iTXt",
+            png(&[text(b"iTXt", b"Raw profile type exif\0\0\0en\0Exif\0", &profile)]),
+        ),
+        (
+            "PNG, iTXt packed",
+            png(&[text(b"iTXt", b"Raw profile type exif\0\x01\0\0\0", &packed(&profile))]),
+        ),
+        (
+            "WebP",
+            webp(&[vp8x(8), riff_chunk(b"VP8 ", &[5; 33]), riff_chunk(b"EXIF", &block)]),
+        ),
+        (
+            "WebP, with the identifier",
+            webp(&[vp8x(8), riff_chunk(b"EXIF", &with_id), riff_chunk(b"VP8L", &[5; 33])]),
+        ),
         ("HEIC", heif(b"heic", Store::Behind)),
         ("HEIC, data first", heif(b"heic", Store::Before)),
         ("HEIC, in idat", heif(b"heic", Store::Inside)),

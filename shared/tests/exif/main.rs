@@ -11,10 +11,17 @@ mod ranges;
 mod tiff;
 mod values;
 
+use serde_json::Value;
 use shared::exif::{Metadata, read_whole};
 
 fn read(file: &[u8]) -> Metadata {
     read_whole(file.to_vec().into())
+}
+
+/// The tags by their names, as in a record.
+fn tags(metadata: &Metadata) -> serde_json::Map<String, Value> {
+    let names = metadata.tags.iter();
+    names.map(|(name, value)| (name.to_string(), value.clone())).collect()
 }
 
 fn make(metadata: &Metadata) -> Option<&str> {

@@ -102,10 +102,7 @@ impl Tiff {
     fn value(&self, value: &Value) -> Vec<u8> {
         match value {
             Value::Bytes(bytes) => bytes.clone(),
-            Value::Numbers(numbers, width) => numbers
-                .iter()
-                .flat_map(|&number| self.number(number, *width))
-                .collect(),
+            Value::Numbers(numbers, width) => numbers.iter().flat_map(|&number| self.number(number, *width)).collect(),
         }
     }
 
@@ -133,7 +130,14 @@ impl Tiff {
         }
         for &(tag, offset) in pointers {
             out.extend(self.number(tag.into(), 2));
-            out.extend(self.number(if self.pointer_kind == 0 { 4 } else { self.pointer_kind.into() }, 2));
+            out.extend(self.number(
+                if self.pointer_kind == 0 {
+                    4
+                } else {
+                    self.pointer_kind.into()
+                },
+                2,
+            ));
             out.extend(self.number(1, 4));
             out.extend(self.number(offset, 4));
         }

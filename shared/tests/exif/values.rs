@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::tiff::{Field, MAKE, Tiff, USER_COMMENT, ascii, byte, numbers, rational, short, text, undefined};
-use crate::{read, tiff};
+use crate::{read, tags, tiff};
 
 #[test]
 fn every_field_has_its_place() {
     let found = read(&tiff::full(false).bytes());
     assert_eq!(
-        serde_json::to_value(found.exif).unwrap(),
+        serde_json::to_value(&found.exif).unwrap(),
         json!({
             "make": "Maker & Sons", "model": "One", "copyright": "Ann\nBob",
             "taken_at": "2018-08-15T14:59:52.27+09:00",
@@ -17,43 +17,66 @@ fn every_field_has_its_place() {
             "gps": {"latitude": -33.859_833_333_333_336, "longitude": 151.211_111_111_111_1, "altitude_m": -12.5},
         })
     );
-    let names: Vec<&str> = found.tags.keys().map(String::as_str).collect();
+    let names: Vec<String> = tags(&found).keys().cloned().collect();
     assert_eq!(
         names,
         [
-            "ExifIFD:DateTimeOriginal", "ExifIFD:ExposureTime", "ExifIFD:FNumber", "ExifIFD:OffsetTimeOriginal",
-            "ExifIFD:PhotographicSensitivity", "ExifIFD:SubSecTimeOriginal", "ExifIFD:UserComment",
-            "ExifIFD:WhiteBalance", "GPS:GPSAltitude", "GPS:GPSAltitudeRef", "GPS:GPSLatitude", "GPS:GPSLatitudeRef",
-            "GPS:GPSLongitude", "GPS:GPSLongitudeRef", "IFD0:Copyright", "IFD0:Make", "IFD0:Model",
-            "IFD0:Orientation", "IFD1:Compression", "InteropIFD:InteroperabilityIndex",
+            "ExifIFD:DateTimeOriginal",
+            "ExifIFD:ExposureTime",
+            "ExifIFD:FNumber",
+            "ExifIFD:OffsetTimeOriginal",
+            "ExifIFD:PhotographicSensitivity",
+            "ExifIFD:SubSecTimeOriginal",
+            "ExifIFD:UserComment",
+            "ExifIFD:WhiteBalance",
+            "GPS:GPSAltitude",
+            "GPS:GPSAltitudeRef",
+            "GPS:GPSLatitude",
+            "GPS:GPSLatitudeRef",
+            "GPS:GPSLongitude",
+            "GPS:GPSLongitudeRef",
+            "IFD0:Copyright",
+            "IFD0:Make",
+            "IFD0:Model",
+            "IFD0:Orientation",
+            "IFD1:Compression",
+            "InteropIFD:InteroperabilityIndex",
         ]
     );
-    assert_eq!(found.tags["GPS:GPSLatitude"], json!([33, 51, 35.4]));
+    assert_eq!(tags(&found)["GPS:GPSLatitude"], json!([33, 51, 35.4]));
     assert_eq!(found.warnings, ["ExifIFD:MakerNote: 200 bytes left out"]);
 }
 
 /// The record of an image with these fields, and its warnings.
 fn exif(tiff: Tiff) -> (Value, Vec<String>) {
     let found = read(&tiff.bytes());
-    (serde_json::to_value(found.exif).unwrap(), found.warnings)
+    (serde_json::to_value(&found.exif).unwrap(), found.warnings)
 }
 
 fn in_exif(fields: Vec<Field>) -> (Value, Vec<String>) {
-    exif(Tiff { exif: fields, ..Tiff::of_make("any") })
+    exif(Tiff {
+        exif: fields,
+        ..Tiff::of_make("any")
+    })
 }
 
 fn tag(table: &str, field: Field) -> (Value, Vec<String>) {
     let name = format!("{table}:");
     let tiff = if table == "IFD0" {
-        Tiff { ifd0: vec![field], ..Tiff::default() }
+        Tiff {
+            ifd0: vec![field],
+            ..Tiff::default()
+        }
     } else {
-        Tiff { exif: vec![field], ..Tiff::default() }
+        Tiff {
+            exif: vec![field],
+            ..Tiff::default()
+        }
     };
-    let mut found = read(&tiff.bytes());
-    let value = found.tags.first_entry().map_or(Value::Null, |entry| {
-        assert!(entry.key().starts_with(&name));
-        entry.remove()
-    });
+    let found = read(&tiff.bytes());
+    let tags = tags(&found);
+    assert!(tags.keys().all(|key| key.starts_with(&name)));
+    let value = tags.into_iter().next().map_or(Value::Null, |(_, value)| value);
     (value, found.warnings)
 }
 
@@ -61,9 +84,21 @@ fn tag(table: &str, field: Field) -> (Value, Vec<String>) {
 fn times_are_real_or_absent() {
     for (time, fraction, offset, expected, warned) in [
         ("2018:08:15 14:59:52", "", "", json!("2018-08-15T14:59:52"), false),
-        ("2018:08:15 14:59:52", "005  ", "", json!("2018-08-15T14:59:52.005"), false),
+        (
+            "2018:08:15 14:59:52",
+            "005  ",
+            "",
+            json!("2018-08-15T14:59:52.005"),
+            false,
+        ),
         ("2018:08:15 14:59:52", "ab", "Z", json!("2018-08-15T14:59:52Z"), false),
-        ("2018:08:15 14:59:52", "", "-03:30", json!("2018-08-15T14:59:52-03:30"), false),
+        (
+            "2018:08:15 14:59:52",
+            "",
+            "-03:30",
+            json!("2018-08-15T14:59:52-03:30"),
+            false,
+        ),
         ("2018:08:15 14:59:52", "", "   :  ", json!("2018-08-15T14:59:52"), false),
         ("2018:08:15 14:59:52", "", "+25:00", json!("2018-08-15T14:59:52"), true),
         ("2018:02:30 14:59:52", "", "+01:00", Value::Null, true),
@@ -107,7 +142,11 @@ fn positions_are_real_or_absent() {
         });
         let gps = &exif["gps"];
         assert_eq!(gps["latitude"], expected, "{reference} {latitude:?}");
-        assert_eq!(gps["longitude"].is_null(), expected.is_null(), "only both, {latitude:?}");
+        assert_eq!(
+            gps["longitude"].is_null(),
+            expected.is_null(),
+            "only both, {latitude:?}"
+        );
         assert_eq!(warnings.is_empty(), !expected.is_null(), "{latitude:?}: {warnings:?}");
         assert_eq!(gps["altitude_m"], 5, "it stands alone");
     }
@@ -116,7 +155,10 @@ fn positions_are_real_or_absent() {
     let halves = nan.as_chunks::<4>().0.iter().map(|half| u32::from_le_bytes(*half));
     let latitude = numbers(2, 12, &halves.collect::<Vec<_>>());
     let gps = vec![text(1, "N"), latitude, text(3, "E"), rational(4, &[(1, 1)])];
-    let (exif, _) = exif(Tiff { gps, ..Tiff::of_make("any") });
+    let (exif, _) = exif(Tiff {
+        gps,
+        ..Tiff::of_make("any")
+    });
     assert_eq!(exif["gps"], Value::Null);
 }
 
@@ -124,7 +166,10 @@ fn positions_are_real_or_absent() {
 fn altitudes_may_lie_below() {
     for (reference, expected) in [(0, 12), (1, -12), (2, 12), (3, -12)] {
         let gps = vec![byte(5, &[reference]), rational(6, &[(12, 1)])];
-        let (exif, _) = exif(Tiff { gps, ..Tiff::of_make("any") });
+        let (exif, _) = exif(Tiff {
+            gps,
+            ..Tiff::of_make("any")
+        });
         assert_eq!(exif["gps"], json!({"altitude_m": expected}));
     }
 }
@@ -162,7 +207,10 @@ fn texts_keep_what_they_say() {
         assert_eq!(value, expected, "{shown}");
         assert_eq!(!warnings.is_empty(), warned, "{shown}: {warnings:?}");
     }
-    let (exif, _) = exif(Tiff { ifd0: vec![ascii(0x8298, b" \0editor\0")], ..Tiff::default() });
+    let (exif, _) = exif(Tiff {
+        ifd0: vec![ascii(0x8298, b" \0editor\0")],
+        ..Tiff::default()
+    });
     assert_eq!(exif["copyright"], "editor");
 }
 
@@ -177,7 +225,11 @@ fn comments_come_in_many_codes() {
         (b"JIS\0\0\0\0\0\x1B$B$\"\x1B(B", json!("あ")),
         (b"ASCII\0\0\0        ", Value::Null),
     ] {
-        assert_eq!(tag("ExifIFD", undefined(USER_COMMENT, comment)), (expected, vec![]), "{comment:?}");
+        assert_eq!(
+            tag("ExifIFD", undefined(USER_COMMENT, comment)),
+            (expected, vec![]),
+            "{comment:?}"
+        );
     }
     let long = [b"ASCII\0\0\0", &[b'x'; 3000][..]].concat();
     let (value, _) = tag("ExifIFD", undefined(USER_COMMENT, &long));
@@ -189,7 +241,10 @@ fn long_values_are_told_and_left_out() {
     for (field, expected) in [
         (undefined(0x927C, &[1; 65]), "ExifIFD:MakerNote: 65 bytes left out"),
         (numbers(0xEA1C, 3, &[1; 65]), "ExifIFD:0xea1c: 65 values left out"),
-        (ascii(0xA420, &[b'x'; 200_000]), "ExifIFD:ImageUniqueID: 200000 bytes left out"),
+        (
+            ascii(0xA420, &[b'x'; 200_000]),
+            "ExifIFD:ImageUniqueID: 200000 bytes left out",
+        ),
     ] {
         assert_eq!(tag("ExifIFD", field), (Value::Null, vec![expected.to_owned()]));
     }
@@ -199,13 +254,32 @@ fn long_values_are_told_and_left_out() {
 
 #[test]
 fn of_a_field_given_twice_the_last_counts() {
-    let found = read(&Tiff { ifd0: vec![text(MAKE, "first"), text(MAKE, "last")], ..Tiff::default() }.bytes());
-    assert_eq!((crate::make(&found), &found.tags["IFD0:Make"]), (Some("last"), &json!("last")));
+    let found = read(
+        &Tiff {
+            ifd0: vec![text(MAKE, "first"), text(MAKE, "last")],
+            ..Tiff::default()
+        }
+        .bytes(),
+    );
+    assert_eq!(
+        (crate::make(&found), &tags(&found)["IFD0:Make"]),
+        (Some("last"), &json!("last"))
+    );
 }
 
 #[test]
 fn each_field_comes_from_its_own_table() {
-    let found = read(&Tiff { ifd0: vec![short(0x8827, 100)], exif: vec![text(MAKE, "any")], ..Tiff::default() }.bytes());
-    assert_eq!(serde_json::to_value(found.exif).unwrap(), json!({}));
-    assert_eq!(found.tags.keys().collect::<Vec<_>>(), ["ExifIFD:0x010f", "IFD0:0x8827"]);
+    let found = read(
+        &Tiff {
+            ifd0: vec![short(0x8827, 100)],
+            exif: vec![text(MAKE, "any")],
+            ..Tiff::default()
+        }
+        .bytes(),
+    );
+    assert_eq!(serde_json::to_value(&found.exif).unwrap(), json!({}));
+    assert_eq!(
+        tags(&found).keys().collect::<Vec<_>>(),
+        ["ExifIFD:0x010f", "IFD0:0x8827"]
+    );
 }
