@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use local::s3::{Fault, Headers, Object, S3ErrorCode};
+use local::s3::{Fault, Headers, Latency, Object, S3ErrorCode};
 use processor::{Error, handle};
 use serde_json::{Value, json};
 use shared::chunk::ChunkResponse;
@@ -227,6 +227,45 @@ async fn a_front_that_does_not_settle_the_exif_is_read_on() {
     // The front ends inside a segment, whose rest is passed over.
     let passed_over = 0x8004 - (128 * 1024 - 2) % 0x8004;
     assert_eq!(response.usage.bytes_read, late.len() as u64 - passed_over);
+}
+
+#[tokio::test]
+async fn only_what_the_exif_takes_is_read_of_a_large_image() {
+    let cloud = Cloud::start(&[("FRONT_BYTES", "4096")]).await;
+    // A TIFF with its one table, of one field, behind its image data.
+    let data = 5 * 1024 * 1024;
+    let table = b"\x01\0\x0F\x01\x02\0\x04\0\0\0Abc\0\0\0\0\0";
+    let offset = u32::try_from(8 + data).unwrap().to_le_bytes();
+    let tiff = [b"II*\0", &offset[..], &vec![0x55; data], table].concat();
+    let objects = [cloud.put("a.jpg", PHOTOS[0].clone()), cloud.put("b.tif", tiff)];
+    let response = cloud.chunk("copy", &objects).await;
+    assert_eq!((response.ok, response.with_exif), (2, 2));
+    assert_eq!(response.usage.requests.get, 3);
+    assert_eq!(response.usage.bytes_read, 2 * 4096 + table.len() as u64);
+    let [photo, tiff] = cloud.records(RECORDS).try_into().unwrap();
+    assert!(photo["exif"]["make"].is_string());
+    assert_eq!(
+        (&tiff["format"], &tiff["exif"]),
+        (&json!("tiff"), &json!({"make": "Abc"}))
+    );
+}
+
+#[tokio::test]
+async fn an_object_replaced_between_two_reads_is_changed() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("late.jpg", exif_after(200 * 1024));
+    let get = Duration::from_millis(400);
+    cloud.server.faults.set_latency(Latency {
+        get,
+        ..Latency::default()
+    });
+    let objects = [object];
+    let (response, ()) = tokio::join!(cloud.chunk("none", &objects), async {
+        tokio::time::sleep(get * 3 / 2).await;
+        cloud.put("late.jpg", exif_after(300 * 1024));
+    });
+    assert_eq!(response.failed[0].class, Class::Changed, "{:?}", response.failed);
+    assert_eq!(response.usage.requests.get, 2);
 }
 
 /// A photo whose EXIF comes after this many bytes of other segments.
