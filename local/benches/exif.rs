@@ -4,6 +4,8 @@
 //!
 //! takes the JPEG files in `DIR/images`; without `EXIF_CORPUS`, sample photos. An item is a file.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
+
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::io::Cursor;

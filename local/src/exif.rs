@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::iter;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,7 @@ fn read(path: &Path, front_bytes: u64) -> anyhow::Result<(Record, Vec<Range<u64>
     };
     let mut requests = Vec::new();
     let mut parts = Parts::new(data.len());
-    let mut ranges = vec![0..front_bytes.min(data.len())];
+    let mut ranges: Vec<_> = iter::once(0..front_bytes.min(data.len())).collect();
     let metadata = loop {
         for range in &ranges {
             parts.insert(range.start, read_range(&file, range)?);

@@ -182,7 +182,7 @@ impl Pipeline {
     /// Reads metadata from the front of an object, and from those ranges of it that take more.
     async fn read(&self, id: &ObjectId) -> Result<Read, Failure> {
         let started = Instant::now();
-        let mut held = self.memory.hold(id.size.min(self.front_bytes)).await?;
+        let mut permit = self.memory.hold(id.size.min(self.front_bytes)).await?;
         // No range fits an empty object.
         let range = (id.size > 0).then_some(0..self.front_bytes);
         let (head, front) = self.get(id, range).await?;
@@ -206,15 +206,15 @@ impl Pipeline {
                 return Err(Failure::new(Class::TooLarge, error));
             }
             // To wait for more without giving back what it has, an image could wait for ever.
-            drop(held);
-            held = self.memory.hold(bytes).await?;
+            drop(permit);
+            permit = self.memory.hold(bytes).await?;
             let reads = ranges.iter().cloned().map(|range| self.get(&source, Some(range)));
             for (range, (_, bytes)) in ranges.iter().zip(try_join_all(reads).await?) {
                 file.insert(range.start, bytes);
             }
             download += started.elapsed();
         };
-        drop(held);
+        drop(permit);
         Ok(Read {
             source,
             head,

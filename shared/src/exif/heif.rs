@@ -13,8 +13,12 @@ use super::warnings::Warnings;
 /// What is read at once of an EXIF item. Longer ones are read as far as their values need it.
 const MOST_AT_ONCE: u64 = 1024 * 1024;
 
-/// Of an item in several pieces.
+/// An item in several pieces is taken up to here.
 const MOST_JOINED: u64 = 1024 * 1024;
+const MOST_PIECES: u64 = 64;
+
+/// Of more EXIF items only the first are looked at.
+const MOST_ITEMS: usize = 64;
 
 pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Gap> {
     let mut at = 0;
@@ -121,7 +125,7 @@ impl Meta<'_> {
         let items = exif_items(items?);
         let linked = |item: &u32| links.is_some_and(|links| describes(links, *item, primary));
         let item = *items.iter().find(|item| linked(item)).or(items.first())?;
-        let place = places.and_then(|places| place(places, item, data));
+        let place = places.and_then(|places| place(places, item, data.as_ref()));
         if place.is_none() {
             warnings.add("EXIF: its place in the file is not given");
         }
@@ -155,6 +159,9 @@ fn exif_items(mut body: Reader) -> Vec<u32> {
             && let Some(id) = id.and_then(|id| id.try_into().ok())
         {
             items.push(id);
+            if items.len() == MOST_ITEMS {
+                break;
+            }
         }
     }
     items
@@ -169,7 +176,10 @@ fn describes(mut body: Reader, item: u32, primary: Option<u32>) -> bool {
             continue;
         }
         let count = link.number(2).unwrap_or_default();
-        if (0..count).any(|_| link.number(width).is_some_and(|id| Some(id) == primary.map(u64::from))) {
+        if (0..count)
+            .map_while(|_| link.number(width))
+            .any(|id| Some(id) == primary.map(u64::from))
+        {
             return true;
         }
     }
@@ -177,7 +187,7 @@ fn describes(mut body: Reader, item: u32, primary: Option<u32>) -> bool {
 }
 
 /// The pieces of an item, from the `iloc` box; `data` is where the inside of the `idat` box lies.
-fn place(mut body: Reader, item: u32, data: Option<Range<u64>>) -> Option<Vec<Range<u64>>> {
+fn place(mut body: Reader, item: u32, data: Option<&Range<u64>>) -> Option<Vec<Range<u64>>> {
     let version = body.full_box()?;
     let sizes = body.number(2)?;
     let width = |shift: u32| (sizes >> shift & 0xF) as usize;
@@ -191,22 +201,26 @@ fn place(mut body: Reader, item: u32, data: Option<Range<u64>>) -> Option<Vec<Ra
         let _data_reference = body.number(2)?;
         let base = body.number(base_width)?;
         let extents = body.number(2)?;
+        if id != u64::from(item) {
+            let extent_width = index_width + offset_width + length_width;
+            body.take(usize::try_from(extents).ok()? * extent_width)?;
+            continue;
+        }
         // Method 0: offsets are in the file. 1: in the `idat` box. 2: in other items, which no
         // writer uses for EXIF.
         let within = match method {
-            0 => Some(0..u64::MAX),
-            1 => data.clone(),
-            _ => None,
+            0 => 0..u64::MAX,
+            1 => data.cloned()?,
+            _ => return None,
         };
+        if extents > MOST_PIECES {
+            return None;
+        }
         let mut pieces = Vec::new();
         for _ in 0..extents {
             let _index = body.number(index_width)?;
             let offset = body.number(offset_width)?;
             let length = body.number(length_width)?;
-            if id != u64::from(item) {
-                continue;
-            }
-            let within = within.clone()?;
             let start = within.start.checked_add(base)?.checked_add(offset)?;
             let end = start.checked_add(length)?;
             if start > within.end || end > within.end {
@@ -214,9 +228,7 @@ fn place(mut body: Reader, item: u32, data: Option<Range<u64>>) -> Option<Vec<Ra
             }
             pieces.push(start..end);
         }
-        if id == u64::from(item) {
-            return Some(pieces);
-        }
+        return Some(pieces);
     }
     None
 }

@@ -16,8 +16,7 @@ const APP1: u8 = 0xE1;
 /// capitals and fill the pad with other values too.
 const EXIF_ID: &[u8] = b"Exif\0";
 
-/// Rubbish between two segments is passed over up to here. More of it in a row, and what follows is
-/// no JPEG.
+/// What is between two segments is passed over up to here. More of it, and what follows is no JPEG.
 const MOST_RUBBISH: u64 = 64 * 1024;
 
 /// Walks the segments up to the image data.
@@ -25,25 +24,17 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
     let mut at = 2;
     let mut rubbish = 0;
     loop {
-        // T.81, B.1.1.2: a marker may be preceded by fill bytes; anything else between two segments
-        // is damage.
-        let marker = match file.array(at)? {
-            [0xFF, 0xFF] => {
-                at += 1;
-                continue;
+        let [0xFF, marker @ ..=0xFE] = file.array(at)? else {
+            // T.81, B.1.1.2: a marker may be preceded by fill bytes; anything else is damage.
+            at += 1;
+            rubbish += 1;
+            if rubbish > MOST_RUBBISH {
+                warnings.add(format!(
+                    "no marker in {MOST_RUBBISH} bytes: not looked further for EXIF"
+                ));
+                return Ok(None);
             }
-            [0xFF, marker] => marker,
-            _ => {
-                at += 1;
-                rubbish += 1;
-                if rubbish > MOST_RUBBISH {
-                    warnings.add(format!(
-                        "no marker in {MOST_RUBBISH} bytes: not looked further for EXIF"
-                    ));
-                    return Ok(None);
-                }
-                continue;
-            }
+            continue;
         };
         rubbish = 0;
         at += 2;

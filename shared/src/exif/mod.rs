@@ -58,6 +58,7 @@ pub struct Metadata {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Answer {
     Done(Metadata),
     /// These ranges of the file have to be read first; in its order, apart from each other.

@@ -153,6 +153,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "that is what is meant")]
     fn parts_join_wherever_they_touch() {
         for (ranges, joined) in [
             (&[0..10, 20..30][..], &[0..10, 20..30][..]),

@@ -1,4 +1,4 @@
-//! EXIF in a PNG: an `eXIf` chunk, or the hexadecimal text that `ImageMagick` and ExifTool wrote
+//! EXIF in a PNG: an `eXIf` chunk, or the hexadecimal text that `ImageMagick` and `ExifTool` wrote
 //! before that chunk was standardised.
 //!
 //! Chunks: W3C PNG (Third Edition), 5.3 and 11.3.
@@ -22,21 +22,32 @@ const CHUNK_CRC: u64 = 4;
 /// of the end is read to find the last one.
 const TAIL: u64 = 64 * 1024;
 
-const RAW_PROFILES: [&[u8]; 2] = [b"Raw profile type exif", b"Raw profile type APP1"];
+/// Keywords of texts, with the NUL that ends them.
+const RAW_PROFILES: [&[u8; 22]; 2] = [b"Raw profile type exif\0", b"Raw profile type APP1\0"];
+const RAW_PROFILE_KEYWORD: u64 = RAW_PROFILES[0].len() as u64;
+
+/// The letters `IDAT` may stand in other data, but not often.
+const MOST_TRIED: usize = 16;
 
 /// The most EXIF that is taken out of a text: it may be packed a thousandfold.
 const MOST_RAW_PROFILE: usize = 128 * 1024;
 
+/// Of more texts that say they hold EXIF, and do not, the rest is not unpacked.
+const MOST_RAW_PROFILES: usize = 4;
+
 pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Gap> {
     let mut at = SIGNATURE;
     let mut before_data = true;
+    let mut raw_profiles = 0;
     loop {
         let chunk = Chunk::at(file, at)?;
         at = chunk.end();
         match &chunk.kind {
             b"eXIf" => return Ok(Some(chunk.exif(file, warnings)?)),
             b"tEXt" | b"zTXt" | b"iTXt" => {
-                if let Some(block) = chunk.raw_profile(file, warnings)? {
+                let is_raw_profile = raw_profiles < MOST_RAW_PROFILES && chunk.is_raw_profile(file)?;
+                raw_profiles += usize::from(is_raw_profile);
+                if is_raw_profile && let Some(block) = chunk.raw_profile(file, warnings)? {
                     return Ok(Some(block));
                 }
             }
@@ -44,14 +55,12 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
             b"IDAT" if before_data => {
                 before_data = false;
                 if at < file.size().saturating_sub(TAIL) {
-                    at = match after_data(file)? {
-                        Some(after) => after,
+                    if let Some(after) = after_data(file)? {
+                        at = after;
+                    } else {
                         // There is no way round the chunks in between.
-                        None => {
-                            file.get(at, file.size() - at)?;
-                            at
-                        }
-                    };
+                        file.get(at, file.size() - at)?;
+                    }
                 }
             }
             _ => {}
@@ -64,10 +73,12 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
 fn after_data(file: &Parts) -> Result<Option<u64>, Gap> {
     let start = file.size() - TAIL;
     let tail = file.get(start, TAIL)?;
-    for at in (0..tail.len() - CHUNK_HEADER as usize).rev() {
-        if &tail[at + 4..at + 8] != b"IDAT" {
-            continue;
-        }
+    let starts = tail
+        .windows(8)
+        .enumerate()
+        .rev()
+        .filter(|(_, header)| header.ends_with(b"IDAT"));
+    for (at, _) in starts.take(MOST_TRIED) {
         let first = Chunk::at(file, start + at as u64)?.end();
         let mut next = first;
         while next < file.size() {
@@ -109,17 +120,18 @@ impl Chunk {
         Block::at(file, self.data..end.min(file.size())).without_id()
     }
 
-    /// The EXIF in a text chunk, if this is such a one.
+    /// Whether this text chunk says that it holds EXIF.
+    fn is_raw_profile(&self, file: &Parts) -> Result<bool, Gap> {
+        if self.length <= RAW_PROFILE_KEYWORD {
+            return Ok(false);
+        }
+        let keyword = file.ahead(self.data, RAW_PROFILE_KEYWORD)?;
+        Ok(RAW_PROFILES.iter().any(|profile| *profile == keyword))
+    }
+
+    /// The EXIF in a raw profile.
     fn raw_profile<'a>(&self, file: &Parts, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Gap> {
-        let keyword = RAW_PROFILES[0].len() as u64 + 1;
-        if self.length <= keyword {
-            return Ok(None);
-        }
-        let (name, nul) = file.ahead(self.data, keyword)?.split_at(RAW_PROFILES[0].len());
-        if !RAW_PROFILES.contains(&name) || nul != [0] {
-            return Ok(None);
-        }
-        let body = file.get(self.data + keyword, self.length - keyword)?;
+        let body = file.get(self.data + RAW_PROFILE_KEYWORD, self.length - RAW_PROFILE_KEYWORD)?;
         let profile = match (&self.kind, body) {
             (b"tEXt", text) => hexadecimal(text),
             // One byte for the method: there is but one.
@@ -136,7 +148,7 @@ impl Chunk {
             _ => None,
         };
         let Some(profile) = profile else {
-            warnings.add(format!("{} cannot be unpacked", String::from_utf8_lossy(name)));
+            warnings.add("EXIF in a text cannot be unpacked");
             return Ok(None);
         };
         if profile.len() == MOST_RAW_PROFILE {
@@ -152,7 +164,8 @@ impl Chunk {
 fn hexadecimal(text: impl Read) -> Option<Bytes> {
     // The longest that a name and a number can sensibly be.
     const LINE: u64 = 80;
-    let mut text = BufReader::with_capacity(4096, text);
+    // Digits come in lines, and never take more than twice their number.
+    let mut text = BufReader::with_capacity(4096, text.take(4 * MOST_RAW_PROFILE as u64));
     let mut line = Vec::new();
     let mut length = None;
     for _ in 0..3 {

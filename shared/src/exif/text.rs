@@ -16,13 +16,11 @@ pub fn clean(bytes: &[u8]) -> Option<String> {
 /// As [`clean`], and says so where it is not UTF-8.
 pub fn clean_or_warn(bytes: &[u8], warn: &mut impl FnMut(&str)) -> Option<String> {
     let bytes = stored(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => trimmed(text),
-        Err(_) => {
-            warn("not UTF-8, read as Windows-1252");
-            trimmed(&WINDOWS_1252.decode_without_bom_handling(bytes).0)
-        }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return trimmed(text);
     }
+    warn("not UTF-8, read as Windows-1252");
+    trimmed(&WINDOWS_1252.decode_without_bom_handling(bytes).0)
 }
 
 fn trimmed(text: &str) -> Option<String> {

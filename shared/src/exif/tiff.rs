@@ -38,6 +38,9 @@ const MOST_DAMAGED: u32 = 10;
 /// less than a request.
 const NEAR: u64 = 128 * 1024;
 
+/// More are not asked for at once: where a file is scattered further, what lies between is read too.
+const MOST_RANGES: usize = 8;
+
 /// Types of values.
 mod kind {
     pub const BYTE: u16 = 1;
@@ -94,27 +97,11 @@ enum Order {
 }
 
 impl Order {
-    /// A number of 2, 4 or 8 bytes.
     fn number(self, bytes: &[u8]) -> u64 {
-        if let Ok(bytes) = bytes.try_into() {
-            u64::from(if self == Self::Little {
-                u32::from_le_bytes(bytes)
-            } else {
-                u32::from_be_bytes(bytes)
-            })
-        } else if let Ok(bytes) = bytes.try_into() {
-            u64::from(if self == Self::Little {
-                u16::from_le_bytes(bytes)
-            } else {
-                u16::from_be_bytes(bytes)
-            })
-        } else {
-            let bytes = bytes.try_into().expect("numbers have no other sizes");
-            if self == Self::Little {
-                u64::from_le_bytes(bytes)
-            } else {
-                u64::from_be_bytes(bytes)
-            }
+        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        match self {
+            Self::Little => bytes.iter().rev().fold(0, add),
+            Self::Big => bytes.iter().fold(0, add),
         }
     }
 
@@ -178,25 +165,21 @@ impl<'a> Copy<'a, '_> {
         }
     }
 
-    /// What was asked of the block; `None` within where it ends before that. What has to be read first
-    /// is noted, and all `None`.
-    fn got<T>(&mut self, asked: Result<T, Gap>) -> Option<Option<T>> {
+    /// What was asked of the block, if it is there. What has to be read first is noted; of what the
+    /// block ends before, `warning` is said.
+    fn got<T>(&mut self, asked: Result<T, Gap>, warning: impl FnOnce() -> String) -> Option<T> {
         match asked {
-            Ok(got) => Some(Some(got)),
-            Err(Gap::End) => Some(None),
-            Err(Gap::Unread(range)) => {
-                self.unread.push(range);
-                None
-            }
+            Ok(got) => return Some(got),
+            Err(Gap::Unread(range)) => self.unread.push(range),
+            Err(Gap::End) => self.warnings.add(warning()),
         }
+        None
     }
 
     /// Takes in the byte order; the offset of the first table.
     fn header(&mut self) -> Option<u64> {
-        let Some(header) = self.got(self.block.array::<8>(0))? else {
-            self.warnings.add("EXIF: too short");
-            return None;
-        };
+        let too_short = || "EXIF: too short".to_owned();
+        let header = self.got(self.block.array::<8>(0), too_short)?;
         self.order = match &header[..2] {
             b"II" => Order::Little,
             b"MM" => Order::Big,
@@ -210,10 +193,7 @@ impl<'a> Copy<'a, '_> {
         if !self.wide {
             return Some(self.order.number(&header[4..]));
         }
-        let Some(offset) = self.got(self.block.array::<8>(8))? else {
-            self.warnings.add("EXIF: too short");
-            return None;
-        };
+        let offset = self.got(self.block.array::<8>(8), too_short)?;
         Some(self.order.number(&offset))
     }
 
@@ -225,10 +205,8 @@ impl<'a> Copy<'a, '_> {
         }
         self.visited[table as usize] = Some(offset);
         let (count_size, row_size) = if self.wide { (8, 20_u8) } else { (2, 12) };
-        let Some(count) = self.got(self.block.get(offset, count_size))? else {
-            self.warnings.add(format!("{table}: lies outside the EXIF"));
-            return None;
-        };
+        let outside = || format!("{table}: lies outside the EXIF");
+        let count = self.got(self.block.get(offset, count_size), outside)?;
         let given = self.order.number(count);
         let rows_start = offset + count_size;
         let fitting = (self.block.length() - rows_start) / u64::from(row_size);
@@ -240,7 +218,7 @@ impl<'a> Copy<'a, '_> {
         }
         self.entries_left -= count;
         let span = offset..rows_start + count * u64::from(row_size);
-        let rows = self.got(self.block.get(rows_start, span.end - rows_start))??;
+        let rows = self.got(self.block.get(rows_start, span.end - rows_start), outside)?;
 
         // Room for all rows, whether they will be copied or not.
         let start = self.out.len();
@@ -282,15 +260,16 @@ impl<'a> Copy<'a, '_> {
         let written = u16::try_from((row_at - start - 2) / 12).expect("tables have few rows");
         self.out[start..start + 2].copy_from_slice(&self.order.short(written));
 
-        let next_size = if self.wide { 8 } else { 4 };
-        let next = match table {
-            Table::Ifd0 => self.got(self.block.get(span.end, next_size))?,
-            _ => None,
-        };
-        Some(Copied {
-            next_at: row_at,
-            next: next.map_or(0, |next| self.order.number(next)),
-        })
+        let mut next = 0;
+        if table == Table::Ifd0 {
+            match self.block.get(span.end, if self.wide { 8 } else { 4 }) {
+                Ok(offset) => next = self.order.number(offset),
+                Err(Gap::Unread(range)) => self.unread.push(range),
+                // Some writers leave it out.
+                Err(Gap::End) => {}
+            }
+        }
+        Some(Copied { next_at: row_at, next })
     }
 
     /// Looks at one field. `Err`: what is wrong with it. `table_span` is where its table lies.
@@ -333,18 +312,20 @@ impl<'a> Copy<'a, '_> {
             return Ok(Found::Nothing);
         }
         let inside = usize::try_from(length).ok().and_then(|length| row.inside.get(..length));
-        let value = match inside {
-            Some(inside) => inside,
-            None => {
-                let offset = self.order.number(row.inside);
-                // Values lie behind the header and not in their own table.
-                if offset < 8 || offset < table_span.end && offset.saturating_add(length) > table_span.start {
-                    return Err("its value lies in the tables".to_owned());
-                }
-                match self.got(self.block.get(offset, length)) {
-                    Some(Some(value)) => value,
-                    Some(None) => return Err("its value lies outside the EXIF".to_owned()),
-                    None => return Ok(Found::Nothing),
+        let value = if let Some(inside) = inside {
+            inside
+        } else {
+            let offset = self.order.number(row.inside);
+            // Values lie behind the header and not in their own table.
+            if offset < 8 || offset < table_span.end && offset.saturating_add(length) > table_span.start {
+                return Err("its value lies in the tables".to_owned());
+            }
+            match self.block.get(offset, length) {
+                Ok(value) => value,
+                Err(Gap::End) => return Err("its value lies outside the EXIF".to_owned()),
+                Err(Gap::Unread(range)) => {
+                    self.unread.push(range);
+                    return Ok(Found::Nothing);
                 }
             }
         };
@@ -441,5 +422,26 @@ fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
             _ => joined.push(range),
         }
     }
+    while joined.len() > MOST_RANGES {
+        let gaps = joined.windows(2).map(|pair| pair[1].start - pair[0].end);
+        let (before, _) = gaps.enumerate().min_by_key(|&(_, gap)| gap).expect("there are several");
+        joined[before].end = joined.remove(before + 1).end;
+    }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_ranges_are_joined_and_many_too() {
+        let kib = |start: u64, end: u64| start * 1024..end * 1024;
+        let near = vec![kib(300, 301), kib(0, 1), kib(429, 430), kib(600, 602), kib(100, 103)];
+        assert_eq!(coalesce(near), [kib(0, 103), kib(300, 430), kib(600, 602)]);
+        let scattered = (1..=20).map(|number| kib(number * number * 1000, number * number * 1000 + 1));
+        let joined = coalesce(scattered.collect());
+        assert_eq!(joined.len(), MOST_RANGES);
+        assert_eq!((&joined[0], &joined[7]), (&kib(1000, 169_001), &kib(400_000, 400_001)));
+    }
 }

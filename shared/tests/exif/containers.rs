@@ -105,7 +105,7 @@ fn fill_bytes_and_rubbish_between_segments_are_passed_over() {
     assert_eq!(make(&read(&file)), Some("found"));
     let endless = [
         &[0xFF, 0xD8, 0xFF, 0xE0, 0, 2][..],
-        &[0; 100_000],
+        &vec![0; 100_000],
         &app1(&block("lost")),
     ]
     .concat();

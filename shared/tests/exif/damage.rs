@@ -2,7 +2,7 @@
 
 use shared::exif::{Answer, Metadata, Parts, read_whole};
 
-use crate::files::{self, app1, chunk, jpeg, packed, png, raw_profile};
+use crate::files::{self, app1, chunk, image_data, iso_box, jpeg, packed, png, raw_profile};
 use crate::tiff::{MAKE, MODEL, Tiff, ascii, numbers, text};
 use crate::{make, read, tags, tiff};
 
@@ -151,9 +151,9 @@ fn overlapping(count: usize, value: &[u8]) -> Vec<u8> {
 #[test]
 fn hostile_files_take_no_more_memory_than_others() {
     for (name, file) in [
-        ("one text, many fields", overlapping(1000, &[b'x'; 60_000])),
-        ("one text that is not UTF-8", overlapping(1000, &[0xE9; 60_000])),
-        ("a text of NULs", overlapping(1000, &[0; 60_000])),
+        ("one text, many fields", overlapping(1000, &vec![b'x'; 60_000])),
+        ("one text that is not UTF-8", overlapping(1000, &vec![0xE9; 60_000])),
+        ("a text of NULs", overlapping(1000, &vec![0; 60_000])),
         ("a text of many texts", overlapping(1000, &b"x\0".repeat(30_000))),
         ("many fields", overlapping(5000, b"short text")),
         ("many values", overlapping(5000, &[b'7'; 60])),
@@ -165,7 +165,7 @@ fn hostile_files_take_no_more_memory_than_others() {
             )])
         }),
         ("a packed profile of blanks", {
-            let text = [&b"\nexif\n 99999999\n"[..], &[b' '; 10_000_000]].concat();
+            let text = [&b"\nexif\n 99999999\n"[..], &vec![b' '; 10_000_000]].concat();
             png(&[chunk(
                 b"zTXt",
                 &[b"Raw profile type exif\0\0", &packed(&text)[..]].concat(),
@@ -177,7 +177,7 @@ fn hostile_files_take_no_more_memory_than_others() {
                 b"tEXt",
                 &[
                     b"Raw profile type exif\0",
-                    &raw_profile(&overlapping(1000, &[b'x'; 60_000]))[..],
+                    &raw_profile(&overlapping(1000, &vec![b'x'; 60_000]))[..],
                 ]
                 .concat(),
             )]),
@@ -185,6 +185,42 @@ fn hostile_files_take_no_more_memory_than_others() {
     ] {
         let found = read_bounded(&file);
         assert!(found.warnings.len() <= 33, "{name}: {} warnings", found.warnings.len());
+    }
+}
+
+/// Counts in these files, where they are believed, stand for billions of steps.
+#[test]
+fn hostile_files_take_no_more_time_than_others() {
+    const MANY: usize = 100_000;
+    let long = |number: usize| u32::try_from(number).unwrap().to_be_bytes();
+    let heic = |boxes: &[Vec<u8>]| {
+        let meta = [&[0; 4][..], &boxes.concat()].concat();
+        [iso_box(b"ftyp", b"heic\0\0\0\0mif1heic"), iso_box(b"meta", &meta)].concat()
+    };
+    let pitm = iso_box(b"pitm", &[0, 0, 0, 0, 0, 1]);
+    let item = |id: u8| iso_box(b"infe", &[&[2, 0, 0, 0, 0, id, 0, 0][..], b"Exif\0"].concat());
+    let iinf = |count: usize| iso_box(b"iinf", &[&[0; 6][..], &item(9).repeat(count)].concat());
+    // A location of no width at all takes no room, and may be given 65,535 times.
+    let places = [0, 7, 0, 0, 0xFF, 0xFF].repeat(MANY);
+    let mine = [0, 9, 0, 0, 0xFF, 0xFF];
+    let iloc = |places: &[u8]| {
+        let count = long(MANY);
+        iso_box(b"iloc", &[&[0, 0, 0, 0, 0, 0][..], &count[2..], places].concat())
+    };
+    let links = iso_box(b"cdsc", &[0, 9, 0xFF, 0xFF, 0, 2]).repeat(MANY);
+    let iref = iso_box(b"iref", &[&[0; 4][..], &links].concat());
+    let last = |kind: &[u8; 4]| [image_data(100), chunk(kind, b"").repeat(MANY)].concat();
+    let blanks = [&b"\nexif\n 99999999\n"[..], &vec![b' '; 10_000_000]].concat();
+    let profile = chunk(b"zTXt", &[b"Raw profile type exif\0\0", &packed(&blanks)[..]].concat());
+    for (name, file) in [
+        ("locations of others", heic(&[pitm.clone(), iinf(1), iloc(&places)])),
+        ("locations", heic(&[pitm.clone(), iinf(1), iloc(&mine.repeat(MANY))])),
+        ("items and links", heic(&[pitm, iinf(MANY), iref])),
+        ("image data without an end", png(&[last(b"IDAT")])[..800_000].to_vec()),
+        ("packed texts", png(&[profile.repeat(100)])),
+        ("fill bytes", [&[0xFF, 0xD8][..], &[0xFF].repeat(MANY * 10)].concat()),
+    ] {
+        assert_eq!(read_bounded(&file).exif, None, "{name}");
     }
 }
 

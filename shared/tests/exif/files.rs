@@ -1,5 +1,7 @@
 //! EXIF blocks in their containers.
 
+#![allow(clippy::trivially_copy_pass_by_ref, reason = "a type is written as b\"meta\"")]
+
 use std::io::Write as _;
 
 use flate2::Compression;

@@ -11,7 +11,7 @@ use crate::tiff::{self, Tiff};
 /// Reads a file by ranges, from its first `front` bytes; all the ranges it took.
 pub fn by_ranges(file: &Bytes, front: usize) -> (Metadata, Vec<Range<u64>>) {
     let mut parts = Parts::new(file.len() as u64);
-    let mut ranges = vec![0..front.min(file.len()) as u64];
+    let mut ranges: Vec<_> = std::iter::once(0..front.min(file.len()) as u64).collect();
     let mut read_so_far: Vec<Range<u64>> = Vec::new();
     loop {
         for range in ranges {
@@ -43,161 +43,97 @@ fn every_first_read_leads_to_the_same_record() {
     }
 }
 
-#[test]
-fn requests_are_few() {
-    const FRONT: usize = 128 * 1024;
-    let block = tiff::full(false).bytes();
-    let icc = segment(0xE2, &vec![0; 0xF000]);
-    let scan = vec![0x55; 5_000_000];
-    let exif = Item::exif(2, &block, Some(1));
-    let video = 5_000_000;
-    for (name, file, most, bytes) in [
-        ("JPEG", [jpeg(&[app1(&block)]), scan.clone()].concat(), 1, FRONT),
-        (
-            "JPEG, 64 KiB of EXIF behind 64 KiB",
-            [
-                jpeg(&[
-                    icc.clone(),
-                    segment(0xE0, &[0; 8000]),
-                    app1(
-                        &Tiff {
-                            gap: 12_500,
-                            ..tiff::full(false)
-                        }
-                        .bytes(),
-                    ),
-                ]),
-                scan.clone(),
-            ]
-            .concat(),
-            2,
-            FRONT + 0x1_0000,
-        ),
-        ("JPEG, without", [jpeg(&[]), scan.clone()].concat(), 1, FRONT),
-        (
-            "JPEG, 1 MB first",
-            [jpeg(&[icc.repeat(16), app1(&block)]), scan.clone()].concat(),
-            2,
-            FRONT * 8,
-        ),
-        (
-            "JPEG, 7 MB first",
-            [jpeg(&[icc.repeat(114), app1(&block)]), scan.clone()].concat(),
-            3,
-            FRONT * 64,
-        ),
-        ("PNG", png(&[chunk(b"eXIf", &block), image_data(5_000_000)]), 1, FRONT),
-        ("PNG, one chunk of data", png(&[image_data(5_000_000)]), 2, FRONT + 100),
-        (
-            "PNG, one chunk of data, EXIF last",
-            png(&[image_data(5_000_000), chunk(b"eXIf", &block)]),
-            2,
-            FRONT + 2000,
-        ),
-        (
-            "PNG, many chunks of data",
-            png(&[image_data(8192).repeat(600)]),
-            2,
-            FRONT + 0x1_0000,
-        ),
-        (
-            "PNG, many chunks of data, EXIF last",
-            png(&[image_data(8192).repeat(600), chunk(b"eXIf", &block)]),
-            2,
-            FRONT + 0x1_0000,
-        ),
-        (
-            "PNG, a few large chunks",
-            png(&[image_data(700_000).repeat(3), chunk(b"eXIf", &block)]),
-            3,
-            3_000_000,
-        ),
-        ("WebP, without", webp(&[riff_chunk(b"VP8 ", &scan)]), 1, FRONT),
-        (
-            "WebP",
-            webp(&[vp8x(8), riff_chunk(b"VP8 ", &scan), riff_chunk(b"EXIF", &block)]),
-            2,
-            FRONT + 2000,
-        ),
-        (
-            "WebP, animated",
-            webp(&[
-                vp8x(8),
-                riff_chunk(b"ANMF", &[1; 50_000]).repeat(80),
-                riff_chunk(b"EXIF", &block),
-            ]),
-            3,
-            5_000_000,
-        ),
-        (
-            "HEIC",
-            heif(
-                b"heic",
-                Store::Behind,
-                &[Item::image(1, 100), exif, Item::image(3, video)],
-            ),
-            1,
-            FRONT,
-        ),
-        (
-            "HEIC, at its end",
-            heif(
-                b"heic",
-                Store::Behind,
-                &[Item::image(1, video), Item::exif(2, &block, Some(1))],
-            ),
-            2,
-            FRONT + 2000,
-        ),
-        (
-            "HEIC, all at its end",
-            heif(
-                b"heic",
-                Store::Before,
-                &[Item::image(1, video), Item::exif(2, &block, Some(1))],
-            ),
-            3,
-            FRONT + 4000,
-        ),
-        (
-            "AVIF, without",
-            heif(b"avif", Store::Behind, &[Item::image(1, video)]),
-            1,
-            FRONT,
-        ),
-        ("TIFF, tables last", with_image_data(&block, video), 2, FRONT + 2000),
-        (
-            "TIFF, tables far apart",
-            Tiff {
-                gap: 1_000_000,
-                ..tiff::full(false)
-            }
-            .bytes(),
-            6,
-            FRONT + 6 * 0x1_0000,
-        ),
-    ] {
-        let file = Bytes::from(file);
-        let (metadata, ranges) = by_ranges(&file, FRONT);
-        assert_eq!(metadata, read_whole(file), "{name}");
-        let read: u64 = ranges.iter().map(|range| range.end - range.start).sum();
-        assert!(
-            ranges.len() <= most && read <= bytes as u64,
-            "{name}: {read} bytes in {ranges:?}"
-        );
-    }
+const FRONT: usize = 128 * 1024;
+
+/// Image data that no one needs.
+const DATA: usize = 5_000_000;
+
+/// Reads a file as the processor does, in no more than `most` requests and, behind the front, `bytes`.
+#[track_caller]
+fn takes(most: usize, bytes: usize, file: Vec<u8>) {
+    let file = Bytes::from(file);
+    let (metadata, ranges) = by_ranges(&file, FRONT);
+    assert_eq!(metadata, read_whole(file));
+    let read: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    let bound = (FRONT + bytes) as u64;
+    assert!(ranges.len() <= most && read <= bound, "{read} bytes in {ranges:?}");
 }
 
-/// A TIFF whose tables come after its image data.
-fn with_image_data(block: &[u8], length: usize) -> Vec<u8> {
-    // Offsets count from the front: the tables are built at their place.
-    let mut file = Tiff {
-        gap: length,
+fn block() -> Vec<u8> {
+    tiff::full(false).bytes()
+}
+
+#[test]
+fn a_jpeg_takes_one_request_or_few() {
+    let photo = |segments: &[Vec<u8>]| [jpeg(segments), vec![0x55; DATA]].concat();
+    takes(1, 0, photo(&[app1(&block())]));
+    takes(1, 0, photo(&[]));
+    // A whole segment of EXIF, which ends behind the front.
+    let icc = segment(0xE2, &vec![0; 0xF000]);
+    let long = Tiff {
+        gap: 12_500,
+        ..tiff::full(false)
+    };
+    takes(
+        2,
+        0x1_0000,
+        photo(&[icc.clone(), segment(0xE0, &[0; 8000]), app1(&long.bytes())]),
+    );
+    // EXIF behind 1 MB, and behind 7.
+    takes(2, 7 * FRONT, photo(&[icc.repeat(16), app1(&block())]));
+    takes(3, 63 * FRONT, photo(&[icc.repeat(114), app1(&block())]));
+}
+
+#[test]
+fn a_png_takes_its_front_and_its_tail() {
+    let exif = chunk(b"eXIf", &block());
+    takes(1, 0, png(&[exif.clone(), image_data(DATA)]));
+    takes(2, 100, png(&[image_data(DATA)]));
+    takes(2, 2000, png(&[image_data(DATA), exif.clone()]));
+    let many = image_data(8192).repeat(600);
+    takes(2, 0x1_0000, png(std::slice::from_ref(&many)));
+    takes(2, 0x1_0000, png(&[many, exif.clone()]));
+    // Its last chunk of data begins before the tail.
+    takes(3, DATA, png(&[image_data(700_000).repeat(3), exif]));
+}
+
+#[test]
+fn a_webp_takes_its_end() {
+    let exif = riff_chunk(b"EXIF", &block());
+    let data = riff_chunk(b"VP8 ", &vec![0x55; DATA]);
+    takes(1, 0, webp(std::slice::from_ref(&data)));
+    takes(1, 0, webp(&[vp8x(0), data.clone()]));
+    takes(2, 2000, webp(&[vp8x(8), data, exif.clone()]));
+    let frames = riff_chunk(b"ANMF", &vec![1; 50_000]).repeat(80);
+    takes(3, DATA, webp(&[vp8x(8), frames, exif]));
+}
+
+#[test]
+fn a_heif_takes_what_its_tables_say() {
+    let image = |length| Item::image(1, length);
+    let exif = || Item::exif(2, &block(), Some(1));
+    takes(
+        1,
+        0,
+        heif(b"heic", Store::Behind, &[image(100), exif(), Item::image(3, DATA)]),
+    );
+    takes(1, 0, heif(b"avif", Store::Behind, &[image(DATA)]));
+    takes(2, 2000, heif(b"heic", Store::Behind, &[image(DATA), exif()]));
+    // Data, EXIF and then the tables.
+    takes(3, 4000, heif(b"heic", Store::Before, &[image(DATA), exif()]));
+}
+
+#[test]
+fn a_tiff_takes_its_tables() {
+    let behind_data = Tiff {
+        gap: DATA,
         ifd0: tiff::full(false).ifd0,
         ..Tiff::default()
-    }
-    .bytes();
-    assert!(block.len() < length);
-    file[8..length].fill(0x55);
-    file
+    };
+    takes(2, 2000, behind_data.bytes());
+    let far_apart = Tiff {
+        gap: DATA,
+        ..tiff::full(false)
+    };
+    takes(6, 5 * 0x1_0000, far_apart.bytes());
 }
