@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// ISO 14496-12, 4.3: the major brand comes first, and it alone counts, as with `ExifTool`: a file of
+    /// ISO 14496-12, 4.3: the major brand comes first, and it alone counts, as with ExifTool: a file of
     /// brand `mif1` is HEIF, whichever codec its images have.
     fn of_brands(brands: &[u8]) -> Self {
         match brands.first_chunk() {

@@ -1,4 +1,4 @@
-//! EXIF in a PNG: an `eXIf` chunk, or the hexadecimal text that `ImageMagick` and `ExifTool` wrote
+//! EXIF in a PNG: an `eXIf` chunk, or the hexadecimal text that ImageMagick and ExifTool wrote
 //! before that chunk was standardised.
 //!
 //! Chunks: W3C PNG (Third Edition), 5.3 and 11.3.

@@ -4,7 +4,7 @@
 //! small, holds only what a record takes, and is sound: every offset and count in it was checked.
 //!
 //! Tables, entries and types: TIFF 6.0, section 2; the EXIF tables: CIPA DC-008 (Exif 3.0), 4.6;
-//! 64-bit tables: the `BigTIFF` proposal, magic number 43.
+//! 64-bit tables: the BigTIFF proposal, magic number 43.
 
 use std::borrow::Cow;
 use std::ops::Range;

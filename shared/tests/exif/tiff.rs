@@ -203,7 +203,7 @@ pub fn full(big_endian: bool) -> Tiff {
     }
 }
 
-/// A `BigTIFF` with one text of more than 8 bytes, its table at the end.
+/// A BigTIFF with one text of more than 8 bytes, its table at the end.
 pub fn big(make: &str) -> Vec<u8> {
     let value = make.as_bytes();
     let mut out = b"II\x2B\0\x08\0\0\0".to_vec();
