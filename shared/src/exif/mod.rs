@@ -13,9 +13,11 @@
 //! | `jpeg` `png` `webp` `heif` | where the EXIF block is in each |
 //! | `block` | the bytes of that block |
 //! | `tiff` `table` | its tables, checked and copied |
+//! | `coalesce` | what to read of them in one request |
 //! | `fields` `tags` `text` `number` | values |
 
 mod block;
+mod coalesce;
 mod fields;
 mod format;
 mod heif;
