@@ -129,18 +129,30 @@ fn copyright(value: &Value) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("\n"))
 }
 
+/// Of a second: nanoseconds.
+const MOST_DIGITS: usize = 9;
+
+/// The start of a text that should be short.
+fn quoted(text: &str) -> String {
+    format!("{:?}", text.chars().take(32).collect::<String>())
+}
+
 fn taken_at(fields: &[&Field], warnings: &mut Warnings) -> Option<String> {
     let text = |tag| ascii(find(fields, tag)?);
     let given = text(Tag::DateTimeOriginal)?;
     let Some(mut time) = date_time(&given) else {
         // A camera whose clock was never set writes zeros or blanks: nothing worth a warning.
         if given.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
-            warnings.add(format!("DateTimeOriginal: {given:?} is no date"));
+            warnings.add(format!("DateTimeOriginal: {} is no date", quoted(&given)));
         }
         return None;
     };
     if let Some(fraction) = text(Tag::SubSecTimeOriginal) {
-        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        let digits = fraction
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .take(MOST_DIGITS)
+            .count();
         if digits > 0 {
             time = time + "." + &fraction[..digits];
         }
@@ -149,7 +161,7 @@ fn taken_at(fields: &[&Field], warnings: &mut Warnings) -> Option<String> {
         if is_offset(&offset) {
             time += &offset;
         } else if offset.bytes().any(|byte| byte.is_ascii_digit()) {
-            warnings.add(format!("OffsetTimeOriginal: {offset:?} is no offset"));
+            warnings.add(format!("OffsetTimeOriginal: {} is no offset", quoted(&offset)));
         }
     }
     Some(time)

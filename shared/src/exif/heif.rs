@@ -2,12 +2,13 @@
 //!
 //! Boxes and items: ISO/IEC 14496-12, 4.2 and 8.11; EXIF items: ISO/IEC 23008-12, annex A.
 
+use std::iter;
 use std::ops::Range;
 
 use bytes::BytesMut;
 
 use super::block::{Block, is_tiff};
-use super::parts::{Gap, Parts};
+use super::parts::{Gap, MOST_STEPS, Parts, TOO_MANY_STEPS};
 use super::warnings::Warnings;
 
 /// What is read at once of an EXIF item. Longer ones are read as far as their values need it.
@@ -22,7 +23,10 @@ const MOST_ITEMS: usize = 64;
 
 pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Gap> {
     let mut at = 0;
-    while at < file.size() {
+    for _ in 0..MOST_STEPS {
+        if at >= file.size() {
+            return Ok(None);
+        }
         let found = box_at(file, at)?;
         if &found.kind == b"meta" {
             let bytes = file.get(found.body.start, found.body.end.min(file.size()) - found.body.start)?;
@@ -37,6 +41,7 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
         }
         at = found.body.end;
     }
+    warnings.add(TOO_MANY_STEPS);
     Ok(None)
 }
 
@@ -123,8 +128,8 @@ impl Meta<'_> {
             }
         }
         let items = exif_items(items?);
-        let linked = |item: &u32| links.is_some_and(|links| describes(links, *item, primary));
-        let item = *items.iter().find(|item| linked(item)).or(items.first())?;
+        let linked = links.and_then(|links| describes(links, &items, primary?));
+        let item = linked.or(items.first().copied())?;
         let place = places.and_then(|places| place(places, item, data.as_ref()));
         if place.is_none() {
             warnings.add("EXIF: its place in the file is not given");
@@ -145,7 +150,7 @@ fn exif_items(mut body: Reader) -> Vec<u32> {
     let mut items = Vec::new();
     let version = body.full_box();
     body.number(if version == Some(0) { 2 } else { 4 });
-    while let Some((kind, mut entry)) = body.next_box() {
+    for (kind, mut entry) in body.boxes() {
         if kind != b"infe" {
             continue;
         }
@@ -167,23 +172,18 @@ fn exif_items(mut body: Reader) -> Vec<u32> {
     items
 }
 
-/// Whether a content description reference leads from `item` to the primary one.
-fn describes(mut body: Reader, item: u32, primary: Option<u32>) -> bool {
-    let Some(version) = body.full_box() else { return false };
-    let width = if version == 0 { 2 } else { 4 };
-    while let Some((kind, mut link)) = body.next_box() {
-        if kind != b"cdsc" || link.number(width) != Some(item.into()) {
-            continue;
-        }
-        let count = link.number(2).unwrap_or_default();
-        if (0..count)
-            .map_while(|_| link.number(width))
-            .any(|id| Some(id) == primary.map(u64::from))
-        {
-            return true;
-        }
-    }
-    false
+/// The first of these items from which a content description reference leads to the primary one.
+fn describes(mut body: Reader, items: &[u32], primary: u32) -> Option<u32> {
+    let width = if body.full_box()? == 0 { 2 } else { 4 };
+    let describing = body.boxes().filter_map(|(kind, mut link)| {
+        let from = u32::try_from(link.number(width)?).ok()?;
+        let is_one = kind == b"cdsc" && items.contains(&from);
+        let count = link.number(2).filter(|_| is_one)?;
+        let mut to = (0..count).map_while(|_| link.number(width));
+        to.any(|id| id == u64::from(primary)).then_some(from)
+    });
+    let describing: Vec<u32> = describing.take(MOST_ITEMS).collect();
+    items.iter().copied().find(|item| describing.contains(item))
 }
 
 /// The pieces of an item, from the `iloc` box; `data` is where the inside of the `idat` box lies.
@@ -253,6 +253,11 @@ impl<'a> Reader<'a> {
     /// The version of a full box; its flags are of no use here.
     fn full_box(&mut self) -> Option<u8> {
         self.take(4).map(|bytes| bytes[0])
+    }
+
+    /// The boxes from here on, each with its type and inside.
+    fn boxes(mut self) -> impl Iterator<Item = (&'a [u8; 4], Self)> {
+        iter::from_fn(move || self.next_box()).take(MOST_STEPS)
     }
 
     /// The next box: its type and inside. `None` at the end, or where a box does not fit.

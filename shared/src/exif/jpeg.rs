@@ -1,7 +1,7 @@
 //! EXIF in a JPEG: an APP1 segment that starts with `Exif\0\0`, anywhere before the image data.
 
 use super::block::{Block, is_tiff};
-use super::parts::{Gap, Parts};
+use super::parts::{Gap, MOST_STEPS, Parts, TOO_MANY_STEPS};
 use super::warnings::Warnings;
 
 /// ITU-T T.81, table B.1.
@@ -16,27 +16,15 @@ const APP1: u8 = 0xE1;
 /// capitals and fill the pad with other values too.
 const EXIF_ID: &[u8] = b"Exif\0";
 
-/// What is between two segments is passed over up to here. More of it, and what follows is no JPEG.
-const MOST_RUBBISH: u64 = 64 * 1024;
-
 /// Walks the segments up to the image data.
 pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Gap> {
     let mut at = 2;
-    let mut rubbish = 0;
-    loop {
+    for _ in 0..MOST_STEPS {
         let [0xFF, marker @ ..=0xFE] = file.array(at)? else {
             // T.81, B.1.1.2: a marker may be preceded by fill bytes; anything else is damage.
             at += 1;
-            rubbish += 1;
-            if rubbish > MOST_RUBBISH {
-                warnings.add(format!(
-                    "no marker in {MOST_RUBBISH} bytes: not looked further for EXIF"
-                ));
-                return Ok(None);
-            }
             continue;
         };
-        rubbish = 0;
         at += 2;
         match marker {
             0 | TEM | RST0..=SOI => continue,
@@ -56,6 +44,8 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
         }
         at = segment.end;
     }
+    warnings.add(TOO_MANY_STEPS);
+    Ok(None)
 }
 
 /// Where the TIFF block of an APP1 segment starts, if it is one of EXIF.

@@ -9,6 +9,13 @@ const LEAST_AHEAD: u64 = 64 * 1024;
 /// 128 KiB, three reads get through 8 MiB.
 const GROWTH: u64 = 7;
 
+/// The most segments, chunks or boxes that a walk goes through, bytes of rubbish between them counted
+/// too. Real files have a few thousand at most.
+pub const MOST_STEPS: usize = 100_000;
+
+/// What is said of a file that has more.
+pub const TOO_MANY_STEPS: &str = "more than 100000 parts: not looked further for EXIF";
+
 /// A file of which some bytes have been read.
 #[derive(Clone, Debug)]
 pub struct Parts {

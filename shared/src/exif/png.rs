@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flate2::read::ZlibDecoder;
 
 use super::block::Block;
-use super::parts::{Gap, Parts};
+use super::parts::{Gap, MOST_STEPS, Parts, TOO_MANY_STEPS};
 use super::warnings::Warnings;
 
 const SIGNATURE: u64 = 8;
@@ -29,8 +29,8 @@ const RAW_PROFILE_KEYWORD: u64 = RAW_PROFILES[0].len() as u64;
 /// The letters `IDAT` may stand in other data, but not often.
 const MOST_TRIED: usize = 16;
 
-/// The most EXIF that is taken out of a text: it may be packed a thousandfold.
-const MOST_RAW_PROFILE: usize = 128 * 1024;
+/// The most EXIF that is taken out of a text: as much as a JPEG holds. It may be packed a thousandfold.
+const MOST_RAW_PROFILE: usize = 64 * 1024;
 
 /// Of more texts that say they hold EXIF, and do not, the rest is not unpacked.
 const MOST_RAW_PROFILES: usize = 4;
@@ -39,7 +39,7 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
     let mut at = SIGNATURE;
     let mut before_data = true;
     let mut raw_profiles = 0;
-    loop {
+    for _ in 0..MOST_STEPS {
         let chunk = Chunk::at(file, at)?;
         at = chunk.end();
         match &chunk.kind {
@@ -66,6 +66,8 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
             _ => {}
         }
     }
+    warnings.add(TOO_MANY_STEPS);
+    Ok(None)
 }
 
 /// The end of the last chunk of image data, where that is in the file's tail. It is the last place

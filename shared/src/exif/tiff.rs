@@ -27,10 +27,13 @@ const MOST_TEXTS: usize = 16;
 /// In all tables together. Real files have fewer than 200.
 const MOST_ENTRIES: u64 = 1024;
 
-/// What all values together may take beyond the block's own size: in a hostile file a thousand entries
-/// point to the same text.
-const SPARE_BYTES: u64 = 16 * 1024;
+/// What all values together may take, in a file of any size and for each two bytes of a block: in a
+/// hostile file a thousand entries point to the same text.
+const SPARE_BYTES: u64 = 64 * 1024;
 const MOST_BYTES: u64 = 256 * 1024;
+
+/// What a number takes in a record, whatever its type.
+const NUMBER_BYTES: u64 = 32;
 
 /// A table with more damaged entries than this is rubbish from there on.
 const MOST_DAMAGED: u32 = 10;
@@ -71,7 +74,7 @@ pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Ra
         wide: false,
         unread: Vec::new(),
         entries_left: MOST_ENTRIES,
-        bytes_left: block.length().saturating_add(SPARE_BYTES).min(MOST_BYTES),
+        bytes_left: (block.length() / 2).saturating_add(SPARE_BYTES).min(MOST_BYTES),
         visited: [None; Table::COUNT],
         found: false,
         out: Vec::with_capacity(4096),
@@ -305,6 +308,9 @@ impl<'a> Copy<'a, '_> {
             self.warnings.add(format!("{name}: {} {unit} left out", row.count));
             return Ok(Found::Nothing);
         }
+        let taken = if is_text { length } else { row.count * NUMBER_BYTES };
+        let left = self.bytes_left.checked_sub(taken);
+        self.bytes_left = left.ok_or_else(|| format!("{length} bytes left out: too much in all"))?;
         let inside = usize::try_from(length).ok().and_then(|length| row.inside.get(..length));
         let value = if let Some(inside) = inside {
             inside
@@ -340,19 +346,18 @@ impl<'a> Copy<'a, '_> {
         if value.is_empty() {
             return Ok(Found::Nothing);
         }
-        let left = self.bytes_left.checked_sub(value.len() as u64);
-        self.bytes_left = left.ok_or_else(|| format!("{length} bytes left out: too much in all"))?;
         Ok(Found::Value(kind, value))
     }
 
     fn put_row(&mut self, at: usize, tag: u16, kind: u16, value: &[u8]) {
         let size = kind::size(kind).expect("only known types are copied");
         let count = u32::try_from(value.len() / usize::from(size)).expect("values are small");
-        self.out[at..at + 2].copy_from_slice(&self.order.short(tag));
-        self.out[at + 2..at + 4].copy_from_slice(&self.order.short(kind));
-        self.out[at + 4..at + 8].copy_from_slice(&self.order.long(count));
+        let row = &mut self.out[at..at + 12];
+        row[..2].copy_from_slice(&self.order.short(tag));
+        row[2..4].copy_from_slice(&self.order.short(kind));
+        row[4..8].copy_from_slice(&self.order.long(count));
         if value.len() <= 4 {
-            self.out[at + 8..at + 8 + value.len()].copy_from_slice(value);
+            row[8..8 + value.len()].copy_from_slice(value);
         } else {
             self.put_offset(at + 8, self.out.len());
             self.out.extend_from_slice(value);

@@ -3,7 +3,7 @@
 //! Chunks and flags: RFC 9649, 2.3 to 2.7.
 
 use super::block::Block;
-use super::parts::{Gap, Parts};
+use super::parts::{Gap, MOST_STEPS, Parts, TOO_MANY_STEPS};
 use super::warnings::Warnings;
 
 /// Past `RIFF`, the size, and `WEBP`.
@@ -18,7 +18,11 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
         return Ok(None);
     }
     let mut at = FIRST_CHUNK;
-    while at < file.size() {
+    for _ in 0..MOST_STEPS {
+        if at >= file.size() {
+            warnings.add("its header announces EXIF, and there is none");
+            return Ok(None);
+        }
         let [kind @ .., l0, l1, l2, l3] = file.array::<8>(at)?;
         let body = at + 8;
         let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
@@ -32,6 +36,6 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
         // Chunks are padded to an even length.
         at = body + length + length % 2;
     }
-    warnings.add("its header announces EXIF, and there is none");
+    warnings.add(TOO_MANY_STEPS);
     Ok(None)
 }

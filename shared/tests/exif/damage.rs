@@ -3,7 +3,7 @@
 use shared::exif::{Answer, Metadata, Parts, read_whole};
 
 use crate::files::{self, app1, chunk, image_data, iso_box, jpeg, packed, png, raw_profile};
-use crate::tiff::{MAKE, MODEL, Tiff, ascii, numbers, text};
+use crate::tiff::{Field, MAKE, MODEL, Tiff, ascii, byte, numbers, text, undefined};
 use crate::{make, read, tags, tiff};
 
 /// Reads a file, and holds it to the memory it may take: four times its size and 1 MiB.
@@ -131,10 +131,10 @@ fn rubbish_is_no_table() {
 }
 
 /// Fields that all point to the same bytes.
-fn overlapping(count: usize, value: &[u8]) -> Vec<u8> {
+fn overlapping(count: usize, field: fn(u16, &[u8]) -> Field, value: &[u8]) -> Vec<u8> {
     let mut block = Tiff {
         ifd0: (0..count)
-            .map(|tag| ascii(0xC000 + u16::try_from(tag).unwrap(), value))
+            .map(|tag| field(0xC000 + u16::try_from(tag).unwrap(), value))
             .collect(),
         ..Tiff::default()
     }
@@ -150,13 +150,23 @@ fn overlapping(count: usize, value: &[u8]) -> Vec<u8> {
 
 #[test]
 fn hostile_files_take_no_more_memory_than_others() {
+    // Packed, a block is much larger than its file.
+    let profile = |block: &[u8]| {
+        png(&[chunk(
+            b"zTXt",
+            &[b"Raw profile type exif\0\0", &packed(&raw_profile(block))[..]].concat(),
+        )])
+    };
     for (name, file) in [
-        ("one text, many fields", overlapping(1000, &vec![b'x'; 60_000])),
-        ("one text that is not UTF-8", overlapping(1000, &vec![0xE9; 60_000])),
-        ("a text of NULs", overlapping(1000, &vec![0; 60_000])),
-        ("a text of many texts", overlapping(1000, &b"x\0".repeat(30_000))),
-        ("many fields", overlapping(5000, b"short text")),
-        ("many values", overlapping(5000, &[b'7'; 60])),
+        ("one text, many fields", overlapping(1000, ascii, &vec![b'x'; 60_000])),
+        (
+            "one text that is not UTF-8",
+            overlapping(1000, ascii, &vec![0xE9; 60_000]),
+        ),
+        ("a text of NULs", overlapping(1000, ascii, &vec![0; 60_000])),
+        ("a text of many texts", overlapping(1000, ascii, &b"x\0".repeat(30_000))),
+        ("many fields", overlapping(5000, ascii, b"short text")),
+        ("many values", overlapping(5000, ascii, &[b'7'; 60])),
         ("a packed profile", {
             let text = [&b"\nexif\n 99999999\n"[..], &b"49492a0008000000".repeat(1_000_000)].concat();
             png(&[chunk(
@@ -172,12 +182,34 @@ fn hostile_files_take_no_more_memory_than_others() {
             )])
         }),
         (
+            "a text that grows",
+            profile(
+                &Tiff {
+                    ifd0: vec![ascii(MAKE, &vec![0x80; 60_000])],
+                    ..Tiff::default()
+                }
+                .bytes(),
+            ),
+        ),
+        ("numbers that grow", profile(&overlapping(1000, byte, &[1; 64]))),
+        ("bytes that grow", profile(&overlapping(1000, undefined, &[1; 64]))),
+        (
+            "a long time",
+            profile(
+                &Tiff {
+                    exif: vec![ascii(0x9003, &[b"1", &vec![0x81; 60_000][..]].concat())],
+                    ..Tiff::default()
+                }
+                .bytes(),
+            ),
+        ),
+        (
             "a long raw profile",
             png(&[chunk(
                 b"tEXt",
                 &[
                     b"Raw profile type exif\0",
-                    &raw_profile(&overlapping(1000, &vec![b'x'; 60_000]))[..],
+                    &raw_profile(&overlapping(1000, ascii, &vec![b'x'; 60_000]))[..],
                 ]
                 .concat(),
             )]),
