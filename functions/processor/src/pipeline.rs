@@ -205,7 +205,8 @@ impl Pipeline {
                 let error = format!("{bytes} bytes of it would have to be read to find its EXIF");
                 return Err(Failure::new(Class::TooLarge, error));
             }
-            // To wait for more without giving back what it has, an image could wait for ever.
+            // Images that waited for more while they keep what they have could wait for each other for
+            // ever. So what is read already is not counted for as long as this one waits.
             drop(permit);
             permit = self.memory.hold(bytes).await?;
             let reads = ranges.iter().cloned().map(|range| self.get(&source, Some(range)));

@@ -13,7 +13,9 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     // The last byte says how much of the file is read first, so that images are inputs as they are.
-    let Some((&first, file)) = input.split_last() else { return };
+    let Some((&first, file)) = input.split_last() else {
+        return;
+    };
     let file = Bytes::copy_from_slice(file);
     let whole = bounded(&file);
     let front = file.len().min(usize::from(first) * usize::from(first));

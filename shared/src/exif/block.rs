@@ -79,7 +79,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// TIFF 6.0, section 2: the byte order, and 42 in it.
+/// TIFF 6.0, section 2: it starts with its byte order. Not all writers put a 42 behind it.
 pub fn is_tiff(header: [u8; 4]) -> bool {
-    matches!(&header, b"II*\0" | b"MM\0*")
+    matches!(header, [b'I', b'I', ..] | [b'M', b'M', ..])
 }

@@ -124,8 +124,11 @@ fn ascii(value: &Value) -> Option<String> {
 }
 
 fn copyright(value: &Value) -> Option<String> {
-    let Value::Ascii(parts) = value else { return None };
-    let parts: Vec<String> = parts.iter().take(2).filter_map(|part| text::clean(part)).collect();
+    let parts: Vec<String> = match value {
+        Value::Ascii(parts) => parts.iter().take(2).filter_map(|part| text::clean(part)).collect(),
+        Value::Undefined(bytes, _) => bytes.split(|&byte| byte == 0).take(2).filter_map(text::clean).collect(),
+        _ => Vec::new(),
+    };
     (!parts.is_empty()).then(|| parts.join("\n"))
 }
 
@@ -227,7 +230,8 @@ fn gps(fields: &[&Field], warnings: &mut Warnings) -> Option<Gps> {
                 return None;
             }
         };
-        let signed = sign * size;
+        // Some writers give a sign as well.
+        let signed = sign * size.abs();
         if size.abs() > limit {
             warnings.add(format!("{tag}: more than {limit} degrees"));
             return None;
@@ -237,14 +241,16 @@ fn gps(fields: &[&Field], warnings: &mut Warnings) -> Option<Gps> {
     let latitude = degrees(Tag::GPSLatitude, Tag::GPSLatitudeRef, ['N', 'S'], 90.0);
     let longitude = degrees(Tag::GPSLongitude, Tag::GPSLongitudeRef, ['E', 'W'], 180.0);
     let (latitude, longitude) = latitude.zip(longitude).unzip();
-    // 1: below sea level; 3, of Exif 3.0: below the ellipsoid.
-    let below_sea = matches!(value(Tag::GPSAltitudeRef).and_then(number::first), Some(1.0 | 3.0));
+    // 1: below; Exif 3.0 adds 2 and 3 to tell sea level from ellipsoid. Some writers give a letter.
+    let reference = value(Tag::GPSAltitudeRef);
+    let below = matches!(reference.and_then(number::first), Some(1.0 | 3.0))
+        || reference.and_then(ascii).is_some_and(|text| text == "1");
     let altitude = value(Tag::GPSAltitude).and_then(number::first);
     let gps = Gps {
         latitude,
         longitude,
         altitude_m: altitude
-            .map(|metres| if below_sea { -metres } else { metres })
+            .map(|metres| if below { -metres.abs() } else { metres })
             .and_then(number::json),
         taken_at: gps_time(value(Tag::GPSDateStamp), value(Tag::GPSTimeStamp)),
     };

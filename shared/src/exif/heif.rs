@@ -71,6 +71,7 @@ fn block<'a>(file: &'a Parts, pieces: &[Range<u64>], warnings: &mut Warnings) ->
             warnings.add("the file ends inside its EXIF");
         }
         let piece = piece.start..piece.end.min(file.size());
+        // Asked for as a whole: otherwise its tables would be asked for one after the other.
         file.get(piece.start, piece.end.saturating_sub(piece.start).min(MOST_AT_ONCE))?;
         Block::at(file, piece)
     } else {

@@ -15,6 +15,7 @@
 //! | `tiff` `table` | its tables, checked and copied |
 //! | `coalesce` | what to read of them in one request |
 //! | `fields` `tags` `text` `number` | values |
+//! | `warnings` | what could not be read |
 
 mod block;
 mod coalesce;
@@ -83,9 +84,6 @@ pub fn read(file: &Parts) -> Answer {
 }
 
 /// Reads the metadata of a file that is there as a whole.
-///
-/// # Panics
-/// Never: a whole file settles what is in it.
 #[must_use]
 pub fn read_whole(file: Bytes) -> Metadata {
     match read(&Parts::whole(file)) {

@@ -14,7 +14,7 @@ const GROWTH: u64 = 7;
 pub const MOST_STEPS: usize = 100_000;
 
 /// What is said of a file that has more.
-pub const TOO_MANY_STEPS: &str = "more than 100000 parts: not looked further for EXIF";
+pub const TOO_MANY_STEPS: &str = "too many parts: not looked further for EXIF";
 
 /// A file of which some bytes have been read.
 #[derive(Clone, Debug)]
@@ -108,8 +108,8 @@ impl Parts {
         })
     }
 
-    /// As [`Self::get`]; what is missing is asked for up to where `until` says, but not more than is
-    /// in the file and not there yet.
+    /// As [`Self::get`]; what is missing is asked for up to where `until` says, in one range. That stops
+    /// at the end of the file and before a part that is there, unless more is missing behind it.
     pub fn get_or_ask(&self, start: u64, length: u64, until: impl Fn(&Range<u64>) -> u64) -> Result<&[u8], Gap> {
         let stop = start
             .checked_add(length)

@@ -18,15 +18,18 @@ const SIGNATURE: u64 = 8;
 const CHUNK_HEADER: u64 = 8;
 const CHUNK_CRC: u64 = 4;
 
-/// Of a file with EXIF neither before its image data nor right after the first chunk of it, this much
-/// of the end is read to find the last one.
+/// Of a file without EXIF before its image data this much of the end is read, to find the last chunk of
+/// that data and what follows it.
 const TAIL: u64 = 64 * 1024;
+
+/// Image data: of the picture, and of the frames that follow it in an animation.
+const DATA: [&[u8; 4]; 2] = [b"IDAT", b"fdAT"];
 
 /// Keywords of texts, with the NUL that ends them.
 const RAW_PROFILES: [&[u8; 22]; 2] = [b"Raw profile type exif\0", b"Raw profile type APP1\0"];
 const RAW_PROFILE_KEYWORD: u64 = RAW_PROFILES[0].len() as u64;
 
-/// The letters `IDAT` may stand in other data, but not often.
+/// These letters may stand in other data, but not often.
 const MOST_TRIED: usize = 16;
 
 /// The most EXIF that is taken out of a text: as much as a JPEG holds. It may be packed a thousandfold.
@@ -43,7 +46,13 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
         let chunk = Chunk::at(file, at)?;
         at = chunk.end();
         match &chunk.kind {
-            b"eXIf" => return Ok(Some(chunk.exif(file, warnings)?)),
+            b"eXIf" => {
+                let block = chunk.exif(file, warnings)?;
+                if block.is_tiff()? {
+                    return Ok(Some(block));
+                }
+                warnings.add("an eXIf chunk without a TIFF header");
+            }
             b"tEXt" | b"zTXt" | b"iTXt" => {
                 let is_raw_profile = raw_profiles < MOST_RAW_PROFILES && chunk.is_raw_profile(file)?;
                 raw_profiles += usize::from(is_raw_profile);
@@ -71,7 +80,7 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
 }
 
 /// The end of the last chunk of image data, where that is in the file's tail. It is the last place
-/// that reads `IDAT` from which chunks lead to the end of the image.
+/// that reads `IDAT` or `fdAT` from which chunks lead to the end of the image.
 fn after_data(file: &Parts) -> Result<Option<u64>, Gap> {
     let start = file.size() - TAIL;
     let tail = file.get(start, TAIL)?;
@@ -79,7 +88,7 @@ fn after_data(file: &Parts) -> Result<Option<u64>, Gap> {
         .windows(8)
         .enumerate()
         .rev()
-        .filter(|(_, header)| header.ends_with(b"IDAT"));
+        .filter(|(_, header)| DATA.iter().any(|kind| header.ends_with(*kind)));
     for (at, _) in starts.take(MOST_TRIED) {
         let first = Chunk::at(file, start + at as u64)?.end();
         let mut next = first;
@@ -154,7 +163,9 @@ impl Chunk {
             return Ok(None);
         };
         if profile.len() == MOST_RAW_PROFILE {
-            warnings.add(format!("EXIF: only the first {MOST_RAW_PROFILE} bytes were unpacked"));
+            warnings.add(format!(
+                "EXIF: no more than its first {MOST_RAW_PROFILE} bytes were unpacked"
+            ));
         }
         let block = Block::owned(profile).without_id()?;
         Ok(block.is_tiff()?.then_some(block))
@@ -166,7 +177,7 @@ impl Chunk {
 fn hexadecimal(text: impl Read) -> Option<Bytes> {
     // The longest that a name and a number can sensibly be.
     const LINE: u64 = 80;
-    // Digits come in lines, and never take more than twice their number.
+    // Two digits make a byte, and as much again is for the breaks between their lines.
     let mut text = BufReader::with_capacity(4096, text.take(4 * MOST_RAW_PROFILE as u64));
     let mut line = Vec::new();
     let mut length = None;

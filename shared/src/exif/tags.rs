@@ -31,7 +31,7 @@ fn value(field: &Field, name: TagName, little_endian: bool, warn: &mut impl FnMu
             let first = texts.next()?;
             Some(texts.fold(first, |all, text| all + "\n" + &text).into())
         }
-        Exifs::Byte(bytes) | Exifs::Undefined(bytes, _) if name.is_xp() => text::utf16_le(bytes).map(Value::from),
+        Exifs::Undefined(bytes, _) if name.is_xp() => text::utf16_le(bytes).map(Value::from),
         Exifs::Undefined(bytes, _) if name.is_text() => {
             text::with_character_code(bytes, little_endian, warn).map(Value::from)
         }

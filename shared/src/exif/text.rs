@@ -1,5 +1,7 @@
 //! Text out of EXIF values.
 
+use std::collections::BTreeSet;
+
 use encoding_rs::{ISO_2022_JP, WINDOWS_1252};
 
 /// The text as it is stored, up to its first NUL.
@@ -70,14 +72,13 @@ pub fn with_character_code(bytes: &[u8], little_endian: bool, warn: &mut impl Fn
         }
         _ => {
             warn("no character code");
-            let text = std::str::from_utf8(stored(bytes)).ok()?;
-            (!text.contains(char::is_control)).then(|| trimmed(text))?
+            clean_or_warn(bytes, warn).filter(|text| text.chars().all(|c| !c.is_control() || c.is_whitespace()))
         }
     }
 }
 
-/// The byte order of UTF-16 need not be that of the EXIF around it: told by a byte order mark, or by
-/// which half of the units is mostly zero.
+/// The byte order of UTF-16 need not be that of the EXIF around it: told by a byte order mark, by which
+/// half of the units is mostly zero, or by which one varies less.
 fn is_little_endian(bytes: &[u8]) -> Option<bool> {
     match bytes {
         [0xFF, 0xFE, ..] => return Some(true),
@@ -87,7 +88,12 @@ fn is_little_endian(bytes: &[u8]) -> Option<bool> {
     let (pairs, _) = bytes.as_chunks::<2>();
     let little = pairs.iter().filter(|[low, high]| *low != 0 && *high == 0).count();
     let big = pairs.iter().filter(|[high, low]| *low != 0 && *high == 0).count();
-    (little != big).then_some(little > big)
+    if little == big {
+        let distinct = |half: usize| pairs.iter().map(|pair| pair[half]).collect::<BTreeSet<u8>>().len();
+        let (first, second) = (distinct(0), distinct(1));
+        return (first != second).then_some(second < first);
+    }
+    Some(little > big)
 }
 
 #[cfg(test)]
@@ -121,7 +127,10 @@ mod tests {
             // Equally likely both ways: the order of the block.
             (b"UNICODE\0\x42\x30", Some("あ"), false),
             (b"JIS\0\0\0\0\0\x1B$B$\"\x1B(B", Some("あ"), false),
-            (b"a comment without a code", Some("a comment without a code"), true),
+            (b"a comment without\na code", Some("a comment without\na code"), true),
+            (b"sans code caf\xE9", Some("sans code café"), true),
+            // Hiragana and an ideograph, with no zero to tell the order by.
+            (b"UNICODE\0\x30\x42\x30\x44\x30\x46\x6F\x22", Some("あいう漢"), false),
             (b"\x01\x02\x03\x04\x05\x06\x07\x08\x09", None, true),
             (b"short", Some("short"), false),
             (b"UNICODE\0", None, false),

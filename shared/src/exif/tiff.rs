@@ -19,7 +19,7 @@ use super::warnings::Warnings;
 const MOST_VALUES: u64 = 64;
 
 /// A longer text is left out.
-const MOST_TEXT: u64 = 128 * 1024;
+const MOST_TEXT: u64 = 64 * 1024;
 
 /// A field may hold several texts, each ended by a NUL. Of more than this only the first are taken.
 const MOST_TEXTS: usize = 16;
@@ -30,7 +30,7 @@ const MOST_ENTRIES: u64 = 1024;
 /// What all values together may take, in a file of any size and for each two bytes of a block: in a
 /// hostile file a thousand entries point to the same text.
 const SPARE_BYTES: u64 = 64 * 1024;
-const MOST_BYTES: u64 = 256 * 1024;
+const MOST_BYTES: u64 = 128 * 1024;
 
 /// What a number takes in a record, whatever its type.
 const NUMBER_BYTES: u64 = 32;
@@ -40,7 +40,6 @@ const MOST_DAMAGED: u32 = 10;
 
 /// Types of values.
 mod kind {
-    pub const BYTE: u16 = 1;
     pub const ASCII: u16 = 2;
     pub const SHORT: u16 = 3;
     pub const LONG: u16 = 4;
@@ -56,7 +55,7 @@ mod kind {
     /// In bytes.
     pub fn size(kind: u16) -> Option<u8> {
         Some(match kind {
-            BYTE | ASCII | 6 | UNDEFINED | UTF8 => 1,
+            1 | ASCII | 6 | UNDEFINED | UTF8 => 1,
             SHORT | 8 => 2,
             LONG | SLONG | 11 | IFD => 4,
             5 | 10 | 12 | LONG8 | SLONG8 | IFD8 => 8,
@@ -126,7 +125,8 @@ struct Copy<'a, 'w> {
     unread: Vec<Range<u64>>,
     entries_left: u64,
     bytes_left: u64,
-    /// Where each table that was read starts.
+    /// Where each table starts, the last one of those given twice. How much is read in all is bounded
+    /// by `entries_left`.
     visited: [Option<u64>; Table::COUNT],
     /// Whether there is any field in the copy.
     found: bool,
@@ -185,7 +185,7 @@ impl<'a> Copy<'a, '_> {
                 return None;
             }
         };
-        // Whatever else stands in the place of 42, tables follow.
+        // Some writers have another number in the place of 42; tables follow all the same.
         self.wide = self.order.number(&header[2..4]) == 43;
         if !self.wide {
             return Some(self.order.number(&header[4..]));
@@ -296,8 +296,9 @@ impl<'a> Copy<'a, '_> {
             return Ok(Found::Nothing);
         }
         let length = row.count.checked_mul(size.into()).ok_or("its length is out of range")?;
-        let is_text = matches!(row.kind, kind::ASCII | kind::UTF8)
-            || matches!(row.kind, kind::BYTE | kind::UNDEFINED) && table.tag(row.tag).is_text();
+        // Whatever type such a text is said to have, its bytes are taken as they are.
+        let is_coded = size == 1 && table.tag(row.tag).is_text();
+        let is_text = is_coded || matches!(row.kind, kind::ASCII | kind::UTF8);
         if if is_text {
             length > MOST_TEXT
         } else {
@@ -309,8 +310,11 @@ impl<'a> Copy<'a, '_> {
             return Ok(Found::Nothing);
         }
         let taken = if is_text { length } else { row.count * NUMBER_BYTES };
-        let left = self.bytes_left.checked_sub(taken);
-        self.bytes_left = left.ok_or_else(|| format!("{length} bytes left out: too much in all"))?;
+        if taken > self.bytes_left {
+            self.warnings
+                .add(format!("{}: left out, too much in all", table.tag(row.tag)));
+            return Ok(Found::Nothing);
+        }
         let inside = usize::try_from(length).ok().and_then(|length| row.inside.get(..length));
         let value = if let Some(inside) = inside {
             inside
@@ -329,7 +333,9 @@ impl<'a> Copy<'a, '_> {
                 }
             }
         };
+        self.bytes_left -= taken;
         let (kind, value) = match row.kind {
+            _ if is_coded => (kind::UNDEFINED, Cow::Borrowed(value)),
             kind::ASCII | kind::UTF8 => (kind::ASCII, Cow::Borrowed(texts(value))),
             kind::IFD => (kind::LONG, Cow::Borrowed(value)),
             kind::LONG8 | kind::SLONG8 | kind::IFD8 => {

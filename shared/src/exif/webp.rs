@@ -20,7 +20,7 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
     let mut at = FIRST_CHUNK;
     for _ in 0..MOST_STEPS {
         if at >= file.size() {
-            warnings.add("its header announces EXIF, and there is none");
+            warnings.add("its header announces EXIF, and none was found");
             return Ok(None);
         }
         let [kind @ .., l0, l1, l2, l3] = file.array::<8>(at)?;
@@ -30,8 +30,11 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
             if body + length > file.size() {
                 warnings.add("the file ends inside its EXIF");
             }
-            let block = Block::at(file, body..(body + length).min(file.size()));
-            return Ok(Some(block.without_id()?));
+            let block = Block::at(file, body..(body + length).min(file.size())).without_id()?;
+            if block.is_tiff()? {
+                return Ok(Some(block));
+            }
+            warnings.add("an EXIF chunk without a TIFF header");
         }
         // Chunks are padded to an even length.
         at = body + length + length % 2;

@@ -83,6 +83,15 @@ pub async fn get(client: &Client, object: &ObjectId, range: Option<Range<u64>>) 
             .send()
             .await
             .map_err(|error| Failure::of(&what, &error))?;
+        let asked = range.as_ref().map(|range| range.end - range.start);
+        let announced = output.content_length.and_then(|length| u64::try_from(length).ok());
+        if let (Some(asked), Some(announced)) = (asked, announced)
+            && announced > asked
+        {
+            // A server that knows no ranges would send all of an object of any size.
+            let error = format!("{what}: {announced} bytes were to come where {asked} were asked for");
+            return Err(Failure::new(Class::Corrupt, error));
+        }
         let body = std::mem::take(&mut output.body);
         match body.collect().await {
             Ok(bytes) => {

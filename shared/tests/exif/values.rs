@@ -163,6 +163,27 @@ fn positions_are_real_or_absent() {
 }
 
 #[test]
+fn a_sign_does_not_turn_a_position_round() {
+    let minus = u32::MAX - 47;
+    let gps = vec![
+        text(1, "S"),
+        numbers(2, 10, &[minus, 1]),
+        text(3, "E"),
+        numbers(4, 10, &[10, 1]),
+        byte(5, &[1]),
+        numbers(6, 10, &[minus, 4]),
+    ];
+    let (exif, _) = exif(&Tiff {
+        gps,
+        ..Tiff::of_make("any")
+    });
+    assert_eq!(
+        exif["gps"],
+        json!({"latitude": -48, "longitude": 10, "altitude_m": -12})
+    );
+}
+
+#[test]
 fn altitudes_may_lie_below() {
     for (reference, expected) in [(0, 12), (1, -12), (2, 12), (3, -12)] {
         let gps = vec![byte(5, &[reference]), rational(6, &[(12, 1)])];
@@ -230,6 +251,12 @@ fn comments_come_in_many_codes() {
             (expected, vec![]),
             "{comment:?}"
         );
+    }
+    for field in [
+        byte(USER_COMMENT, b"ASCII\0\0\0hello"),
+        ascii(USER_COMMENT, b"ASCII\0\0\0hello\0"),
+    ] {
+        assert_eq!(tag("ExifIFD", field), (json!("hello"), vec![]));
     }
     let long = [b"ASCII\0\0\0", &[b'x'; 3000][..]].concat();
     let (value, _) = tag("ExifIFD", undefined(USER_COMMENT, &long));
