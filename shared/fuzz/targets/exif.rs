@@ -3,7 +3,7 @@
 #![no_main]
 
 // The module alone: to build all of `shared` for the fuzzer would build the SDK for it, too.
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, reason = "what only the functions use")]
 #[path = "../../src/exif/mod.rs"]
 mod exif_reader;
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::parts::{Gap, Parts};
+use super::warnings::Warnings;
 
 /// What is asked for at least inside a block: its tables and values lie close together.
 const LEAST_READ: u64 = 64 * 1024;
@@ -16,10 +17,14 @@ pub struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    pub fn at(file: &'a Parts, range: Range<u64>) -> Self {
+    /// As much of this range as the file has.
+    pub fn at(file: &'a Parts, range: Range<u64>, warnings: &mut Warnings) -> Self {
+        if range.end > file.size() {
+            warnings.add("the file ends inside its EXIF");
+        }
         Self {
             parts: Cow::Borrowed(file),
-            range,
+            range: range.start..range.end.min(file.size()),
         }
     }
 

@@ -67,15 +67,13 @@ fn box_at(file: &Parts, at: u64) -> Result<FileBox, Gap> {
 /// Takes the EXIF item out of its pieces.
 fn block<'a>(file: &'a Parts, pieces: &[Range<u64>], warnings: &mut Warnings) -> Result<Block<'a>, Gap> {
     let block = if let [piece] = pieces {
-        if piece.end > file.size() {
-            warnings.add("the file ends inside its EXIF");
-        }
-        let piece = piece.start..piece.end.min(file.size());
+        let block = Block::at(file, piece.clone(), warnings);
         // Asked for as a whole: otherwise its tables would be asked for one after the other.
-        file.get(piece.start, piece.end.saturating_sub(piece.start).min(MOST_AT_ONCE))?;
-        Block::at(file, piece)
+        block.get(0, block.length().min(MOST_AT_ONCE))?;
+        block
     } else {
-        let length: u64 = pieces.iter().map(|piece| piece.end - piece.start).sum();
+        let lengths = pieces.iter().map(|piece| piece.end - piece.start);
+        let length = lengths.fold(0, u64::saturating_add);
         let mut joined = BytesMut::new();
         if length > MOST_JOINED.min(file.size()) {
             warnings.add(format!("EXIF: {length} bytes in pieces, left out"));

@@ -37,10 +37,7 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
         if marker == APP1
             && let Some(start) = exif(file, segment.start, length - 2, warnings)?
         {
-            if segment.end > file.size() {
-                warnings.add("the file ends inside its EXIF");
-            }
-            return Ok(Some(Block::at(file, start..segment.end.min(file.size()))));
+            return Ok(Some(Block::at(file, start..segment.end, warnings)));
         }
         at = segment.end;
     }

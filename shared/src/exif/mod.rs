@@ -104,7 +104,7 @@ fn try_read(file: &Parts, warnings: &mut Warnings) -> Result<Found, Vec<Range<u6
     let format = Format::of(front);
     let found = match format {
         Format::Jpeg => jpeg::find(file, warnings),
-        Format::Tiff => Ok(Some(Block::at(file, 0..file.size()))),
+        Format::Tiff => Ok(Some(Block::at(file, 0..file.size(), warnings))),
         Format::Heif | Format::Avif => heif::find(file, warnings),
         Format::Png => png::find(file, warnings),
         Format::Webp => webp::find(file, warnings),

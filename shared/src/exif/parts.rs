@@ -119,8 +119,7 @@ impl Parts {
         let mut missing = start..stop;
         if let Some(part) = after.checked_sub(1).map(|index| &self.parts[index]) {
             if stop <= end(part) {
-                // Both are within a part, whose length is a `usize`.
-                #[expect(clippy::cast_possible_truncation)]
+                #[expect(clippy::cast_possible_truncation, reason = "both are within a part")]
                 return Ok(&part.1[(start - part.0) as usize..(stop - part.0) as usize]);
             }
             missing.start = missing.start.max(end(part));

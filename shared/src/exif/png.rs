@@ -47,7 +47,7 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
         at = chunk.end();
         match &chunk.kind {
             b"eXIf" => {
-                let block = chunk.exif(file, warnings)?;
+                let block = Block::at(file, chunk.data..chunk.data + chunk.length, warnings).without_id()?;
                 if block.is_tiff()? {
                     return Ok(Some(block));
                 }
@@ -121,14 +121,6 @@ impl Chunk {
 
     fn end(&self) -> u64 {
         self.data + self.length + CHUNK_CRC
-    }
-
-    fn exif<'a>(&self, file: &'a Parts, warnings: &mut Warnings) -> Result<Block<'a>, Gap> {
-        let end = self.data + self.length;
-        if end > file.size() {
-            warnings.add("the file ends inside its EXIF");
-        }
-        Block::at(file, self.data..end.min(file.size())).without_id()
     }
 
     /// Whether this text chunk says that it holds EXIF.

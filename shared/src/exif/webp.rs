@@ -27,10 +27,7 @@ pub fn find<'a>(file: &'a Parts, warnings: &mut Warnings) -> Result<Option<Block
         let body = at + 8;
         let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
         if &kind == b"EXIF" {
-            if body + length > file.size() {
-                warnings.add("the file ends inside its EXIF");
-            }
-            let block = Block::at(file, body..(body + length).min(file.size())).without_id()?;
+            let block = Block::at(file, body..body + length, warnings).without_id()?;
             if block.is_tiff()? {
                 return Ok(Some(block));
             }

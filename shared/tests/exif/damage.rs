@@ -273,6 +273,17 @@ fn counts_that_stand_for_billions_of_steps_are_not_believed() {
     for (name, file) in [
         ("locations of others", heic(&[pitm.clone(), iinf(1), iloc(&places)])),
         ("locations", heic(&[pitm.clone(), iinf(1), iloc(&mine.repeat(MANY))])),
+        (
+            "lengths of all there is",
+            heic(&[
+                pitm.clone(),
+                iinf(1),
+                iso_box(
+                    b"iloc",
+                    &[&[0, 0, 0, 0, 8, 0, 0, 1, 0, 9, 0, 0, 0, 2][..], &[0xFF; 16]].concat(),
+                ),
+            ]),
+        ),
         ("items and links", heic(&[pitm, iinf(MANY), iref])),
         ("image data without an end", png(&[last(b"IDAT")])[..800_000].to_vec()),
         ("packed texts", png(&[profile.repeat(100)])),
