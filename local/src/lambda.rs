@@ -4,8 +4,10 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::task::Poll;
 
 use bytes::Bytes;
+use futures::poll;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -36,7 +38,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Answers each invocation with what `function` makes of the name and the payload.
+    /// Answers each invocation with what `function` makes of the name and the payload. An asynchronous
+    /// one (`Event`) is answered at once and runs on its own.
     pub async fn start<F, R>(function: F) -> anyhow::Result<Self>
     where
         F: Fn(String, Value) -> R + Clone + Send + Sync + 'static,
@@ -74,14 +77,34 @@ impl Drop for Endpoint {
 async fn answer<F, R>(request: Request<Incoming>, function: F) -> Result<Response<Full<Bytes>>, Dropped>
 where
     F: Fn(String, Value) -> R,
-    R: Future<Output = Reply>,
+    R: Future<Output = Reply> + Send + 'static,
 {
+    let is_event = request
+        .headers()
+        .get("X-Amz-Invocation-Type")
+        .is_some_and(|kind| kind == "Event");
     // /2015-03-31/functions/NAME/invocations
     let name = request.uri().path().split('/').nth(3).unwrap_or_default().to_owned();
     let body = request.into_body().collect().await.map_err(|_| Dropped)?.to_bytes();
     let payload = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let response = Response::builder();
-    let (response, body) = match function(name, payload).await {
+    let mut reply = Box::pin(function(name, payload));
+    let reply = if is_event {
+        match poll!(&mut reply) {
+            // What Lambda does not even take is refused at once.
+            Poll::Ready(refused @ Reply::Refused(..)) => refused,
+            running => {
+                if running.is_pending() {
+                    tokio::spawn(reply);
+                }
+                let accepted = response.status(StatusCode::ACCEPTED);
+                return accepted.body(Full::default()).map_err(|_| Dropped);
+            }
+        }
+    } else {
+        reply.await
+    };
+    let (response, body) = match reply {
         Reply::Ok(value) => (response, value),
         Reply::FunctionError(value) => (response.header("X-Amz-Function-Error", "Unhandled"), value),
         Reply::Refused(status, code) => (

@@ -105,6 +105,12 @@ impl Store {
         self.read().get(bucket)?.get(key).cloned()
     }
 
+    pub fn delete(&self, bucket: &str, key: &str) {
+        if let Some(bucket) = self.write().get_mut(bucket) {
+            bucket.delete(key);
+        }
+    }
+
     /// The keys that start with a prefix.
     #[must_use]
     pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
