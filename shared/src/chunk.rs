@@ -69,8 +69,11 @@ impl From<Attempt> for String {
 #[serde(deny_unknown_fields)]
 pub struct ObjectRef {
     pub key: String,
-    /// In bytes.
-    pub size: u64,
+    /// In bytes; absent where a list of keys does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Empty where a list of keys does not say it.
+    #[serde(default)]
     pub etag: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
@@ -100,6 +103,32 @@ pub struct FailedKey {
     pub key: String,
     pub class: Class,
     pub error: String,
+}
+
+/// Of an error message this much is kept, in bytes of JSON: an answer with many of them must stay below
+/// Lambda's 6 MB.
+pub const MAX_ERROR_BYTES: usize = 300;
+
+impl FailedKey {
+    #[must_use]
+    pub fn new(key: String, class: Class, error: &str) -> Self {
+        let json = |character: char| match character {
+            '"' | '\\' => 2,
+            '\0'..='\u{1f}' => 6,
+            other => other.len_utf8(),
+        };
+        let mut left = MAX_ERROR_BYTES;
+        let error = error.chars().take_while(|&character| {
+            let fits = json(character) <= left;
+            left = left.saturating_sub(json(character));
+            fits
+        });
+        Self {
+            key,
+            class,
+            error: error.collect(),
+        }
+    }
 }
 
 /// The outcome of every object of a chunk: `ok + skipped + failed + unprocessed` is their number.

@@ -50,8 +50,14 @@ impl Destination {
     /// Where the processed image goes; `None` when S3 would refuse the key as too long.
     #[must_use]
     pub fn image(&self, relative_key: &str) -> Option<String> {
-        let key = format!("{}images/{relative_key}", self.folder);
+        let key = self.image_of_any_length(relative_key);
         (key.len() <= key::MAX_BYTES).then_some(key)
+    }
+
+    /// The same also where it is no key, for comparing.
+    #[must_use]
+    pub fn image_of_any_length(&self, relative_key: &str) -> String {
+        format!("{}images/{relative_key}", self.folder)
     }
 
     /// The record file of one attempt at a chunk of a job.
@@ -75,6 +81,12 @@ impl Destination {
     #[must_use]
     pub fn job(&self, job_id: &str) -> String {
         format!("{}jobs/{job_id}/job.json", self.folder)
+    }
+
+    /// Where fanout writes down how far it is, for the invocation that goes on after it.
+    #[must_use]
+    pub fn checkpoint(&self, job_id: &str) -> String {
+        format!("{}jobs/{job_id}/checkpoint.json", self.folder)
     }
 
     /// The `number`-th file of failed keys that one generation of a job wrote.

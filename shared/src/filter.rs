@@ -25,7 +25,7 @@ pub struct Filter {
     pub names: Names,
     pub min_bytes: u64,
     pub max_bytes: u64,
-    /// Only objects modified later than this; an object of unknown age passes.
+    /// Only objects modified later than this. An object of unknown age passes, as does one of unknown size.
     pub modified_after: Option<DateTime>,
 }
 
@@ -78,12 +78,13 @@ fn compile(globs: &[String]) -> Result<Vec<Pattern>, GlobError> {
 
 impl Filter {
     #[must_use]
-    pub fn accepts(&self, key: &str, size: u64, modified: Option<&DateTime>) -> bool {
+    pub fn accepts(&self, key: &str, size: Option<u64>, modified: Option<&DateTime>) -> bool {
         let young_enough = match (&self.modified_after, modified) {
             (Some(after), Some(modified)) => modified > after,
             _ => true,
         };
-        (self.min_bytes..=self.max_bytes).contains(&size) && young_enough && self.names.accept(key)
+        let right_size = size.is_none_or(|size| (self.min_bytes..=self.max_bytes).contains(&size));
+        right_size && young_enough && self.names.accept(key)
     }
 }
 
@@ -131,10 +132,11 @@ mod tests {
             modified_after: Some(DateTime::from_secs(100)),
         };
         let at = |secs| Some(DateTime::from_secs(secs));
-        assert!(filter.accepts("a.jpg", 10, at(101).as_ref()));
-        assert!(filter.accepts("a.jpg", 1, None));
-        assert!(!filter.accepts("a.jpg", 0, at(101).as_ref()));
-        assert!(!filter.accepts("a.jpg", 11, at(101).as_ref()));
-        assert!(!filter.accepts("a.jpg", 5, at(100).as_ref()));
+        assert!(filter.accepts("a.jpg", Some(10), at(101).as_ref()));
+        assert!(filter.accepts("a.jpg", Some(1), None));
+        assert!(!filter.accepts("a.jpg", Some(0), at(101).as_ref()));
+        assert!(!filter.accepts("a.jpg", Some(11), at(101).as_ref()));
+        assert!(!filter.accepts("a.jpg", Some(5), at(100).as_ref()));
+        assert!(filter.accepts("a.jpg", None, None));
     }
 }

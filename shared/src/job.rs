@@ -22,6 +22,9 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub job_id: String,
+    /// The job whose failed and unprocessed keys these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     pub state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -29,6 +32,12 @@ pub struct Report {
     pub generation: u32,
     pub source: S3Uri,
     pub destination: S3Uri,
+    /// Whether `listed` is all there is.
+    #[serde(default)]
+    pub listing_finished: bool,
+    /// At the rate so far; absent before all is listed, and once the job has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<f64>,
     pub listed: u64,
     /// Left out by the filters.
     pub ignored: u64,

@@ -1,17 +1,22 @@
 use lambda_runtime::Diagnostic;
 use shared::failure::Failure;
 
-/// Why a job did not start. Once it has started, everything that happens is in its report.
+/// Why a request could not be answered. Once a job has started, what happens is in its report; only
+/// when that can no longer be written is it an error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{field}: {problem}")]
     BadRequest { field: String, problem: String },
     #[error("the source cannot be listed: {0}")]
     Source(Failure),
+    #[error("manifest: {0}")]
+    Manifest(String),
     #[error("the destination cannot be written: {0}")]
     Destination(Failure),
-    #[error("the report of job {job_id} cannot be read: {problem}")]
-    Report { job_id: String, problem: String },
+    #[error("there is no job {job_id} below {destination}; give the job_id and the destination it was started with")]
+    NoSuchJob { job_id: String, destination: String },
+    #[error("{uri} cannot be read: {problem}")]
+    Checkpoint { uri: String, problem: String },
 }
 
 impl Error {
@@ -28,8 +33,10 @@ impl From<Error> for Diagnostic {
         let error_type = match error {
             Error::BadRequest { .. } => "BadRequest",
             Error::Source(_) => "SourceFailed",
+            Error::Manifest(_) => "ManifestFailed",
             Error::Destination(_) => "DestinationFailed",
-            Error::Report { .. } => "ReportFailed",
+            Error::NoSuchJob { .. } => "NoSuchJob",
+            Error::Checkpoint { .. } => "CheckpointFailed",
         };
         Self {
             error_type: error_type.to_owned(),

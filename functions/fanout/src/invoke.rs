@@ -1,4 +1,4 @@
-//! One chunk to a processor, again and again until each of its keys is settled.
+//! One attempt at a chunk.
 //!
 //! An attempt that does not answer may still be running, or may have done its work and lost only the
 //! answer. So before its keys are sent again the attempt is given up: its record file is written here,
@@ -6,37 +6,28 @@
 //! sent again; if not, the processor can no longer commit, and whatever it did counts for nothing.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::SdkError;
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::{pool, tls};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use serde::Deserialize;
-use shared::chunk::{Attempt, ChunkRequest, ChunkResponse, FailedKey, ObjectRef, Usage};
+use shared::chunk::{Attempt, ChunkRequest, ChunkResponse, ObjectRef};
 use shared::failure::{Class, Failure};
 use shared::modes::Records;
-use shared::s3::{self, ObjectId, Written};
+use shared::s3::{self, Condition, ObjectId, Written};
 
-use crate::config::Config;
-use crate::plan::Chunk;
+use crate::checkpoint::Open;
 use crate::request::Job;
 
-/// How often a chunk is sent before its keys are failed.
-const ATTEMPTS: u32 = 4;
-
-/// How often a chunk that Lambda has no room for is offered again: with the waits below, for about
-/// ten minutes.
-const THROTTLED_ATTEMPTS: u32 = 60;
-
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// What the processor calls an error that every other chunk would meet, too.
+const SYSTEMIC: [&str; 3] = ["DestinationRefused", "DestinationInsideSource", "BadEvent"];
 
 /// A client for synchronous invocations: they are silent for minutes, so connections are kept alive
 /// (NAT gateways drop a flow after 350 s of silence); and the SDK must not repeat them by itself,
@@ -60,160 +51,123 @@ pub fn invoke_client(sdk: &SdkConfig, timeout: Duration) -> Result<aws_sdk_lambd
     Ok(aws_sdk_lambda::Client::from_conf(config))
 }
 
-/// What all invocations of a job share.
+/// What all attempts of a job share.
+#[derive(Clone, Copy)]
 pub struct Invoker<'a> {
     pub lambda: &'a aws_sdk_lambda::Client,
     pub s3: &'a aws_sdk_s3::Client,
-    pub config: &'a Config,
+    pub processor: &'a str,
     pub job: &'a Job,
-    pub generation: u32,
-    /// Attempts made, so also the sequence number of the last one.
-    pub invocations: AtomicU64,
-    /// Attempts that Lambda had no room for.
-    pub throttled: AtomicU64,
-    /// Set when nothing more is to be started: no attempt is repeated then.
-    pub stopped: AtomicBool,
 }
 
-/// What became of a chunk.
-#[derive(Debug, Default)]
-pub struct Settled {
-    pub ok: u64,
-    pub with_exif: u64,
-    pub skipped: u64,
-    pub failed: Vec<FailedKey>,
-    /// To be sent again, in a new chunk.
-    pub unprocessed: Vec<ObjectRef>,
-    /// What the processor used, where it answered.
-    pub usage: Option<Box<Usage>>,
-    /// Why no other chunk can go on either. The chunk's open keys stay pending.
-    pub hopeless: Option<String>,
-}
-
-/// What one attempt came to.
-enum Answer {
+/// What an attempt came to.
+#[derive(Debug)]
+pub enum Answer {
     Response(Box<ChunkResponse>),
     /// Lambda had no room: the processor did not run.
     NotRun(String),
-    /// It may have run, or still be running.
-    Lost(String),
-    /// It did not run and never will: the function is missing, or not ours to invoke.
+    /// Lambda is out of order; whether the processor ran is not known. The attempt is given up.
+    Unavailable(String, Adopted),
+    /// The processor ran and died, or its answer was lost. The attempt is given up.
+    Died(String, Adopted),
+    /// It did not run and never will, or every chunk would meet the same error.
     Refused(String),
+    /// It is lost, and cannot be given up.
+    Stuck(String),
+}
+
+/// The keys that a lost attempt had committed, and whether each has EXIF.
+pub type Adopted = HashMap<String, bool>;
+
+/// How an attempt is lost.
+enum Lost {
+    Unavailable(String),
+    Died(String),
 }
 
 impl Invoker<'_> {
-    /// Sends a chunk until each of its keys is settled or has used up its attempts. Keys that are open
-    /// when the job is stopped stay pending.
-    pub async fn settle(&self, chunk: Chunk) -> Settled {
-        let mut settled = Settled::default();
-        let mut left = chunk.objects;
-        let (mut lost, mut throttled) = (0, 0);
-        loop {
-            let attempt = Attempt {
-                generation: self.generation,
-                sequence: self.invocations.fetch_add(1, Relaxed) + 1,
-            };
-            let (class, error) = match self.send(chunk.number, attempt, &left).await {
-                Answer::Response(response) => {
-                    settled.take(*response, left);
-                    return settled;
-                }
-                Answer::Refused(error) => {
-                    settled.hopeless = Some(error);
-                    return settled;
-                }
-                Answer::NotRun(error) => {
-                    self.throttled.fetch_add(1, Relaxed);
-                    throttled += 1;
-                    (Class::Throttled, error)
-                }
-                Answer::Lost(error) => {
-                    lost += 1;
-                    match self.give_up(chunk.number, attempt).await {
-                        Ok(adopted) => settled.adopt(&adopted, &mut left),
-                        Err(failure) => {
-                            settled.hopeless = Some(format!("an attempt that was lost cannot be given up: {failure}"));
-                            return settled;
-                        }
-                    }
-                    if left.is_empty() {
-                        return settled;
-                    }
-                    (Class::Internal, error)
-                }
-            };
-            if lost == ATTEMPTS || throttled == THROTTLED_ATTEMPTS {
-                settled.fail(left, class, &error);
-                return settled;
-            }
-            if self.stopped.load(Relaxed) {
-                return settled;
-            }
-            tokio::time::sleep(wait(lost + throttled)).await;
+    /// Sends a chunk once, with its share of the limit on requests.
+    pub async fn attempt(&self, open: &Open, max_requests_per_second: Option<f64>) -> Answer {
+        let lost = match self.send(open, max_requests_per_second).await {
+            Ok(answer) => return answer,
+            Err(lost) => lost,
+        };
+        match (self.give_up(open).await, lost) {
+            (Ok(adopted), Lost::Unavailable(error)) => Answer::Unavailable(error, adopted),
+            (Ok(adopted), Lost::Died(error)) => Answer::Died(error, adopted),
+            (Err(failure), Lost::Unavailable(error) | Lost::Died(error)) => Answer::Stuck(format!(
+                "attempt {} was lost ({error}) and cannot be given up: {failure}",
+                open.attempt
+            )),
         }
     }
 
-    async fn send(&self, number: u64, attempt: Attempt, objects: &[ObjectRef]) -> Answer {
+    async fn send(&self, open: &Open, max_requests_per_second: Option<f64>) -> Result<Answer, Lost> {
         let job = self.job;
         let request = ChunkRequest {
             job_id: job.id.clone(),
-            chunk: number,
-            attempt,
+            chunk: open.chunk.number,
+            attempt: open.attempt,
             source_bucket: job.source.bucket.clone(),
             source_prefix: job.source.prefix.clone(),
             destination: job.destination.uri(),
             images: job.images,
             records: job.records,
             concurrency: job.concurrency,
-            max_requests_per_second: job.max_requests_per_second.map(|rate| rate / job.parallel as f64),
-            objects: objects.to_vec(),
+            max_requests_per_second,
+            objects: open.chunk.objects.clone(),
         };
         let payload = serde_json::to_vec(&request).expect("a chunk is valid JSON");
         let result = self
             .lambda
             .invoke()
-            .function_name(&self.config.processor)
+            .function_name(self.processor)
             .payload(Blob::new(payload))
             .send()
             .await;
         match result {
-            Ok(output) => answer(&output, &request),
+            Ok(output) => answer(&output, open.chunk.number, open.attempt, &open.chunk.objects),
             Err(error) => self.answer_of_error(&error),
         }
     }
 
-    fn answer_of_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Answer {
-        let mut what = Failure::of(format_args!("invoking {}", self.config.processor), error).message;
-        let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-        if error.code().is_none()
-            && let Some(body) = error.raw_response().and_then(|response| response.body().bytes())
-        {
-            what = format!("{what}: {:.300}", String::from_utf8_lossy(body));
-        }
-        match status {
+    fn answer_of_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Result<Answer, Lost> {
+        let what = Failure::of(format_args!("invoking {}", self.processor), error).message;
+        let Some(response) = error.raw_response() else {
+            return Err(Lost::Died(what));
+        };
+        let body = response.body().bytes().unwrap_or_default();
+        match response.status().as_u16() {
             // No room; or a function that is being updated or woken up, and soon ready again.
-            429 | 409 => Answer::NotRun(what),
-            400..=499 => Answer::Refused(what),
-            _ => Answer::Lost(what),
+            429 | 409 => Ok(Answer::NotRun(what)),
+            400..=499 => Ok(Answer::Refused(what)),
+            // Local emulators report a function's own error like this.
+            _ if serde_json::from_slice::<FunctionError>(body).is_ok() => function_error(body),
+            _ => Err(Lost::Unavailable(format!(
+                "{what}: {:.300}",
+                String::from_utf8_lossy(body)
+            ))),
         }
     }
 
-    /// Gives an attempt up; the records it had committed by then.
-    async fn give_up(&self, number: u64, attempt: Attempt) -> Result<Vec<Adopted>, Failure> {
+    /// Gives an attempt up; what it had committed by then.
+    pub async fn give_up(&self, open: &Open) -> Result<Adopted, Failure> {
         if self.job.records != Records::Ndjson {
             // Nothing is committed, and a repeat writes the same bytes to the same keys.
-            return Ok(Vec::new());
+            return Ok(Adopted::new());
         }
         let destination = &self.job.destination;
-        let key = destination.records(&self.job.id, number, attempt);
-        let written = s3::create(self.s3, &destination.bucket, &key, s3::NDJSON, Bytes::new()).await?;
-        if written == Written::New {
-            return Ok(Vec::new());
+        let key = destination.records(&self.job.id, open.chunk.number, open.attempt);
+        let empty = Bytes::new();
+        let written = s3::put_if(self.s3, &destination.bucket, &key, s3::NDJSON, empty, Condition::New).await?;
+        if let Written::Done(_) = written {
+            return Ok(Adopted::new());
         }
         let file = ObjectId::any(&destination.bucket, key);
         let (_, body) = s3::get(self.s3, &file, None).await?;
         serde_json::Deserializer::from_slice(&body)
-            .into_iter()
+            .into_iter::<Record>()
+            .map(|record| record.map(|record| (record.key, record.exif.is_some())))
             .collect::<Result<_, _>>()
             .map_err(|error| Failure::new(Class::Corrupt, format!("records in {}: {error}", file.key)))
     }
@@ -221,68 +175,42 @@ impl Invoker<'_> {
 
 /// What counts of a record that a lost attempt had committed.
 #[derive(Debug, Deserialize)]
-struct Adopted {
+struct Record {
     key: String,
     exif: Option<serde::de::IgnoredAny>,
 }
 
-impl Settled {
-    /// Takes the answer of a processor for the objects it was sent.
-    fn take(&mut self, response: ChunkResponse, sent: Vec<ObjectRef>) {
-        self.ok += response.ok;
-        self.with_exif += response.with_exif;
-        self.skipped += response.skipped;
-        self.failed.extend(response.failed);
-        self.usage = Some(Box::new(response.usage));
-        let unprocessed: HashSet<String> = response.unprocessed.into_iter().collect();
-        self.unprocessed = sent;
-        self.unprocessed.retain(|object| unprocessed.contains(&object.key));
-    }
+/// How Lambda passes on what a function answers with its error.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionError {
+    error_type: String,
+}
 
-    fn adopt(&mut self, adopted: &[Adopted], left: &mut Vec<ObjectRef>) {
-        let done: HashMap<&str, bool> = adopted
-            .iter()
-            .map(|record| (record.key.as_str(), record.exif.is_some()))
-            .collect();
-        left.retain(|object| {
-            let Some(&with_exif) = done.get(object.key.as_str()) else {
-                return true;
-            };
-            self.ok += 1;
-            self.with_exif += u64::from(with_exif);
-            false
-        });
-    }
-
-    pub fn fail(&mut self, left: Vec<ObjectRef>, class: Class, error: &str) {
-        self.failed.extend(left.into_iter().map(|object| FailedKey {
-            key: object.key,
-            class,
-            error: error.to_owned(),
-        }));
+fn function_error(payload: &[u8]) -> Result<Answer, Lost> {
+    let what = format!("the processor failed: {:.500}", String::from_utf8_lossy(payload));
+    match serde_json::from_slice::<FunctionError>(payload) {
+        Ok(error) if SYSTEMIC.contains(&error.error_type.as_str()) => Ok(Answer::Refused(what)),
+        _ => Err(Lost::Died(what)),
     }
 }
 
-fn answer(output: &InvokeOutput, request: &ChunkRequest) -> Answer {
+fn answer(output: &InvokeOutput, chunk: u64, attempt: Attempt, sent: &[ObjectRef]) -> Result<Answer, Lost> {
     let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
-    if let Some(kind) = output.function_error() {
-        return Answer::Lost(format!(
-            "the processor failed ({kind}): {:.500}",
-            String::from_utf8_lossy(payload)
-        ));
+    if output.function_error().is_some() {
+        return function_error(payload);
     }
-    match serde_json::from_slice::<ChunkResponse>(payload) {
-        Ok(response) => match contradiction(&response, request) {
-            None => Answer::Response(Box::new(response)),
-            Some(problem) => Answer::Lost(format!("the processor's answer makes no sense: {problem}")),
-        },
-        Err(error) => Answer::Lost(format!("the processor's answer makes no sense: {error}")),
+    let nonsense = |problem: String| Lost::Died(format!("the processor's answer makes no sense: {problem}"));
+    let response: ChunkResponse = serde_json::from_slice(payload).map_err(|error| nonsense(error.to_string()))?;
+    match contradiction(&response, chunk, attempt, sent) {
+        None => Ok(Answer::Response(Box::new(response))),
+        Some(problem) => Err(nonsense(problem)),
     }
 }
 
 /// What is wrong with an answer: each key sent must have one outcome.
-fn contradiction(response: &ChunkResponse, request: &ChunkRequest) -> Option<String> {
-    if response.chunk != request.chunk || response.attempt != request.attempt.to_string() {
+fn contradiction(response: &ChunkResponse, chunk: u64, attempt: Attempt, sent: &[ObjectRef]) -> Option<String> {
+    if response.chunk != chunk || response.attempt != attempt.to_string() {
         return Some(format!(
             "it is for attempt {} at chunk {}",
             response.attempt, response.chunk
@@ -293,7 +221,7 @@ fn contradiction(response: &ChunkResponse, request: &ChunkRequest) -> Option<Str
         .iter()
         .map(|failed| &failed.key)
         .chain(&response.unprocessed);
-    let mut open: HashSet<&str> = request.objects.iter().map(|object| object.key.as_str()).collect();
+    let mut open: HashSet<&str> = sent.iter().map(|object| object.key.as_str()).collect();
     for key in named {
         if !open.remove(key.as_str()) {
             return Some(format!("key {key:?} was not sent, or has two outcomes"));
@@ -305,16 +233,8 @@ fn contradiction(response: &ChunkResponse, request: &ChunkRequest) -> Option<Str
     (done != open.len() as u64 || response.with_exif > response.ok).then(|| {
         format!(
             "{done} of {} objects are said to be done, {} have another outcome",
-            request.objects.len(),
-            request.objects.len() - open.len()
+            sent.len(),
+            sent.len() - open.len()
         )
     })
-}
-
-/// Doubling, with full jitter.
-fn wait(attempt: u32) -> Duration {
-    let longest = FIRST_WAIT
-        .saturating_mul(2_u32.saturating_pow(attempt.min(16)))
-        .min(LONGEST_WAIT);
-    longest.mul_f64(fastrand::f64())
 }

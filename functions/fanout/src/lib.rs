@@ -3,30 +3,43 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`request`] | what a user asks for, checked before anything is done |
-//! | [`list`] | the source, page by page, keys decoded |
+//! | [`start`] | a job begins, goes on after a kill, is handed over to the next invocation, is stopped |
+//! | [`run`] | one invocation's part of a job: the modules below at once |
+//! | [`source`] | listings, many ranges at a time, and manifests |
 //! | [`plan`] | filters and chunks |
-//! | [`invoke`] | one chunk to a processor, retried, given up or adopted until its keys are settled |
-//! | [`account`] | the job's counters, `job.json` and the files of failed keys |
-//! | [`run`] | all of these at once |
+//! | [`window`] | how many invocations may be in flight |
+//! | [`invoke`] | one attempt at a chunk: its answer, or its records adopted |
+//! | [`account`] | the job's counters, the files of failed keys and `job.json` |
+//! | [`checkpoint`] | all of it written down, and who is at work |
+//! | [`estimate`] | what a job would take: time, requests, cost |
+//! | [`prices`] | what AWS charges |
 
 mod account;
+mod checkpoint;
 mod config;
 mod error;
+mod estimate;
 mod invoke;
-mod list;
 mod plan;
+mod prices;
 mod request;
 mod run;
+mod source;
+mod start;
+mod window;
 
 use aws_config::SdkConfig;
+use serde::Serialize;
 use serde_json::Value;
 use shared::deadline;
 use shared::job::Report;
 
 pub use config::Config;
 pub use error::Error;
+pub use estimate::Estimate;
 pub use invoke::invoke_client;
-pub use request::Request;
+pub use request::{Action, Request};
+use start::Invocation;
 
 /// Built once, at cold start.
 pub struct App {
@@ -35,9 +48,45 @@ pub struct App {
     pub lambda: aws_sdk_lambda::Client,
 }
 
+/// What an invocation answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    Report(Box<Report>),
+    Estimate(Box<Estimate>),
+}
+
 /// Handles one invocation. `deadline_ms` is since 1970, as Lambda gives it.
-pub async fn handle(app: &App, request: Value, request_id: String, deadline_ms: u64) -> Result<Report, Error> {
-    let deadline = deadline::of(deadline_ms, app.config.timeout);
-    let job = Request::parse(request)?.validate(&app.config, request_id)?;
-    run::run(app, job, deadline).await
+pub async fn handle(app: &App, request: Value, request_id: &str, deadline_ms: u64) -> Result<Answer, Error> {
+    let invocation = Invocation {
+        // Lambda may deliver one event twice.
+        id: format!("{request_id}-{:08x}", fastrand::u32(..)),
+        deadline: deadline::of(deadline_ms, app.config.timeout),
+    };
+    if request.get("continue_job").is_some() {
+        let continuation = serde_path_to_error::deserialize(request).map_err(|error| {
+            let field = error.path().to_string();
+            Error::bad(&field, error.inner())
+        })?;
+        return start::go_on(app, continuation, invocation).await.map(report);
+    }
+    let given = Request::parse(request)?;
+    let filled = given.clone().or(&app.config.defaults);
+    let named = Request {
+        job_id: filled.job_id.clone().or_else(|| Some(request_id.to_owned())),
+        ..filled.clone()
+    };
+    match filled.action.unwrap_or_default() {
+        Action::Run => start::run(app, named, invocation).await.map(report),
+        Action::Plan => estimate::plan(app, &named, &invocation)
+            .await
+            .map(|estimate| Answer::Estimate(Box::new(estimate))),
+        Action::Status => start::status(app, &filled).await.map(report),
+        Action::Stop => start::stop(app, &filled, invocation).await.map(report),
+        Action::Redrive => start::redrive(app, given, request_id, invocation).await.map(report),
+    }
+}
+
+fn report(report: Report) -> Answer {
+    Answer::Report(Box::new(report))
 }

@@ -12,8 +12,10 @@ async fn main() -> Result<(), Error> {
         config,
         sdk,
     };
-    run(service_fn(|event: LambdaEvent<Value>| {
-        handle(&app, event.payload, event.context.request_id, event.context.deadline)
+    let app = &app;
+    run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let context = event.context;
+        handle(app, event.payload, &context.request_id, context.deadline).await
     }))
     .await
 }

@@ -1,30 +1,40 @@
 //! What a user asks for.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::destination::Destination;
 use shared::filter::{self, Filter, Names};
 use shared::modes::{Images, Records};
 use shared::uri::S3Uri;
 
-use crate::config::Config;
 use crate::error::Error;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
+    /// Starts a job, or goes on with one whose invocation was killed.
+    #[default]
     Run,
+    /// Lists, and tells what a job would take.
+    Plan,
+    Status,
+    /// Ends a job early, with what is in flight.
+    Stop,
+    /// A new job, of the failed and the unprocessed keys of another.
+    Redrive,
 }
 
 /// A request as it comes. Every field may be left out; the environment then fills it, and what that
 /// leaves open has a default of its own.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Request {
     pub action: Option<Action>,
-    pub source: Option<String>,
-    pub destination: Option<String>,
+    pub source: Option<S3Uri>,
+    pub manifest: Option<S3Uri>,
+    pub parent: Option<String>,
+    pub destination: Option<S3Uri>,
     pub include: Option<Vec<String>>,
     pub exclude: Option<Vec<String>>,
     pub modified_after: Option<String>,
@@ -42,13 +52,19 @@ pub struct Request {
     pub job_id: Option<String>,
 }
 
+/// The most keys in flight: each attempt is written down with its keys before it is sent.
+const MAX_KEYS_IN_FLIGHT: usize = 250_000;
+
 /// A request with nothing left open, every value within its range.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub id: String,
     pub source: S3Uri,
     pub destination: Destination,
+    pub manifest: Option<S3Uri>,
     pub filter: Filter,
+    /// Leave out images whose output is newer than they are.
+    pub skip_current: bool,
     pub images: Images,
     pub records: Records,
     pub chunk_keys: usize,
@@ -77,10 +93,15 @@ impl Request {
         })
     }
 
-    fn or(self, defaults: Self) -> Self {
+    /// Fills what is left open.
+    #[must_use]
+    pub fn or(self, defaults: &Self) -> Self {
+        let defaults = defaults.clone();
         Self {
             action: self.action.or(defaults.action),
             source: self.source.or(defaults.source),
+            manifest: self.manifest.or(defaults.manifest),
+            parent: self.parent.or(defaults.parent),
             destination: self.destination.or(defaults.destination),
             include: self.include.or(defaults.include),
             exclude: self.exclude.or(defaults.exclude),
@@ -100,64 +121,101 @@ impl Request {
         }
     }
 
-    pub fn validate(self, config: &Config, request_id: String) -> Result<Job, Error> {
-        let request = self.or(config.defaults.clone());
-        let Action::Run = request.action.unwrap_or(Action::Run);
-        if request.skip_current == Some(true) {
-            return Err(Error::bad(
-                "skip_current",
-                "only false is supported: every image is processed",
-            ));
-        }
-        let source = uri("source", request.source)?;
-        let destination = Destination::from(uri("destination", request.destination)?);
+    pub fn destination(&self) -> Result<Destination, Error> {
+        uri("destination", self.destination.as_ref()).map(Into::into)
+    }
+
+    /// The id of a job that must have been started.
+    pub fn named_job(&self, field: &str) -> Result<String, Error> {
+        let id = if field == "parent" { &self.parent } else { &self.job_id };
+        let id = id
+            .clone()
+            .ok_or_else(|| Error::bad(field, "it is missing: give the job_id that the job was started with"))?;
+        job_id(field, id)
+    }
+
+    /// A request to run or to plan. Its job is called `request_id` unless it has a name.
+    pub fn validate(&self, request_id: &str) -> Result<Job, Error> {
+        let source = uri("source", self.source.as_ref())?;
+        let destination = self.destination()?;
         destination
             .check_apart_from(&source)
             .map_err(|error| Error::bad("destination", error))?;
 
-        let min_bytes = request.min_bytes.unwrap_or(1);
-        let max_bytes = within("max_bytes", request.max_bytes, filter::MAX_BYTES, min_bytes, u64::MAX)?;
-        let exclude = request.exclude.unwrap_or_default();
-        Names::new(request.include.as_deref(), &[]).map_err(|error| Error::bad("include", error))?;
-        let names = Names::new(request.include.as_deref(), &exclude).map_err(|error| Error::bad("exclude", error))?;
-        let modified_after = request.modified_after.as_deref().map(date_time).transpose()?;
+        let min_bytes = self.min_bytes.unwrap_or(1);
+        let max_bytes = within("max_bytes", self.max_bytes, filter::MAX_BYTES, min_bytes, u64::MAX)?;
+        let include = self.include.as_deref();
+        let exclude = self.exclude.as_deref().unwrap_or_default();
+        Names::new(include, &[]).map_err(|error| Error::bad("include", error))?;
+        let names = Names::new(include, exclude).map_err(|error| Error::bad("exclude", error))?;
+        let modified_after = self.modified_after.as_deref().map(date_time).transpose()?;
 
-        Ok(Job {
-            id: job_id(request.job_id.unwrap_or(request_id))?,
+        let job = Job {
+            id: job_id("job_id", self.job_id.clone().unwrap_or_else(|| request_id.to_owned()))?,
             source,
             destination,
+            manifest: self.manifest.clone(),
             filter: Filter {
                 names,
                 min_bytes,
                 max_bytes,
                 modified_after,
             },
-            images: request.images.unwrap_or_default(),
-            records: request.records.unwrap_or_default(),
-            chunk_keys: within("chunk_keys", request.chunk_keys, 500, 1, 10_000)?,
-            chunk_bytes: within("chunk_bytes", request.chunk_bytes, 256 * 1024 * 1024, 1, u64::MAX)?,
-            parallel: within("parallel", request.parallel, 32, 1, 900)?,
-            concurrency: within("concurrency", request.concurrency, 64, 1, 900)?,
-            max_requests_per_second: request
+            skip_current: self.skip_current.unwrap_or_default(),
+            images: self.images.unwrap_or_default(),
+            records: self.records.unwrap_or_default(),
+            chunk_keys: within("chunk_keys", self.chunk_keys, 500, 1, 10_000)?,
+            chunk_bytes: within("chunk_bytes", self.chunk_bytes, 256 * 1024 * 1024, 1, u64::MAX)?,
+            parallel: within("parallel", self.parallel, 32, 1, 900)?,
+            concurrency: within("concurrency", self.concurrency, 64, 1, 900)?,
+            max_requests_per_second: self
                 .max_requests_per_second
                 .map(|rate| within("max_requests_per_second", Some(rate), rate, 1.0, 1e6))
                 .transpose()?,
-            max_failed_percent: within("max_failed_percent", request.max_failed_percent, 100.0, 0.0, 100.0)?,
-        })
+            max_failed_percent: within("max_failed_percent", self.max_failed_percent, 100.0, 0.0, 100.0)?,
+        };
+        job.check()?;
+        Ok(job)
     }
 }
 
-fn uri(field: &str, value: Option<String>) -> Result<S3Uri, Error> {
-    value
-        .ok_or_else(|| {
-            let variable = field.to_uppercase();
-            Error::bad(
-                field,
-                format!("it is missing: give s3://bucket/prefix/, here or as {variable}"),
-            )
-        })?
-        .parse()
-        .map_err(|error| Error::bad(field, error))
+impl Job {
+    /// What fields demand of each other.
+    fn check(&self) -> Result<(), Error> {
+        if self.skip_current && self.images == Images::None {
+            return Err(Error::bad(
+                "skip_current",
+                "with images none there is no output of each image to compare it with; set images to copy or upload",
+            ));
+        }
+        if self.skip_current && self.manifest.is_some() {
+            return Err(Error::bad(
+                "skip_current",
+                "it compares two listings in key order, and a manifest has none; leave one of the two out",
+            ));
+        }
+        if self.parallel * self.chunk_keys > MAX_KEYS_IN_FLIGHT {
+            return Err(Error::bad(
+                "chunk_keys",
+                format!(
+                    "{} keys in each of {} invocations (parallel) are more than {MAX_KEYS_IN_FLIGHT}, the most keys \
+                     in flight; make one of the two smaller",
+                    self.chunk_keys, self.parallel
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn uri(field: &str, value: Option<&S3Uri>) -> Result<S3Uri, Error> {
+    value.cloned().ok_or_else(|| {
+        let variable = field.to_uppercase();
+        Error::bad(
+            field,
+            format!("it is missing: give s3://bucket/prefix/, here or as {variable}"),
+        )
+    })
 }
 
 fn within<T: PartialOrd + ToString>(field: &str, value: Option<T>, default: T, least: T, most: T) -> Result<T, Error> {
@@ -177,14 +235,14 @@ fn date_time(text: &str) -> Result<DateTime, Error> {
 }
 
 /// A job's id is a part of keys, and of a hive-style folder name.
-fn job_id(id: String) -> Result<String, Error> {
+fn job_id(field: &str, id: String) -> Result<String, Error> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let dots_only = id.bytes().all(|byte| byte == b'.');
     if (1..=128).contains(&id.len()) && id.bytes().all(plain) && !dots_only && !id.starts_with("events-") {
         return Ok(id);
     }
     let problem = "1 to 128 letters, digits, hyphens, underscores and dots, not starting with events-";
-    Err(Error::bad("job_id", format!("{id:?} is no job id: {problem}")))
+    Err(Error::bad(field, format!("{id:?} is no job id: {problem}")))
 }
 
 #[cfg(test)]
@@ -192,11 +250,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Config;
 
     fn validate(request: Value) -> Result<Job, String> {
-        let config = Config::load(&|_| None).unwrap();
         Request::parse(request)
-            .and_then(|request| request.validate(&config, "request-1".to_owned()))
+            .and_then(|request| request.validate("request-1"))
             .map_err(|error| error.to_string())
     }
 
@@ -235,7 +293,7 @@ mod tests {
                 json!("s3://photos-out/images/"),
                 "destination: destination s3://photos-out/ lies inside",
             ),
-            ("action", json!("stop"), "action: unknown variant `stop`"),
+            ("action", json!("start"), "action: unknown variant `start`"),
             ("images", json!("move"), "images: unknown variant `move`"),
             ("records", json!("csv"), "records: unknown variant `csv`"),
             ("include", json!(["[a"]), "include: \"[a\" is no glob"),
@@ -248,8 +306,14 @@ mod tests {
             ),
             ("max_bytes", json!(0), "max_bytes: 0 is not within 1 to"),
             ("min_bytes", json!(-1), "min_bytes: invalid value: integer `-1`"),
-            ("skip_current", json!(true), "skip_current: only false"),
+            ("skip_current", json!(1), "skip_current: invalid type: integer `1`"),
+            ("manifest", json!("list.csv"), "manifest: \"list.csv\" is no S3 URI"),
             ("chunk_keys", json!(0), "chunk_keys: 0 is not within 1 to 10000"),
+            (
+                "chunk_keys",
+                json!(10_000),
+                "chunk_keys: 10000 keys in each of 32 invocations",
+            ),
             ("chunk_bytes", json!(0), "chunk_bytes: 0 is not within"),
             ("parallel", json!(901), "parallel: 901 is not within 1 to 900"),
             ("concurrency", json!(901), "concurrency: 901 is not within 1 to 900"),
@@ -274,6 +338,24 @@ mod tests {
     }
 
     #[test]
+    fn fields_that_contradict_each_other_are_refused() {
+        for (request, part) in [
+            (
+                json!({"source": "s3://photos/", "destination": "s3://out/", "skip_current": true, "images": "none"}),
+                "skip_current: with images none",
+            ),
+            (
+                json!({"source": "s3://photos/", "destination": "s3://out/", "skip_current": true,
+                       "manifest": "s3://lists/a.csv"}),
+                "skip_current: it compares two listings",
+            ),
+        ] {
+            let error = validate(request).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
     fn the_environment_fills_what_the_request_leaves_open() {
         let config = Config::load(&|name| match name {
             "DESTINATION" => Some("s3://photos-out".to_owned()),
@@ -283,7 +365,7 @@ mod tests {
         })
         .unwrap();
         let request = Request::parse(json!({"source": "s3://photos/", "parallel": 5})).unwrap();
-        let job = request.validate(&config, "id".to_owned()).unwrap();
+        let job = request.or(&config.defaults).validate("id").unwrap();
         assert_eq!((job.chunk_keys, job.parallel), (7, 5));
         assert_eq!(job.destination.job("id"), "jobs/id/job.json");
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use shared::failure::Failure;
 use shared::record::Record;
-use shared::s3::{self, Written};
+use shared::s3::{self, Condition, Written};
 
 use crate::pipeline::Pipeline;
 
@@ -15,7 +15,15 @@ use crate::pipeline::Pipeline;
 pub async fn chunk(pipeline: &Pipeline, key: &str, records: &[&Record]) -> Result<Written, Failure> {
     let body = ndjson(records);
     pipeline.bytes_written.fetch_add(body.len() as u64, Relaxed);
-    s3::create(&pipeline.s3, &pipeline.destination.bucket, key, s3::NDJSON, body).await
+    s3::put_if(
+        &pipeline.s3,
+        &pipeline.destination.bucket,
+        key,
+        s3::NDJSON,
+        body,
+        Condition::New,
+    )
+    .await
 }
 
 /// Writes the record of one object that came by event. A repeated event writes the same again.

@@ -1,6 +1,6 @@
 use lambda_runtime::Diagnostic;
 use shared::destination::Overlap;
-use shared::failure::Failure;
+use shared::failure::{Class, Failure};
 use shared::uri::UriError;
 
 /// Why a whole invocation failed. A single object never makes one fail, except that an event with
@@ -30,12 +30,16 @@ pub enum Error {
 
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
-        let error_type = match error {
+        let error_type = match &error {
             Error::UnknownEvent(_) => "UnknownEvent",
             Error::BadEvent { .. } | Error::Source(_) => "BadEvent",
             Error::Overlap(_) => "DestinationInsideSource",
             Error::NoDestination => "NoDestination",
             Error::GivenUp { .. } => "AttemptGivenUp",
+            // No other chunk could be committed either.
+            Error::Commit(failure) if matches!(failure.class, Class::AccessDenied | Class::NotFound) => {
+                "DestinationRefused"
+            }
             Error::Commit(_) => "CommitFailed",
             Error::TryAgain { .. } => "TryAgain",
         };

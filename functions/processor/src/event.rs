@@ -105,10 +105,7 @@ fn s3(event: S3Event) -> Result<Created, Error> {
                 key,
                 version_id: object.version_id.filter(|version| !version.is_empty()),
                 etag: unquoted(&object.e_tag.unwrap_or_default()).to_owned(),
-                size: object
-                    .size
-                    .and_then(|size| u64::try_from(size).ok())
-                    .unwrap_or_default(),
+                size: object.size.and_then(|size| u64::try_from(size).ok()),
             });
         } else {
             created.ignored.push(Ignored {
@@ -137,8 +134,7 @@ struct DetailBucket {
 #[serde(rename_all = "kebab-case")]
 struct DetailObject {
     key: String,
-    #[serde(default)]
-    size: u64,
+    size: Option<u64>,
     #[serde(default)]
     etag: String,
     version_id: Option<String>,

@@ -81,8 +81,8 @@ async fn chunk(app: &App, request: ChunkRequest, deadline: Instant) -> Result<Ch
             .destination
             .records(&request.job_id, request.chunk, request.attempt);
         match commit::chunk(&run.pipeline, &key, &counted.records).await {
-            Ok(Written::New) => {}
-            Ok(Written::Exists) => {
+            Ok(Written::Done(_)) => {}
+            Ok(Written::Refused) => {
                 return Err(Error::GivenUp {
                     chunk: request.chunk,
                     attempt: request.attempt.to_string(),
@@ -292,9 +292,6 @@ fn cpu_time() -> Duration {
     )
 }
 
-/// Of an error message this much is answered, so that an answer with many stays below Lambda's 6 MB.
-const MAX_ERROR_CHARS: usize = 300;
-
 /// The outcomes, sorted out.
 struct Counted<'a> {
     records: Vec<&'a Record>,
@@ -318,11 +315,11 @@ impl<'a> Counted<'a> {
                     counted.with_exif += u64::from(processed.record.exif.is_some());
                     counted.records.push(&processed.record);
                 }
-                Outcome::Failed(failure) => counted.failed.push(FailedKey {
-                    key: key(),
-                    class: failure.class,
-                    error: failure.message.chars().take(MAX_ERROR_CHARS).collect(),
-                }),
+                Outcome::Failed(failure) => {
+                    counted
+                        .failed
+                        .push(FailedKey::new(key(), failure.class, &failure.message));
+                }
                 Outcome::Unprocessed => counted.unprocessed.push(key()),
             }
         }

@@ -127,7 +127,13 @@ impl Pipeline {
 
     /// Download all of it, extract, upload.
     async fn upload(&self, image: &Image, target: &str) -> Result<Processed, Failure> {
-        let _held = self.memory.hold(image.id.size).await?;
+        let size = if let Some(size) = image.id.size {
+            size
+        } else {
+            self.slot().await;
+            s3::size(&self.s3, &image.id).await?
+        };
+        let _held = self.memory.hold(size).await?;
         let started = Instant::now();
         let (head, bytes) = self.get(&image.id, None).await?;
         let download = started.elapsed();
@@ -152,7 +158,7 @@ impl Pipeline {
 
     /// Read what it takes, extract, copy inside S3 where there is a `target`.
     async fn copy(&self, image: &Image, target: Option<String>) -> Result<Processed, Failure> {
-        if target.is_some() && image.id.size > shared::filter::MAX_BYTES {
+        if target.is_some() && image.id.size.is_some_and(|size| size > shared::filter::MAX_BYTES) {
             return Err(Failure::new(Class::TooLarge, "one CopyObject takes up to 5 GiB"));
         }
         let Read {
@@ -182,9 +188,12 @@ impl Pipeline {
     /// Reads metadata from the front of an object, and from those ranges of it that take more.
     async fn read(&self, id: &ObjectId) -> Result<Read, Failure> {
         let started = Instant::now();
-        let mut permit = self.memory.hold(id.size.min(self.front_bytes)).await?;
+        let mut permit = self
+            .memory
+            .hold(id.size.unwrap_or(u64::MAX).min(self.front_bytes))
+            .await?;
         // No range fits an empty object.
-        let range = (id.size > 0).then_some(0..self.front_bytes);
+        let range = (id.size != Some(0)).then_some(0..self.front_bytes);
         let (head, front) = self.get(id, range).await?;
         let mut download = started.elapsed();
         // From here on it is this very object, even where nobody said which it should be.

@@ -2,20 +2,25 @@
 //! the `ETag` it was listed with, every error classed.
 
 mod client;
+mod list;
 mod meter;
 mod read;
 mod write;
 
 pub use client::{config, loader};
+pub use list::{Listed, Page, Span, list};
 pub use meter::{Meter, Requests};
-pub use read::{Head, ObjectId, get};
-pub use write::{Written, copy_image, create, put, put_image};
+pub use read::{Head, ObjectId, get, size};
+pub use write::{Condition, Written, copy_image, put, put_if, put_image};
 
 /// The media type of files with one JSON object a line.
 pub const NDJSON: &str = "application/x-ndjson";
 
+pub const JSON: &str = "application/json";
+
 /// An `ETag` as it goes over the wire: with its quotes.
-fn quoted(etag: &str) -> String {
+#[must_use]
+pub fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }
 

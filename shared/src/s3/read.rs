@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use bytes::Bytes;
@@ -20,8 +21,8 @@ pub struct ObjectId {
     pub version_id: Option<String>,
     /// Without its quotes. Empty where it is not known.
     pub etag: String,
-    /// In bytes.
-    pub size: u64,
+    /// In bytes, where it is known.
+    pub size: Option<u64>,
 }
 
 impl ObjectId {
@@ -33,7 +34,7 @@ impl ObjectId {
             key,
             version_id: None,
             etag: String::new(),
-            size: 0,
+            size: None,
         }
     }
 
@@ -65,11 +66,11 @@ pub struct Head {
 }
 
 /// Reads an object, or a range of its bytes. An object replaced since it was listed is `changed`.
-pub async fn get(client: &Client, object: &ObjectId, range: Option<Range<u64>>) -> Result<(Head, Bytes), Failure> {
+pub async fn get(client: &Client, object: &ObjectId, mut range: Option<Range<u64>>) -> Result<(Head, Bytes), Failure> {
     let what = format_args!("GetObject s3://{}/{}", object.bucket, object.key).to_string();
     let mut attempt = 1;
     loop {
-        let mut output = client
+        let result = client
             .get_object()
             .bucket(&object.bucket)
             .key(&object.key)
@@ -81,8 +82,18 @@ pub async fn get(client: &Client, object: &ObjectId, range: Option<Range<u64>>) 
                     .map(|range| format!("bytes={}-{}", range.start, range.end - 1)),
             )
             .send()
-            .await
-            .map_err(|error| Failure::of(&what, &error))?;
+            .await;
+        let mut output = match result {
+            Ok(output) => output,
+            // No range fits an empty object.
+            Err(error)
+                if error.code() == Some("InvalidRange") && range.as_ref().is_some_and(|range| range.start == 0) =>
+            {
+                range = None;
+                continue;
+            }
+            Err(error) => return Err(Failure::of(&what, &error)),
+        };
         let asked = range.as_ref().map(|range| range.end - range.start);
         let announced = output.content_length.and_then(|length| u64::try_from(length).ok());
         if let (Some(asked), Some(announced)) = (asked, announced)
@@ -108,6 +119,23 @@ pub async fn get(client: &Client, object: &ObjectId, range: Option<Range<u64>>) 
             Err(_) => attempt += 1,
         }
     }
+}
+
+/// The size of an object in bytes, asked for where nobody said it.
+pub async fn size(client: &Client, object: &ObjectId) -> Result<u64, Failure> {
+    let output = client
+        .head_object()
+        .bucket(&object.bucket)
+        .key(&object.key)
+        .set_version_id(object.version_id.clone())
+        .set_if_match(object.if_match())
+        .send()
+        .await
+        .map_err(|error| Failure::of(format_args!("HeadObject s3://{}/{}", object.bucket, object.key), &error))?;
+    output
+        .content_length
+        .and_then(|length| u64::try_from(length).ok())
+        .ok_or_else(|| Failure::new(Class::Corrupt, "HeadObject: the response has no valid length"))
 }
 
 fn head(output: GetObjectOutput) -> Result<Head, Failure> {

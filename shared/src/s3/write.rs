@@ -7,16 +7,26 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
 use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
 use bytes::Bytes;
 
-use super::{Head, ObjectId};
+use super::{Head, ObjectId, quoted, unquoted};
 use crate::failure::Failure;
 use crate::key;
 
-/// Whether a conditional write wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+/// What must hold for a conditional write to write.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition<'a> {
+    /// The key is not taken.
     New,
-    /// The key was taken: nothing was changed.
-    Exists,
+    /// The key holds the object with this `ETag` (without its quotes).
+    Matches(&'a str),
+}
+
+/// Whether a conditional write wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// With the `ETag` of what was written, without its quotes.
+    Done(String),
+    /// The condition did not hold: nothing was changed.
+    Refused,
 }
 
 /// Writes an object whether or not the key is taken.
@@ -33,34 +43,43 @@ pub async fn put(client: &Client, bucket: &str, key: &str, content_type: &str, b
     Ok(())
 }
 
-/// Writes an object unless the key is taken.
+/// Writes an object if a condition holds.
 ///
-/// A retry after a lost answer may find the object it wrote itself and report [`Written::Exists`].
-pub async fn create(
+/// A retry after a lost answer may find what it wrote itself and report [`Written::Refused`].
+pub async fn put_if(
     client: &Client,
     bucket: &str,
     key: &str,
     content_type: &str,
     body: Bytes,
+    condition: Condition<'_>,
 ) -> Result<Written, Failure> {
     let mut wait = Duration::from_millis(50);
     loop {
-        let result = client
+        let request = client
             .put_object()
             .bucket(bucket)
             .key(key)
             .content_type(content_type)
-            .if_none_match("*")
-            .body(ByteStream::from(body.clone()))
-            .send()
-            .await;
-        let Err(error) = result else {
-            return Ok(Written::New);
+            .body(ByteStream::from(body.clone()));
+        let request = match condition {
+            Condition::New => request.if_none_match("*"),
+            Condition::Matches(etag) => request.if_match(quoted(etag)),
         };
-        match error.code() {
-            Some("PreconditionFailed") => return Ok(Written::Exists),
+        let error = match request.send().await {
+            Ok(output) => {
+                let etag = output.e_tag.unwrap_or_default();
+                return Ok(Written::Done(unquoted(&etag).to_owned()));
+            }
+            Err(error) => error,
+        };
+        match (error.code(), condition) {
+            // An object that is to be replaced but is gone answers NoSuchKey.
+            (Some("PreconditionFailed"), _) | (Some("NoSuchKey"), Condition::Matches(_)) => {
+                return Ok(Written::Refused);
+            }
             // Another write to the key is under way: S3 asks to try again, and one of us will be first.
-            Some("ConditionalRequestConflict") if wait < Duration::from_secs(3) => {
+            (Some("ConditionalRequestConflict"), _) if wait < Duration::from_secs(3) => {
                 tokio::time::sleep(wait).await;
                 wait *= 2;
             }

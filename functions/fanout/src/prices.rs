@@ -1,0 +1,47 @@
+//! What AWS charges.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    #[default]
+    Arm64,
+    #[serde(rename = "x86_64")]
+    X86,
+}
+
+/// US dollars in us-east-1 (N. Virginia), without free tiers and volume discounts, as listed on
+/// "AWS Lambda pricing" and "Amazon S3 pricing" (S3 Standard).
+pub const PRICES: Prices = Prices {
+    as_of: "2025-06",
+    region: "us-east-1",
+    lambda_gb_second_arm64: 0.000_013_333_4,
+    lambda_gb_second_x86_64: 0.000_016_666_7,
+    lambda_invocation: 0.20 / 1e6,
+    s3_put_copy_list: 0.005 / 1e3,
+    s3_get_head: 0.000_4 / 1e3,
+};
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Prices {
+    pub as_of: &'static str,
+    pub region: &'static str,
+    pub lambda_gb_second_arm64: f64,
+    pub lambda_gb_second_x86_64: f64,
+    /// Of one.
+    pub lambda_invocation: f64,
+    /// Of one PUT, COPY or LIST.
+    pub s3_put_copy_list: f64,
+    /// Of one GET or HEAD.
+    pub s3_get_head: f64,
+}
+
+impl Prices {
+    pub fn gb_second(&self, architecture: Architecture) -> f64 {
+        match architecture {
+            Architecture::Arm64 => self.lambda_gb_second_arm64,
+            Architecture::X86 => self.lambda_gb_second_x86_64,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+/// A list of up to this many keys may be in any order. Each costs 16 bytes, and half as much again for
+/// the table.
+const ANY_ORDER: usize = 1_000_000;
+
+/// Finds keys that a list names twice: by a hash of 128 bits of each, or, in a list too long for that,
+/// by its order.
+#[derive(Default)]
+pub struct Distinct {
+    hashing: [RandomState; 2],
+    hashes: HashSet<u128>,
+    last: Option<String>,
+    ascending: bool,
+}
+
+/// A list too long to find its duplicates.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a list of more than {ANY_ORDER} keys must be in order, so that duplicates can be found: sort it by bytes \
+     (LC_ALL=C sort), or split it"
+)]
+pub struct Unsorted;
+
+impl Distinct {
+    pub fn new() -> Self {
+        Self {
+            ascending: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a key is new.
+    pub fn is_new(&mut self, key: &str) -> Result<bool, Unsorted> {
+        if self.ascending {
+            match self.last.as_deref() {
+                Some(last) if last == key => return Ok(false),
+                Some(last) => self.ascending = last < key,
+                None => {}
+            }
+            self.last = Some(key.to_owned());
+        }
+        if self.hashes.len() < ANY_ORDER {
+            return Ok(self.hashes.insert(self.hash(key)));
+        }
+        if self.ascending {
+            // As many as before stay, so that the list counts as long.
+            Ok(true)
+        } else {
+            Err(Unsorted)
+        }
+    }
+
+    fn hash(&self, key: &str) -> u128 {
+        let [high, low] = self.hashing.each_ref().map(|state| u128::from(state.hash_one(key)));
+        high << 64 | low
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_are_found_in_any_order() {
+        let mut distinct = Distinct::new();
+        let new: Vec<bool> = ["b", "b", "a", "c", "b", "", "a"]
+            .iter()
+            .map(|key| distinct.is_new(key).unwrap())
+            .collect();
+        assert_eq!(new, [true, false, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn long_lists_must_be_sorted() {
+        let mut distinct = Distinct::new();
+        for number in 0..ANY_ORDER + 10 {
+            assert_eq!(distinct.is_new(&format!("{number:08}")), Ok(true));
+        }
+        assert_eq!(distinct.is_new(&format!("{:08}", ANY_ORDER + 9)), Ok(false));
+        assert_eq!(distinct.is_new("00000000"), Err(Unsorted));
+    }
+}

@@ -1,0 +1,132 @@
+//! Which lists of keys a manifest names.
+
+use aws_sdk_s3::Client;
+use serde::Deserialize;
+use shared::failure::Failure;
+use shared::s3::{self, ObjectId, Span};
+use shared::uri::S3Uri;
+
+use super::Cursor;
+use super::list::{Format, KeyList, has_ending};
+
+/// S3 Inventory's manifest.json ("Locating your inventory list" in the S3 User Guide).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Inventory {
+    source_bucket: String,
+    /// An ARN.
+    destination_bucket: String,
+    file_format: String,
+    /// For CSV: the columns, separated by commas.
+    file_schema: String,
+    files: Vec<InventoryFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct InventoryFile {
+    key: String,
+}
+
+/// The cursors at the beginning of a manifest's lists. An error says what is wrong with it.
+pub async fn open(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, String> {
+    let plain = uri.prefix.strip_suffix(".gz").unwrap_or(&uri.prefix);
+    let format = if has_ending(plain, "json") {
+        return inventory(s3, uri, source).await;
+    } else if has_ending(plain, "csv") {
+        Format::Csv
+    } else if has_ending(plain, "ndjson") || has_ending(plain, "jsonl") {
+        Format::Ndjson
+    } else if has_ending(plain, "parquet") || has_ending(plain, "orc") {
+        return Err(format!("{uri}: Parquet and ORC are not read; {CHOOSE_CSV}"));
+    } else {
+        return Err(format!(
+            "{uri} ends in none of manifest.json (S3 Inventory), .csv, .ndjson, .jsonl, each but the first also with .gz"
+        ));
+    };
+    let list = KeyList {
+        uri: uri.clone(),
+        etag: None,
+        format,
+        rows: 0,
+    };
+    Ok(vec![Cursor::List(list)])
+}
+
+/// The cursors at the beginning of all files with one JSON object a line below a prefix.
+pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, Failure> {
+    let mut cursors = Vec::new();
+    let mut after = String::new();
+    loop {
+        let span = Span {
+            source: folder,
+            after: &after,
+            max_keys: 1000,
+        };
+        let page = s3::list(s3, span).await?;
+        let Some(last) = page.objects.last() else {
+            return Ok(cursors);
+        };
+        after.clone_from(&last.object.key);
+        cursors.extend(page.objects.into_iter().map(|listed| {
+            Cursor::List(KeyList {
+                uri: S3Uri {
+                    bucket: folder.bucket.clone(),
+                    prefix: listed.object.key,
+                },
+                etag: Some(listed.object.etag),
+                format: Format::Ndjson,
+                rows: 0,
+            })
+        }));
+    }
+}
+
+const CHOOSE_CSV: &str = "choose CSV as the output format of the S3 Inventory configuration";
+
+async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, String> {
+    let file = ObjectId::any(&uri.bucket, uri.prefix.clone());
+    let (_, body) = s3::get(s3, &file, None).await.map_err(|failure| failure.message)?;
+    let wrong = |problem: String| format!("{uri} is no manifest of S3 Inventory: {problem}");
+    let manifest: Inventory = serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
+    if manifest.file_format != "CSV" {
+        return Err(format!(
+            "{uri} names files of format {}, and only CSV is read; {CHOOSE_CSV}",
+            manifest.file_format
+        ));
+    }
+    if manifest.source_bucket != source.bucket {
+        return Err(format!(
+            "{uri} is an inventory of bucket {}, the source is {source}",
+            manifest.source_bucket
+        ));
+    }
+    let columns: Vec<String> = manifest
+        .file_schema
+        .split(',')
+        .map(|name| name.trim().to_owned())
+        .collect();
+    if !columns.iter().any(|column| column == "Key") {
+        return Err(wrong(format!(
+            "its fileSchema has no column Key: {}",
+            manifest.file_schema
+        )));
+    }
+    let bucket = manifest
+        .destination_bucket
+        .rsplit_once(":::")
+        .map_or(manifest.destination_bucket.as_str(), |(_, name)| name);
+    manifest
+        .files
+        .into_iter()
+        .map(|file| {
+            Ok(Cursor::List(KeyList {
+                uri: S3Uri::new(bucket, &file.key).map_err(|error| wrong(error.to_string()))?,
+                etag: None,
+                format: Format::Inventory {
+                    columns: columns.clone(),
+                },
+                rows: 0,
+            }))
+        })
+        .collect()
+}

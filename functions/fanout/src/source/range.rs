@@ -1,0 +1,128 @@
+use std::vec::IntoIter;
+
+use aws_sdk_s3::Client;
+use shared::destination::Destination;
+use shared::failure::Failure;
+use shared::key;
+use shared::s3::{self, Listed, Span};
+use shared::uri::S3Uri;
+
+use super::{Candidate, Scope, Standing};
+
+/// One page of a range.
+#[derive(Debug)]
+pub struct Page {
+    pub objects: Vec<Candidate>,
+    /// Whether more keys follow, in this range or behind it.
+    pub truncated: bool,
+}
+
+/// Lists the page behind a key. Where outputs are to be looked at, they are listed beside it: they have
+/// the same order, since every output's key is that of its source with another beginning.
+pub async fn page(s3: &Client, scope: &Scope, after: &str) -> Result<Page, Failure> {
+    let span = Span {
+        source: &scope.source,
+        after,
+        max_keys: scope.page_keys.into(),
+    };
+    let Some(destination) = &scope.outputs else {
+        let page = s3::list(s3, span).await?;
+        let objects = page.objects.into_iter().map(|listed| candidate(listed, Standing::Open));
+        return Ok(Page {
+            objects: objects.collect(),
+            truncated: page.truncated,
+        });
+    };
+    let mut outputs = Outputs::new(s3, scope, destination, after);
+    let (page, ()) = tokio::try_join!(s3::list(s3, span), outputs.more())?;
+    let mut objects = Vec::with_capacity(page.objects.len());
+    for listed in page.objects {
+        let relative = key::relative(&listed.object.key, &scope.source.prefix).unwrap_or_default();
+        let newer = match (destination.image(relative), listed.last_modified) {
+            (Some(output), Some(modified)) => {
+                let output = outputs.find(&output).await?;
+                output
+                    .and_then(|output| output.last_modified)
+                    .is_some_and(|output| output > modified)
+            }
+            _ => false,
+        };
+        objects.push(candidate(
+            listed,
+            if newer { Standing::Current } else { Standing::Open },
+        ));
+    }
+    Ok(Page {
+        objects,
+        truncated: page.truncated,
+    })
+}
+
+fn candidate(listed: Listed, standing: Standing) -> Candidate {
+    Candidate {
+        object: listed.object,
+        last_modified: listed.last_modified,
+        standing,
+    }
+}
+
+/// The outputs of a range, in key order.
+struct Outputs<'a> {
+    s3: &'a Client,
+    span: S3Uri,
+    after: String,
+    page: IntoIter<Listed>,
+    truncated: bool,
+}
+
+impl<'a> Outputs<'a> {
+    fn new(s3: &'a Client, scope: &Scope, destination: &Destination, after: &str) -> Self {
+        let of = |key: &str| {
+            let relative = key::relative(key, &scope.source.prefix).unwrap_or_default();
+            let mut output = destination.image_of_any_length(relative);
+            // A longer key has no output; a shorter start only lists a little more.
+            output.truncate(output.floor_char_boundary(key::MAX_BYTES));
+            output
+        };
+        Self {
+            s3,
+            span: S3Uri {
+                bucket: destination.bucket.clone(),
+                prefix: of(&scope.source.prefix),
+            },
+            after: if after.is_empty() { String::new() } else { of(after) },
+            page: Vec::new().into_iter(),
+            truncated: true,
+        }
+    }
+
+    async fn more(&mut self) -> Result<(), Failure> {
+        let span = Span {
+            source: &self.span,
+            after: &self.after,
+            max_keys: 1000,
+        };
+        let page = s3::list(self.s3, span).await?;
+        if let Some(last) = page.objects.last() {
+            self.after.clone_from(&last.object.key);
+        }
+        self.truncated = page.truncated;
+        self.page = page.objects.into_iter();
+        Ok(())
+    }
+
+    /// One output; later calls must ask for later keys.
+    async fn find(&mut self, key: &str) -> Result<Option<Listed>, Failure> {
+        loop {
+            match self.page.as_slice().first() {
+                Some(first) if first.object.key.as_str() > key => return Ok(None),
+                Some(first) if first.object.key == key => return Ok(self.page.next()),
+                Some(_) => {
+                    self.page.next();
+                }
+                None if self.truncated => self.more().await?,
+                None => return Ok(None),
+            }
+        }
+    }
+}

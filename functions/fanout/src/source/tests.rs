@@ -1,0 +1,186 @@
+//! The listing as a whole, against the embedded S3.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use local::s3::{Headers, Object, Server};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
+
+use super::*;
+
+async fn server(keys: &BTreeSet<String>) -> Server {
+    let server = Server::start(0).await.unwrap();
+    server.store.create_bucket("photos");
+    for key in keys {
+        let object = Object::new(Vec::new().into(), Headers::default());
+        server.store.load("photos", key, object);
+    }
+    server
+}
+
+fn source(s3: Client, prefix: &str, page_keys: u16, cursors: Vec<Cursor>) -> Source {
+    let scope = Scope {
+        source: S3Uri {
+            bucket: "photos".to_owned(),
+            prefix: prefix.to_owned(),
+        },
+        outputs: None,
+        page_keys,
+    };
+    Source::new(s3, scope, cursors)
+}
+
+/// All that comes out, asked for in steps of `demand`, stopped and taken up again after every `stop`
+/// answers.
+async fn drain(s3: &Client, prefix: &str, page_keys: u16, demand: usize, stop: usize) -> Vec<String> {
+    let mut cursors = vec![Cursor::Keys(KeyRange::default())];
+    let mut keys = Vec::new();
+    while !cursors.is_empty() {
+        let mut source = source(s3.clone(), prefix, page_keys, cursors);
+        for _ in 0..stop {
+            if source.is_exhausted() {
+                break;
+            }
+            let candidates = source.next(demand).await.unwrap();
+            keys.extend(candidates.into_iter().map(|candidate| candidate.object.key));
+        }
+        cursors = source.cursors();
+    }
+    keys.sort_unstable();
+    keys
+}
+
+/// Keys that share beginnings, over alphabets of one to four bytes a character.
+fn keys() -> impl Strategy<Value = BTreeSet<String>> {
+    let part = prop_oneof![
+        Just("2024/".to_owned()),
+        Just("IMG_".to_owned()),
+        Just("/".to_owned()),
+        Just("\u{10FFFF}".to_owned()),
+        Just("\u{D7FF}\u{E000}".to_owned()),
+        "[0-9]{1,4}",
+        "[ -~]{1,2}",
+        "[a-bé-ñ一-三📷-📹\u{1}]{1,3}",
+    ];
+    let key = prop::collection::vec(part, 1..5).prop_map(|parts| parts.concat());
+    prop::collection::btree_set(key, 0..150)
+}
+
+#[test]
+fn any_keys_in_any_pages_come_once_each() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let cases = (keys(), any::<Index>(), 0..4_usize, 1..12_u16, 1..200_usize, 1..30_usize);
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 150,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    runner
+        .run(&cases, |(keys, of, characters, page_keys, demand, stop)| {
+            // Some beginning of some key.
+            let prefix: String = match keys.len() {
+                0 => String::new(),
+                count => keys
+                    .iter()
+                    .nth(of.index(count))
+                    .unwrap()
+                    .chars()
+                    .take(characters)
+                    .collect(),
+            };
+            let expected: Vec<String> = keys.iter().filter(|key| key.starts_with(&prefix)).cloned().collect();
+            let listed = runtime.block_on(async {
+                let server = server(&keys).await;
+                let s3 = Client::new(&server.sdk().await);
+                drain(&s3, &prefix, page_keys, demand, stop).await
+            });
+            prop_assert_eq!(listed, expected);
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// How a listing of 20,000 keys spreads: rounds of requests at a time, and probes beside the pages.
+async fn rounds(keys: impl Iterator<Item = String>) -> (usize, u64) {
+    let keys: BTreeSet<String> = keys.collect();
+    let server = server(&keys).await;
+    let meter = shared::s3::Meter::default();
+    let mut source = source(
+        meter.s3(&server.sdk().await),
+        "",
+        100,
+        vec![Cursor::Keys(KeyRange::default())],
+    );
+    let mut listed = BTreeMap::new();
+    let mut most = 0;
+    while !source.is_exhausted() {
+        for candidate in source.next(usize::MAX).await.unwrap() {
+            *listed.entry(candidate.object.key).or_insert(0) += 1;
+        }
+        most = most.max(source.listings.len());
+    }
+    assert!(listed.values().all(|&times| times == 1));
+    assert!(listed.into_keys().eq(keys.iter().cloned()));
+    let pages = keys.len().div_ceil(100) as u64;
+    (most, meter.requests().list - pages)
+}
+
+#[tokio::test]
+async fn every_shape_of_names_is_cut_in_many_pieces() {
+    let number = |index: u32| index.wrapping_mul(2_654_435_761);
+    for (shape, keys) in [
+        (
+            "counted",
+            (0..20_000).map(|index| format!("{index:08}.jpg")).collect::<Vec<_>>(),
+        ),
+        (
+            "hashed",
+            (0..20_000).map(|index| format!("{:08x}.jpg", number(index))).collect(),
+        ),
+        (
+            "deep in one folder",
+            (0..20_000)
+                .map(|index| format!("a/b/c/photos of the year/IMG_{index:05}.jpg"))
+                .collect(),
+        ),
+        (
+            "by date",
+            (0..20_000)
+                .map(|index| format!("{}/{:02}/{:02}/{index}.heic", 2010 + index % 15, index % 12, index % 28))
+                .collect(),
+        ),
+        (
+            "in other letters",
+            (0..20_000)
+                .map(|index| {
+                    let letters = |base: u32, of: u32| char::from_u32(base + of % 90).unwrap();
+                    format!(
+                        "фото/{}{}{index}.jpg",
+                        letters('一' as u32, index),
+                        letters('ぁ' as u32, index / 90)
+                    )
+                })
+                .collect(),
+        ),
+        (
+            "nearly all behind a few",
+            (0..20_000)
+                .map(|index| {
+                    if index < 150 {
+                        format!("a{index:03}")
+                    } else {
+                        format!("x/y/{index:05}")
+                    }
+                })
+                .collect(),
+        ),
+    ] {
+        let (pieces, probes) = rounds(keys.into_iter()).await;
+        assert!(pieces >= LISTERS / 2, "{shape}: {pieces} pieces");
+        assert!(probes < 600, "{shape}: {probes} more requests than pages");
+    }
+}

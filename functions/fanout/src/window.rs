@@ -1,0 +1,61 @@
+//! How many invocations may be in flight: halved when Lambda or S3 throttles, one more for each answer
+//! without a throttle (multiplicative decrease as in TCP's AIMD; the increase is that of its slow
+//! start, since answers are seconds apart).
+
+/// Starts wide open: most jobs are never throttled.
+#[derive(Debug)]
+pub struct Window {
+    size: usize,
+    most: usize,
+    /// Attempts up to this sequence number were sent before the last decrease, and tell nothing new.
+    shrunk_at: u64,
+}
+
+impl Window {
+    pub fn new(most: usize) -> Self {
+        Self {
+            size: most,
+            most,
+            shrunk_at: 0,
+        }
+    }
+
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    pub fn grow(&mut self) {
+        self.size = (self.size + 1).min(self.most);
+    }
+
+    /// Attempt `sequence` was throttled; `latest` is the last one sent. A throttle hits many attempts at
+    /// once: only the first of those that were in flight together counts.
+    pub fn shrink(&mut self, sequence: u64, latest: u64) {
+        if sequence > self.shrunk_at {
+            self.size = (self.size / 2).max(1);
+            self.shrunk_at = latest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_burst_of_throttles_halves_once() {
+        let mut window = Window::new(32);
+        for sequence in 1..=32 {
+            window.shrink(sequence, 32);
+        }
+        assert_eq!(window.size(), 16);
+        window.grow();
+        assert_eq!(window.size(), 17);
+        for sequence in 33..40 {
+            window.shrink(sequence, sequence);
+        }
+        assert_eq!(window.size(), 1);
+        (0..100).for_each(|_| window.grow());
+        assert_eq!(window.size(), 32);
+    }
+}
