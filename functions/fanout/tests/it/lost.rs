@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use local::lambda::Reply;
 use serde_json::json;
-use shared::failure::Class;
 use shared::job::State;
 
 use crate::cloud::{Cloud, Processor};
@@ -128,26 +127,100 @@ async fn nonsense_is_no_answer() {
     }
 }
 
+/// Whether an invocation was sent a key.
+fn holds(processor: &Processor, key: &str) -> bool {
+    let objects = processor.payload["objects"].as_array().unwrap();
+    objects.iter().any(|object| object["key"] == key)
+}
+
 #[tokio::test]
-async fn a_chunk_that_never_succeeds_fails_its_keys_and_no_others() {
-    let cloud = Cloud::with(async |_, processor: Processor| {
-        let poisoned = processor.payload["chunk"] == 1;
-        if poisoned {
-            Reply::FunctionError(json!({"errorMessage": "out of memory"}))
-        } else {
-            processor.run().await
+async fn a_key_that_kills_its_processor_is_found_and_fails_alone() {
+    for crash in [
+        || Reply::FunctionError(json!({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"})),
+        || Reply::Dropped,
+    ] {
+        let cloud = Cloud::with(move |_, processor: Processor| async move {
+            if holds(&processor, "00013.jpg") {
+                // In the middle of its work, with half of it done.
+                let mut half = processor;
+                half.payload["records"] = json!("none");
+                half.run().await;
+                crash()
+            } else {
+                processor.run().await
+            }
+        })
+        .await;
+        cloud.put_many(40);
+        let report = cloud.run(json!({"chunk_keys": 20})).await.unwrap();
+        assert_eq!((report.ok, report.failed), (39, 1), "{report:?}");
+        assert_eq!(cloud.failed("job"), [("00013.jpg".to_owned(), "internal".to_owned())]);
+        // 20 keys twice, then 10, 5, 3 or 2, 2 or 1, 1: some thirteen invocations, not forty.
+        assert!(report.invocations < 16, "{report:?}");
+        cloud.check_all(&report);
+    }
+}
+
+#[tokio::test]
+async fn an_invocation_that_hangs_is_lost_after_its_time() {
+    let cloud = Cloud::with_invoke_timeout(Duration::from_millis(500), async |number, processor: Processor| {
+        if number == 1 {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
         }
+        processor.run().await
     })
     .await;
-    cloud.put_many(30);
+    cloud.put_many(10);
+    let report = cloud.run(json!({})).await.unwrap();
+    assert_eq!((report.ok, report.invocations), (10, 2), "{report:?}");
+    cloud.check_all(&report);
+}
+
+#[tokio::test]
+async fn a_lambda_out_of_order_is_waited_for_and_fails_nothing() {
+    let cloud = Cloud::with(async |number, processor: Processor| match number {
+        1..=4 => Reply::Refused(503, "ServiceException"),
+        5..=8 => Reply::Refused(429, "TooManyRequestsException"),
+        _ => processor.run().await,
+    })
+    .await;
+    cloud.put_many(40);
     let report = cloud.run(json!({"chunk_keys": 10})).await.unwrap();
+    assert_eq!((report.ok, report.failed, report.chunks), (40, 0, 4), "{report:?}");
+    cloud.check_all(&report);
+}
+
+#[tokio::test]
+async fn a_processor_that_never_answers_aborts_the_job() {
+    let cloud = Cloud::with(async |_, _| Reply::FunctionError(json!({"errorType": "Runtime.ExitError"}))).await;
+    cloud.put_many(200);
+    let report = cloud.run(json!({"chunk_keys": 10, "parallel": 3})).await.unwrap();
     assert_eq!(
-        (report.state, report.ok, report.failed),
-        (State::Completed, 20, 10),
+        (report.state, report.ok, report.pending),
+        (State::Aborted, 0, 200),
         "{report:?}"
     );
-    assert_eq!(report.failures[&Class::Internal], 10);
-    assert!(cloud.text("jobs/job/failed/1-1.ndjson").contains("out of memory"));
+    let reason = report.reason.as_ref().unwrap();
+    assert!(
+        reason.contains("invocations answered") && reason.contains("ExitError"),
+        "{reason}"
+    );
+    assert!(report.invocations < 30, "{report:?}");
+    cloud.check(&report);
+}
+
+#[tokio::test]
+async fn a_processor_that_may_not_write_aborts_the_job() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(30);
+    cloud.server.faults.deny("PutObject", "records/");
+    let report = cloud.run(json!({"chunk_keys": 10, "parallel": 1})).await.unwrap();
+    assert_eq!(
+        (report.state, report.pending, report.invocations),
+        (State::Aborted, 30, 1),
+        "{report:?}"
+    );
+    assert!(report.reason.as_ref().unwrap().contains("AccessDenied"), "{report:?}");
     cloud.check(&report);
 }
 

@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod chain;
 mod cloud;
+mod faults;
 mod jobs;
+mod kills;
 mod lost;
+mod redrive;
+mod sources;

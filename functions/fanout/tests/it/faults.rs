@@ -1,0 +1,141 @@
+//! Jobs in a storm of faults, at Lambda and at S3.
+
+use std::time::Duration;
+
+use local::lambda::Reply;
+use local::s3::{Fault, S3ErrorCode};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use crate::cloud::{Cloud, Processor};
+
+/// What S3 answers now and then; the SDK tries again.
+fn put_faults(cloud: &Cloud) {
+    for operation in ["GetObject", "PutObject", "CopyObject", "ListObjectsV2"] {
+        for (code, after, times) in [
+            (S3ErrorCode::SlowDown, 5, 3),
+            (S3ErrorCode::InternalError, 9, 2),
+            (S3ErrorCode::SlowDown, 30, 2),
+        ] {
+            cloud.server.faults.add(Fault {
+                operation,
+                key_contains: String::new(),
+                code,
+                after,
+                times,
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_key_has_one_outcome_whatever_happens() {
+    let runs = (0..4).map(|seed| {
+        tokio::spawn(async move {
+            let invoke = move |number, processor: Processor| async move {
+                let mut random = ChaCha8Rng::seed_from_u64(seed << 32 | number as u64);
+                let poison = processor.payload.to_string().contains("00666.jpg");
+                match random.random_range(0..12) {
+                    _ if poison => Reply::Dropped,
+                    // The storm passes, before a key that is alone has bad luck twice.
+                    _ if number > 60 => processor.run().await,
+                    0 => Reply::Refused(429, "TooManyRequestsException"),
+                    1 => Reply::Refused(500, "ServiceException"),
+                    2 => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
+                    3 => {
+                        // It hangs, with its work done.
+                        processor.run().await;
+                        tokio::time::sleep(Duration::from_secs(3600)).await;
+                        Reply::Dropped
+                    }
+                    4 => {
+                        processor.run().await;
+                        Reply::Dropped
+                    }
+                    5 => Reply::Ok(json!({"what": "is this"})),
+                    _ => processor.run().await,
+                }
+            };
+            let cloud = Cloud::with_invoke_timeout(Duration::from_secs(2), invoke).await;
+            cloud.put_many(1_200);
+            put_faults(&cloud);
+            let report = cloud.run(json!({"chunk_keys": 40, "parallel": 8})).await.unwrap();
+            assert_eq!((report.listed, report.failed), (1_200, 1), "{report:?}");
+            assert_eq!(cloud.failed("job"), [("00666.jpg".to_owned(), "internal".to_owned())]);
+            assert!(report.throttled > 0, "{report:?}");
+            cloud.check_all(&report);
+        })
+    });
+    for run in runs.collect::<Vec<_>>() {
+        run.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn throttles_shrink_what_is_in_flight() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    let (in_flight, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now, peak) = (in_flight.clone(), most.clone());
+    let cloud = Cloud::with(move |number, processor: Processor| {
+        let (now, peak) = (now.clone(), peak.clone());
+        async move {
+            let running = now.fetch_add(1, SeqCst) + 1;
+            // Room for four after the first rush.
+            let reply = if running > 4 {
+                Reply::Refused(429, "TooManyRequestsException")
+            } else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if number > 60 {
+                    peak.fetch_max(running, SeqCst);
+                }
+                processor.run().await
+            };
+            now.fetch_sub(1, SeqCst);
+            reply
+        }
+    })
+    .await;
+    cloud.put_many(1_000);
+    let report = cloud.run(json!({"chunk_keys": 10, "parallel": 16})).await.unwrap();
+    assert_eq!((report.ok, report.failed), (1_000, 0), "{report:?}");
+    // Sixteen at a time all through would be throttled three times in four: some 300 times.
+    assert!(report.throttled < 150, "{report:?}");
+    cloud.check_all(&report);
+}
+
+#[tokio::test]
+async fn the_limit_on_requests_is_shared_out_and_never_passed() {
+    use std::sync::{Arc, Mutex};
+
+    let shares: Arc<Mutex<(f64, f64, Vec<f64>)>> = Arc::default();
+    let seen = shares.clone();
+    let cloud = Cloud::with(move |_, processor: Processor| {
+        let seen = seen.clone();
+        async move {
+            let share = processor.payload["max_requests_per_second"].as_f64().unwrap();
+            {
+                let (now, most, all) = &mut *seen.lock().unwrap();
+                *now += share;
+                *most = most.max(*now);
+                all.push(share);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let reply = processor.run().await;
+            seen.lock().unwrap().0 -= share;
+            reply
+        }
+    })
+    .await;
+    cloud.put_many(300);
+    let fields = json!({"chunk_keys": 10, "parallel": 4, "max_requests_per_second": 2000});
+    let report = cloud.run(fields).await.unwrap();
+    assert_eq!(report.ok, 300, "{report:?}");
+    let (_, most, all) = &*shares.lock().unwrap();
+    assert!(*most <= 2000.1, "{most}");
+    assert!(all.iter().all(|share| *share >= 499.9), "{all:?}");
+    // The last one need not leave room for others.
+    assert!(*all.last().unwrap() > 900.0, "{all:?}");
+}

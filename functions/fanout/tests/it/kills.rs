@@ -1,0 +1,83 @@
+//! fanout killed at random moments, and started again.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use local::lambda::Reply;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use shared::job::{Report, State};
+use tokio::time::Instant;
+
+use crate::cloud::{Cloud, Processor};
+
+/// How long one invocation of fanout holds the job.
+const LIFETIME: Duration = Duration::from_millis(1_200);
+
+/// A lease ends this long after its invocation.
+const CLOCK_SKEW: Duration = Duration::from_millis(1_100);
+
+#[tokio::test]
+async fn killed_anywhere_nothing_is_lost_and_nothing_counts_twice() {
+    // Side by side: they mostly wait for leases to end.
+    let runs = (0..10).map(|seed| tokio::spawn(kill_and_resume(seed)));
+    for (seed, run) in runs.collect::<Vec<_>>().into_iter().enumerate() {
+        let kills = run.await.unwrap();
+        assert!(kills > 0, "seed {seed} killed nothing");
+    }
+}
+
+/// Runs one job, killing fanout three times; how many of the kills hit it at work.
+async fn kill_and_resume(seed: u64) -> u32 {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let cloud = Cloud::with(move |number, processor: Processor| async move {
+        let mut random = ChaCha8Rng::seed_from_u64(seed << 32 | number as u64);
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..200))).await;
+        match random.random_range(0..20) {
+            0 => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
+            1 => Reply::Refused(429, "TooManyRequestsException"),
+            2 => {
+                processor.run().await;
+                Reply::Dropped
+            }
+            3 => {
+                // It answers after fanout has given it up.
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(700)).await;
+                    processor.run().await;
+                });
+                Reply::Dropped
+            }
+            _ => processor.run().await,
+        }
+    })
+    .await;
+    cloud.put_many(300);
+    // One in ten fails.
+    cloud.server.faults.deny("GetObject", "7.jpg");
+    cloud
+        .lifetime_ms
+        .store(u64::try_from(LIFETIME.as_millis()).unwrap(), Relaxed);
+    let fields = json!({"chunk_keys": 8, "parallel": 4});
+    let mut kills = 0;
+    for _ in 0..3 {
+        let started = Instant::now();
+        let until = Duration::from_millis(random.random_range(0..900));
+        let killed = tokio::time::timeout(until, cloud.run(fields.clone())).await.is_err();
+        if killed {
+            kills += 1;
+            tokio::time::sleep_until(started + LIFETIME + CLOCK_SKEW).await;
+        }
+    }
+    cloud.run(fields).await.unwrap();
+    let report: Report = cloud.until_ended("job").await;
+    assert_eq!(report.state, State::Completed, "seed {seed}: {report:?}");
+    assert_eq!(
+        (report.listed, report.ok, report.failed),
+        (300, 270, 30),
+        "seed {seed}: {report:?}"
+    );
+    cloud.check_all(&report);
+    kills
+}

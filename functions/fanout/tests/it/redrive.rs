@@ -1,0 +1,105 @@
+//! Jobs of what another job left.
+
+use local::s3::{Fault, S3ErrorCode};
+use serde_json::json;
+use shared::job::State;
+
+use crate::cloud::{Cloud, TINY};
+
+#[tokio::test]
+async fn failed_keys_are_redriven_and_no_others() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(1_500);
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: "5.jpg".to_owned(),
+        code: S3ErrorCode::AccessDenied,
+        after: 0,
+        times: 150,
+    });
+    let parent = cloud.run(json!({"chunk_keys": 100})).await.unwrap();
+    assert_eq!((parent.ok, parent.failed), (1_350, 150), "{parent:?}");
+    // One has been replaced since, and one is gone: they are taken as they are now.
+    cloud.put("00005.jpg", b"\xFF\xD8\xFF\xDB something else");
+    cloud.put("later.jpg", &TINY);
+    let report = cloud
+        .run(json!({"action": "redrive", "parent": "job", "job_id": "again"}))
+        .await
+        .unwrap();
+    assert_eq!(report.parent.as_deref(), Some("job"));
+    assert_eq!(
+        (report.state, report.listed, report.ok),
+        (State::Completed, 150, 150),
+        "{report:?}"
+    );
+    cloud.check(&report);
+    assert!(cloud.records("again").keys().all(|key| key.ends_with("5.jpg")));
+    // The parent is as it was.
+    cloud.check(&parent);
+}
+
+#[tokio::test]
+async fn an_aborted_job_is_finished_by_a_redrive() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(3_000);
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: "00".to_owned(),
+        code: S3ErrorCode::AccessDenied,
+        after: 0,
+        times: 700,
+    });
+    let fields = json!({"chunk_keys": 100, "parallel": 2, "max_failed_percent": 50});
+    let parent = cloud.run(fields).await.unwrap();
+    assert_eq!(parent.state, State::Aborted, "{parent:?}");
+    cloud.check(&parent);
+    cloud.server.faults.clear();
+    let report = cloud
+        .run(json!({"action": "redrive", "parent": "job", "job_id": "again", "max_failed_percent": 100}))
+        .await
+        .unwrap();
+    assert_eq!((report.state, report.failed), (State::Completed, 0), "{report:?}");
+    cloud.check(&report);
+    // Together they have each image once.
+    assert_eq!(parent.ok + report.ok, 3_000);
+    let (first, second) = (cloud.records("job"), cloud.records("again"));
+    assert!(first.keys().all(|key| !second.contains_key(key)));
+
+    let error = cloud
+        .run(json!({"action": "redrive", "parent": "job", "job_id": "x", "source": "s3://photos/2024/"}))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("the source and destination of its parent"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_listing_that_broke_off_goes_on_where_it_was() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(2_500);
+    cloud.server.faults.add(Fault {
+        operation: "ListObjectsV2",
+        key_contains: String::new(),
+        code: S3ErrorCode::AccessDenied,
+        after: 1,
+        times: 1,
+    });
+    let parent = cloud.run(json!({"chunk_keys": 300})).await.unwrap();
+    assert_eq!(
+        (parent.state, parent.listed, parent.listing_finished),
+        (State::Aborted, 1_000, false)
+    );
+    cloud.check(&parent);
+    let report = cloud
+        .run(json!({"action": "redrive", "parent": "job", "job_id": "again"}))
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.state, parent.ok + report.ok),
+        (State::Completed, 2_500),
+        "{report:?}"
+    );
+    cloud.check(&report);
+}
