@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -50,6 +51,11 @@ pub fn dataset(out: &Path, count: usize) -> anyhow::Result<ExitCode> {
     progress.finish_and_clear();
     println!("{count} photos, {bytes} bytes, in {}", out.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// A time as a user writes it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as in 800ms or 1.2s"))
 }
 
 /// A progress bar with a rate.

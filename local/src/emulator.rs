@@ -31,7 +31,9 @@ pub fn workspace() -> &'static Path {
         .expect("this crate lies in the workspace")
 }
 
-fn target() -> PathBuf {
+/// Where builds and tools go.
+#[must_use]
+pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |dir| workspace().join(dir))
 }
 

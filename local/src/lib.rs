@@ -7,15 +7,19 @@
 //! | [`lambda`] | a Lambda endpoint in this process, for tests |
 //! | [`emulator`] | `cargo lambda watch`, found or installed, and run |
 //! | [`dataset`] | sample photos |
+//! | [`runtime`] | one instance of a function, run as Lambda runs it |
+//! | [`bench`] | what it takes, measured |
 //! | [`demo`] | the whole job, on this machine |
 //! | [`exif`] | the records of files on disk |
 //! | [`commands`] | the small commands of `cargo local` |
 
+pub mod bench;
 pub mod commands;
 pub mod dataset;
 pub mod demo;
 pub mod emulator;
 pub mod exif;
 pub mod lambda;
+pub mod runtime;
 pub mod s3;
 pub mod stop;

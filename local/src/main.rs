@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use local::{commands, demo, exif};
+use local::{bench, commands, demo, exif};
 
 /// The developer's cloud of s3-exif: an S3 server, sample photos and the whole job on one machine.
 #[derive(Parser)]
@@ -29,14 +29,19 @@ enum Command {
         #[arg(long, value_name = "NAME", default_value = "photos")]
         bucket: String,
         /// What each GET and HEAD takes at least, as in 800ms
-        #[arg(long, value_parser = duration, default_value = "0s")]
+        #[arg(long, value_parser = commands::duration, default_value = "0s")]
         get_latency: Duration,
         /// What each PUT and COPY takes at least
-        #[arg(long, value_parser = duration, default_value = "0s")]
+        #[arg(long, value_parser = commands::duration, default_value = "0s")]
         put_latency: Duration,
         /// What each page of a listing takes at least
-        #[arg(long, value_parser = duration, default_value = "0s")]
+        #[arg(long, value_parser = commands::duration, default_value = "0s")]
         list_latency: Duration,
+    },
+    /// Measure what it takes
+    Bench {
+        #[command(subcommand)]
+        bench: bench::Bench,
     },
     /// Print the record of each image on disk, one a line
     Exif(exif::Options),
@@ -68,11 +73,8 @@ async fn main() -> anyhow::Result<ExitCode> {
             };
             commands::s3(port, data.as_deref(), &bucket, latency).await
         }
+        Command::Bench { bench } => bench::run(bench).await,
         Command::Exif(options) => exif::run(&options),
         Command::Dataset { out, count } => commands::dataset(&out, count),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as in 800ms or 1.2s"))
 }

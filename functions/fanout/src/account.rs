@@ -94,6 +94,16 @@ impl Counters {
         done >= FAIR_SAMPLE && self.failed() as f64 * 100.0 > job.max_failed_percent * done as f64
     }
 
+    /// Why every other image would fail as all have so far, if that is how it looks.
+    pub fn all_denied(&self) -> Option<String> {
+        let denied = self.failures.get(&Class::AccessDenied).copied().unwrap_or_default();
+        let last = self.failed_keys.last();
+        (denied >= FAIR_SAMPLE && denied == self.done()).then(|| {
+            let error = last.map(|failed| failed.error.as_str()).unwrap_or_default();
+            format!("each of the first {denied} images failed with access_denied: {error}")
+        })
+    }
+
     /// Takes the failed keys for a file of their own, when there are many of them or no more will come.
     pub fn failed_file(&mut self, last: bool) -> Option<(u32, Bytes)> {
         if self.failed_keys.is_empty() || (self.failed_keys.len() < FAILED_KEYS_A_FILE && !last) {

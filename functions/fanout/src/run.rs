@@ -427,6 +427,9 @@ impl<'a> Run<'a> {
                 "more than {most} % of the images failed (max_failed_percent)"
             )));
         }
+        if let Some(reason) = self.state.counters.all_denied() {
+            self.end(Ending::Aborted(reason));
+        }
     }
 
     fn take_response(&mut self, sequence: u64, chunk: &Arc<Chunk>, mut response: ChunkResponse) {

@@ -52,6 +52,9 @@ pub struct Continuation {
 /// Starts a job, or goes on with it if nobody else does. Of a job that is at work or has ended, the
 /// report.
 pub async fn run(app: &App, request: Request, invocation: Invocation) -> Result<Report, Error> {
+    if request.parent.is_some() {
+        return Err(Error::bad("parent", "only action redrive takes it"));
+    }
     let job = request.validate(&invocation.id)?;
     let meter = Meter::default();
     let s3 = meter.s3(&app.sdk);
@@ -70,6 +73,9 @@ pub async fn run(app: &App, request: Request, invocation: Invocation) -> Result<
 pub async fn redrive(app: &App, request: Request, request_id: &str, invocation: Invocation) -> Result<Report, Error> {
     let meter = Meter::default();
     let s3 = meter.s3(&app.sdk);
+    if request.manifest.is_some() {
+        return Err(Error::bad("manifest", "a redrive takes its keys from its parent; leave it out"));
+    }
     let given = request.clone().or(&app.config.defaults);
     let (destination, parent_id) = (given.destination()?, given.named_job("parent")?);
     let (parent, _) = Checkpoint::load(&s3, &destination, &parent_id).await?;
@@ -170,8 +176,9 @@ pub async fn status(app: &App, request: &Request) -> Result<Report, Error> {
         Err(failure) if failure.class == Class::NotFound => checkpoint.report(),
         Err(failure) => return Err(Error::Destination(failure)),
     };
-    if checkpoint.state == State::Running && checkpoint.lease_ms > 0 && !checkpoint.is_leased() {
-        let problem = "nobody is at work on it: its invocation was killed; run it again with this job_id to go on";
+    if checkpoint.state == State::Running && !checkpoint.is_leased() {
+        let problem = "nobody is at work on it: the next invocation is on its way, or the last one was killed; if \
+                       this lasts, run it again with this job_id";
         report.reason = Some(problem.to_owned());
     }
     Ok(report)

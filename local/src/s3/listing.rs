@@ -45,10 +45,10 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
     for (key, object) in bucket.range(from).take_while(|(key, _)| key.starts_with(prefix)) {
         let group = delimiter.and_then(|delimiter| {
             let end = key[prefix.len()..].find(delimiter)? + delimiter.len();
-            Some(&key[..prefix.len() + end])
+            Some(key[..prefix.len() + end].to_owned())
         });
-        if let Some(group) = group
-            && (common.contains(group) || resumed.as_deref() == Some(group))
+        if let Some(group) = &group
+            && (common.contains(group) || resumed.as_ref() == Some(group))
         {
             continue;
         }
@@ -56,13 +56,13 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
             truncated = true;
             break;
         }
-        last = Some(group.unwrap_or(key));
         if let Some(group) = group {
-            common.insert(group.to_owned());
+            last = Some(group.clone());
+            common.insert(group);
             continue;
         }
         contents.push(Object {
-            key: Some(encoded(key)),
+            key: Some(encoded(&key)),
             e_tag: Some(ETag::Strong(object.etag.clone())),
             last_modified: Some(object.last_modified.into()),
             size: i64::try_from(object.body.len()).ok(),
@@ -71,6 +71,7 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
             )),
             ..Object::default()
         });
+        last = Some(key.into_owned());
     }
     Ok(ListObjectsV2Output {
         key_count: i32::try_from(contents.len() + common.len()).ok(),
@@ -84,7 +85,7 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
                 .collect(),
         ),
         is_truncated: Some(truncated),
-        next_continuation_token: last.filter(|_| truncated).map(encode),
+        next_continuation_token: last.filter(|_| truncated).as_deref().map(encode),
         continuation_token: input.continuation_token.clone(),
         name: Some(input.bucket.clone()),
         prefix: Some(encoded(prefix)),

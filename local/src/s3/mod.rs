@@ -24,7 +24,7 @@ pub use faults::{Fault, Faults, Latency};
 pub use folder::files;
 pub use s3s::S3ErrorCode;
 use service::Service;
-pub use store::{Headers, Object, Store};
+pub use store::{Counted, Headers, Object, Store};
 
 /// The only account there is. Requests are signed and the signatures are checked.
 pub const ACCESS_KEY: &str = "local";

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -17,6 +18,41 @@ pub struct Store {
 pub struct Bucket {
     pub created: SystemTime,
     objects: BTreeMap<String, Arc<Object>>,
+    /// In place of all others.
+    counted: Option<Counted>,
+}
+
+/// More objects than memory could hold, all the same but for their keys, which are made as they are
+/// asked for: `photos/000000000.jpg` and so on.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    pub count: u64,
+    pub object: Arc<Object>,
+}
+
+impl Counted {
+    #[must_use]
+    pub fn key(number: u64) -> String {
+        format!("photos/{number:09}.jpg")
+    }
+
+    fn number(key: &str) -> Option<u64> {
+        key.strip_prefix("photos/")?.strip_suffix(".jpg")?.parse().ok()
+    }
+
+    /// The number of the first key that `is_before` does not hold for.
+    fn first(&self, is_before: impl Fn(&str) -> bool) -> u64 {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_before(&Self::key(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
 }
 
 /// One object: its bytes and all that comes back with them.
@@ -62,12 +98,18 @@ impl Bucket {
         Self {
             created: SystemTime::now(),
             objects: BTreeMap::new(),
+            counted: None,
         }
     }
 
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Arc<Object>> {
-        self.objects.get(key)
+        match &self.counted {
+            None => self.objects.get(key),
+            Some(counted) => Counted::number(key)
+                .filter(|&number| number < counted.count && Counted::key(number) == key)
+                .map(|_| &counted.object),
+        }
     }
 
     pub fn put(&mut self, key: String, object: Object) {
@@ -79,10 +121,20 @@ impl Bucket {
     }
 
     /// Objects from a key on, in key order.
-    pub fn range<'a>(&'a self, from: Bound<&'a str>) -> impl Iterator<Item = (&'a str, &'a Arc<Object>)> {
-        self.objects
+    pub fn range<'a>(&'a self, from: Bound<&'a str>) -> impl Iterator<Item = (Cow<'a, str>, &'a Arc<Object>)> {
+        let objects = self
+            .objects
             .range::<str, _>((from, Bound::Unbounded))
-            .map(|(key, object)| (key.as_str(), object))
+            .map(|(key, object)| (Cow::from(key), object));
+        let counted = self.counted.iter().flat_map(move |counted| {
+            let first = counted.first(|key| match from {
+                Bound::Included(from) => key < from,
+                Bound::Excluded(from) => key <= from,
+                Bound::Unbounded => false,
+            });
+            (first..counted.count).map(|number| (Cow::from(Counted::key(number)), &counted.object))
+        });
+        objects.chain(counted)
     }
 }
 
@@ -90,6 +142,15 @@ impl Store {
     /// Makes a bucket unless it is there.
     pub fn create_bucket(&self, name: &str) {
         self.write().entry(name.to_owned()).or_insert_with(Bucket::new);
+    }
+
+    /// Makes a bucket of objects that are all the same.
+    pub fn create_counted(&self, name: &str, counted: Counted) {
+        let bucket = Bucket {
+            counted: Some(counted),
+            ..Bucket::new()
+        };
+        self.write().insert(name.to_owned(), bucket);
     }
 
     /// Puts an object, making its bucket where needed: for loading data without HTTP.
@@ -120,7 +181,7 @@ impl Store {
         };
         bucket
             .range(Bound::Included(prefix))
-            .map(|(key, _)| key.to_owned())
+            .map(|(key, _)| key.into_owned())
             .take_while(|key| key.starts_with(prefix))
             .collect()
     }

@@ -219,7 +219,7 @@ impl Source {
             let busiest = self
                 .listings
                 .iter_mut()
-                .filter(|(_, listing)| !listing.splitting && listing.pages > 0 && listing.pages >= listing.split_at)
+                .filter(|(_, listing)| !listing.splitting && listing.pages >= listing.split_at)
                 .max_by_key(|(_, listing)| listing.pages - listing.split_at);
             let Some((&id, listing)) = busiest else { return };
             listing.splitting = true;
@@ -230,7 +230,7 @@ impl Source {
                 page_start: listing.page_start.clone(),
                 alphabet: self.alphabet.clone(),
             };
-            let pieces = (wanted - self.tasks.len() + 1).min(4 * listing.pages as usize);
+            let pieces = wanted - self.tasks.len() + 1;
             self.tasks
                 .spawn(async move { Done::Split(id, splitter.split(pieces).await) });
         }
@@ -239,6 +239,8 @@ impl Source {
     fn insert(&mut self, range: KeyRange) {
         let listing = Listing {
             range,
+            // Of many ranges most are short, and a cut costs as much as some pages.
+            split_at: if self.listings.len() < LISTERS { 1 } else { 4 },
             patience: 1,
             ..Listing::default()
         };

@@ -184,6 +184,11 @@ async fn what_is_asked_of_no_job_is_an_error() {
         (json!({"action": "status"}), "no job job below s3://photos-out/"),
         (json!({"action": "stop", "job_id": null}), "job_id: it is missing"),
         (json!({"action": "redrive"}), "parent: it is missing"),
+        (json!({"parent": "job"}), "parent: only action redrive takes it"),
+        (
+            json!({"action": "redrive", "parent": "job", "manifest": "s3://lists/a.csv"}),
+            "manifest: a redrive takes its keys from its parent",
+        ),
         (json!({"action": "redrive", "parent": "none"}), "no job none below"),
         (
             json!({"continue_job": "none", "destination": "s3://photos-out/", "generation": 2}),

@@ -174,6 +174,18 @@ async fn too_many_failures_end_a_job_early() {
 }
 
 #[tokio::test]
+async fn a_destination_that_takes_no_images_ends_a_job_early() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(1_500);
+    cloud.server.faults.deny("CopyObject", "");
+    let report = cloud.run(json!({"parallel": 1, "chunk_keys": 250})).await.unwrap();
+    assert_eq!((report.state, report.failed, report.pending), (State::Aborted, 500, 1_000), "{report:?}");
+    let reason = report.reason.as_ref().unwrap();
+    assert!(reason.contains("each of the first 500 images failed with access_denied: CopyObject"), "{reason}");
+    cloud.check(&report);
+}
+
+#[tokio::test]
 async fn what_comes_back_unprocessed_is_sent_again() {
     let cloud = Cloud::with(async |number, mut processor: Processor| {
         if number > 1 {

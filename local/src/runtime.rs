@@ -1,0 +1,190 @@
+//! One instance of a function, run as Lambda runs it: its own process, fed through the Runtime API
+//! ("Using the Lambda runtime API" in the AWS Lambda Developer Guide). For what the emulator cannot
+//! show: deadlines, kills, and what one process takes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// What the function is to do next.
+struct Invocation {
+    id: String,
+    event: Value,
+    deadline_ms: u128,
+}
+
+/// What an invocation came to: an answer, or the error that the function reported.
+type Outcome = Result<Value, Value>;
+
+struct Api {
+    next: AsyncMutex<mpsc::UnboundedReceiver<Invocation>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+}
+
+/// A running instance. It ends when this is dropped.
+pub struct Function {
+    id: u32,
+    /// Holds the process, and sees it end.
+    watching: JoinHandle<()>,
+    api: Arc<Api>,
+    events: mpsc::UnboundedSender<Invocation>,
+    accepting: JoinHandle<()>,
+}
+
+impl Function {
+    /// Starts `binary`; what it logs goes to `log`.
+    pub async fn start(binary: &Path, environment: &[(&str, String)], log: File) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (events, receiver) = mpsc::unbounded_channel();
+        let api = Arc::new(Api {
+            next: AsyncMutex::new(receiver),
+            waiting: Mutex::default(),
+        });
+        let served = api.clone();
+        let accepting = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let api = served.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| answer(request, api.clone()));
+                    // The function that hangs up has been killed.
+                    let _ = auto::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
+                });
+            }
+        });
+        let name = binary.file_name().unwrap_or_default();
+        let mut child = Command::new(binary)
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} cannot be started", binary.display()))?;
+        let id = child.id().context("the function ended at once")?;
+        let ended = api.clone();
+        let watching = tokio::spawn(async move {
+            // Its exit status tells nothing that its log does not.
+            let _ = child.wait().await;
+            lock(&ended.waiting).clear();
+        });
+        Ok(Self {
+            id,
+            watching,
+            api,
+            events,
+            accepting,
+        })
+    }
+
+    /// Invokes it and waits for the answer, however long that takes; `lifetime` is what it is told to
+    /// have.
+    pub async fn invoke(&self, id: &str, event: Value, lifetime: Duration) -> anyhow::Result<Outcome> {
+        let (answered, answer) = oneshot::channel();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        lock(&self.api.waiting).insert(id.to_owned(), answered);
+        let invocation = Invocation {
+            id: id.to_owned(),
+            event,
+            deadline_ms: (now + lifetime).as_millis(),
+        };
+        if self.watching.is_finished() || self.events.send(invocation).is_err() {
+            bail!("the function has ended");
+        }
+        answer.await.context("the function ended without an answer")
+    }
+
+    /// Ends it as Lambda ends a function whose time is up: at once. What it was asked stays without an
+    /// answer.
+    pub fn kill(&self) -> anyhow::Result<()> {
+        let process = Pid::from_raw(self.id.cast_signed()).context("no process has number 0")?;
+        kill_process(process, Signal::KILL)?;
+        Ok(())
+    }
+
+    /// The most memory it has had, in bytes.
+    pub fn peak_memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak
+            .and_then(|peak| peak.trim().strip_suffix("kB"))
+            .context("no VmHWM")?;
+        Ok(kib.trim().parse::<u64>()? * 1024)
+    }
+
+    /// The CPU time of its first thread, which for a function of ours is all it does.
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
+        let schedstat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.id))?;
+        let nanos = schedstat.split(' ').next().unwrap_or_default();
+        Ok(Duration::from_nanos(nanos.parse()?))
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        // Dropping the process kills it.
+        self.watching.abort();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn answer(request: Request<Incoming>, api: Arc<Api>) -> Result<Response<Full<Bytes>>, anyhow::Error> {
+    let path = request.uri().path().to_owned();
+    let parts: Vec<&str> = path.trim_start_matches("/2018-06-01/runtime/").split('/').collect();
+    match parts.as_slice() {
+        ["invocation", "next"] => {
+            let invocation = api.next.lock().await.recv().await.context("no more invocations")?;
+            Ok(Response::builder()
+                .header("Lambda-Runtime-Aws-Request-Id", &invocation.id)
+                .header("Lambda-Runtime-Deadline-Ms", invocation.deadline_ms.to_string())
+                .header(
+                    "Lambda-Runtime-Invoked-Function-Arn",
+                    "arn:aws:lambda:us-east-1:0:function:local",
+                )
+                .body(Full::from(invocation.event.to_string()))?)
+        }
+        ["invocation", id, how @ ("response" | "error")] => {
+            let waiting = lock(&api.waiting).remove(*id);
+            let body = request.into_body().collect().await?.to_bytes();
+            let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            if let Some(waiting) = waiting {
+                // Whoever asked may have gone.
+                let _ = waiting.send(if *how == "response" { Ok(value) } else { Err(value) });
+            }
+            Ok(Response::builder().status(StatusCode::ACCEPTED).body(Full::default())?)
+        }
+        _ => Ok(Response::builder()
+            .status(StatusCode::NOT_FOUND)
+            .body(Full::default())?),
+    }
+}
