@@ -7,8 +7,10 @@
 //! | [`run`] | one invocation's part of a job: the modules below at once |
 //! | [`source`] | listings, many ranges at a time, and manifests |
 //! | [`plan`] | filters and chunks |
-//! | [`window`] | how many invocations may be in flight |
+//! | [`dispatch`] | chunks on their way: waiting, written down, in flight |
+//! | [`window`] | how many may be in flight |
 //! | [`invoke`] | one attempt at a chunk: its answer, or its records adopted |
+//! | [`settle`] | what becomes of the chunk then: counted, sent again, halved, failed |
 //! | [`account`] | the job's counters, the files of failed keys and `job.json` |
 //! | [`checkpoint`] | all of it written down, and who is at work |
 //! | [`estimate`] | what a job would take: time, requests, cost |
@@ -17,6 +19,7 @@
 mod account;
 mod checkpoint;
 mod config;
+mod dispatch;
 mod error;
 mod estimate;
 mod invoke;
@@ -24,6 +27,7 @@ mod plan;
 mod prices;
 mod request;
 mod run;
+mod settle;
 mod source;
 mod start;
 mod window;

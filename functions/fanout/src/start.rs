@@ -74,7 +74,10 @@ pub async fn redrive(app: &App, request: Request, request_id: &str, invocation: 
     let meter = Meter::default();
     let s3 = meter.s3(&app.sdk);
     if request.manifest.is_some() {
-        return Err(Error::bad("manifest", "a redrive takes its keys from its parent; leave it out"));
+        return Err(Error::bad(
+            "manifest",
+            "a redrive takes its keys from its parent; leave it out",
+        ));
     }
     let given = request.clone().or(&app.config.defaults);
     let (destination, parent_id) = (given.destination()?, given.named_job("parent")?);

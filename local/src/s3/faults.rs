@@ -1,8 +1,10 @@
 //! Slowness and failures that the server puts on.
 
+use std::future::pending;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper::StatusCode;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 /// How long each kind of request takes at least.
@@ -22,12 +24,25 @@ pub struct Fault {
     pub operation: &'static str,
     /// Only keys that contain this; for listings, prefixes.
     pub key_contains: String,
-    pub code: S3ErrorCode,
+    pub effect: Effect,
     /// How many requests pass first.
     pub after: usize,
     /// How many requests fail then, before the rest pass.
     pub times: usize,
 }
+
+/// How a request fails.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    Error(S3ErrorCode),
+    /// The connection breaks with no answer.
+    Drop,
+    /// No answer ever comes.
+    Hang,
+}
+
+/// The status of an answer that is not to be sent: the connection breaks in its place.
+pub(super) const DROPPED: u16 = 599;
 
 /// What the server puts on; may change while it runs.
 #[derive(Debug, Default)]
@@ -55,7 +70,7 @@ impl Faults {
         self.add(Fault {
             operation,
             key_contains: key_contains.to_owned(),
-            code: S3ErrorCode::AccessDenied,
+            effect: Effect::Error(S3ErrorCode::AccessDenied),
             after: 0,
             times: usize::MAX,
         });
@@ -73,20 +88,29 @@ impl Faults {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        let hit = faults
-            .iter_mut()
-            .find(|fault| fault.times > 0 && fault.operation == operation && key.contains(&fault.key_contains));
-        match hit {
+        match self.effect(operation, key) {
             None => Ok(()),
-            Some(fault) if fault.after > 0 => {
-                fault.after -= 1;
-                Ok(())
+            Some(Effect::Error(code)) => Err(S3Error::with_message(code, "as the server was told")),
+            Some(Effect::Drop) => {
+                let mut error = S3Error::new(S3ErrorCode::InternalError);
+                error.set_status_code(StatusCode::from_u16(DROPPED).unwrap_or_default());
+                Err(error)
             }
-            Some(fault) => {
-                fault.times -= 1;
-                Err(S3Error::with_message(fault.code.clone(), "as the server was told"))
-            }
+            Some(Effect::Hang) => pending().await,
         }
+    }
+
+    /// What a request is to suffer, and one request less to suffer it.
+    fn effect(&self, operation: &str, key: &str) -> Option<Effect> {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = faults
+            .iter_mut()
+            .find(|fault| fault.times > 0 && fault.operation == operation && key.contains(&fault.key_contains))?;
+        if fault.after > 0 {
+            fault.after -= 1;
+            return None;
+        }
+        fault.times -= 1;
+        Some(fault.effect.clone())
     }
 }

@@ -10,9 +10,10 @@ mod store;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
@@ -20,10 +21,11 @@ use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub use faults::{Fault, Faults, Latency};
+use faults::DROPPED;
+pub use faults::{Effect, Fault, Faults, Latency};
 pub use folder::files;
 pub use s3s::S3ErrorCode;
-use service::Service;
+use service::Service as Operations;
 pub use store::{Counted, Headers, Object, Store};
 
 /// The only account there is. Requests are signed and the signatures are checked.
@@ -47,7 +49,7 @@ impl Server {
             .await
             .with_context(|| format!("port {port} cannot be opened; --port takes another one"))?;
         let address = listener.local_addr()?;
-        let service = Service {
+        let service = Operations {
             store: Arc::default(),
             faults: Arc::default(),
         };
@@ -65,7 +67,18 @@ impl Server {
                 };
                 // Without it each small answer waits for an acknowledgement; failing to set it only costs time.
                 let _ = socket.set_nodelay(true);
-                let connection = http.serve_connection(TokioIo::new(socket), s3.clone()).into_owned();
+                let s3 = s3.clone();
+                let service = service_fn(move |request| {
+                    let answer = Service::call(&s3, request);
+                    async move {
+                        let response = answer.await.map_err(|error| anyhow!("{error:?}"))?;
+                        if response.status().as_u16() == DROPPED {
+                            bail!("the connection breaks, as the server was told");
+                        }
+                        Ok(response)
+                    }
+                });
+                let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
                 tokio::spawn(async move {
                     // A client that hangs up is no business of the server.
                     let _ = connection.await;

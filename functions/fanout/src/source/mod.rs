@@ -6,7 +6,8 @@
 //! |---|---|
 //! | [`range`] | one page of a range of keys, with what the destination has of it |
 //! | [`split`] | where to cut a range in pieces that can be listed at once |
-//! | [`list`] | the rows of a list of keys |
+//! | [`list`] | a list of keys, read as it comes |
+//! | [`rows`] | what one row of it says |
 //! | [`manifest`] | which lists a manifest names |
 //! | [`distinct`] | keys that a list names twice |
 
@@ -14,6 +15,7 @@ mod distinct;
 pub mod list;
 pub mod manifest;
 mod range;
+mod rows;
 mod split;
 #[cfg(test)]
 mod tests;

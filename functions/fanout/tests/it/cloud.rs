@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use fanout::{Answer, App, Config, Error, handle, invoke_client};
 use lambda_runtime::Diagnostic;
 use local::lambda::{Endpoint, Reply};
@@ -43,11 +44,11 @@ impl Cloud {
         F: Fn(usize, Processor) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
-        Self::with_invoke_timeout(Duration::from_secs(300), invoke).await
+        Self::with_timeout(Duration::from_secs(180), invoke).await
     }
 
-    /// The same, with a time after which an invocation counts as lost.
-    pub async fn with_invoke_timeout<F, R>(invoke_timeout: Duration, invoke: F) -> Self
+    /// The same, with a time after which an invocation counts as lost, and a request to S3 is sent again.
+    pub async fn with_timeout<F, R>(timeout: Duration, invoke: F) -> Self
     where
         F: Fn(usize, Processor) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
@@ -55,9 +56,11 @@ impl Cloud {
         let server = Arc::new(Server::start(0).await.unwrap());
         server.store.create_bucket("photos");
         server.store.create_bucket("photos-out");
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeout).build();
+        let s3_sdk = server.sdk().await.into_builder().timeout_config(timeouts).build();
         let processor = Arc::new(processor::App {
             config: processor::Config::load(&|_| None).unwrap(),
-            sdk: server.sdk().await,
+            sdk: s3_sdk.clone(),
         });
         let invocations = Arc::new(AtomicUsize::new(0));
         let lifetime_ms = Arc::new(AtomicU64::new(0));
@@ -85,8 +88,8 @@ impl Cloud {
         let lambda_sdk: SdkConfig = sdk(&lambda.url()).await;
         let app = Arc::new(App {
             config: Config::load(&|_| None).unwrap(),
-            lambda: invoke_client(&lambda_sdk, invoke_timeout).unwrap(),
-            sdk: server.sdk().await,
+            lambda: invoke_client(&lambda_sdk, timeout).unwrap(),
+            sdk: s3_sdk,
         });
         assert!(fanout.set(app.clone()).is_ok());
         Self {

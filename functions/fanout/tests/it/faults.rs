@@ -3,25 +3,27 @@
 use std::time::Duration;
 
 use local::lambda::Reply;
-use local::s3::{Fault, S3ErrorCode};
+use local::s3::{Effect, Fault, S3ErrorCode};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use crate::cloud::{Cloud, Processor};
 
-/// What S3 answers now and then; the SDK tries again.
+/// What S3 does now and then; the SDK tries again.
 fn put_faults(cloud: &Cloud) {
     for operation in ["GetObject", "PutObject", "CopyObject", "ListObjectsV2"] {
-        for (code, after, times) in [
-            (S3ErrorCode::SlowDown, 5, 3),
-            (S3ErrorCode::InternalError, 9, 2),
-            (S3ErrorCode::SlowDown, 30, 2),
+        for (effect, after, times) in [
+            (Effect::Error(S3ErrorCode::SlowDown), 5, 3),
+            (Effect::Error(S3ErrorCode::InternalError), 9, 2),
+            (Effect::Drop, 12, 3),
+            (Effect::Hang, 20, 2),
+            (Effect::Error(S3ErrorCode::SlowDown), 30, 2),
         ] {
             cloud.server.faults.add(Fault {
                 operation,
                 key_contains: String::new(),
-                code,
+                effect,
                 after,
                 times,
             });
@@ -57,7 +59,7 @@ async fn every_key_has_one_outcome_whatever_happens() {
                     _ => processor.run().await,
                 }
             };
-            let cloud = Cloud::with_invoke_timeout(Duration::from_secs(2), invoke).await;
+            let cloud = Cloud::with_timeout(Duration::from_secs(2), invoke).await;
             cloud.put_many(1_200);
             put_faults(&cloud);
             let report = cloud.run(json!({"chunk_keys": 40, "parallel": 8})).await.unwrap();

@@ -163,7 +163,7 @@ async fn a_key_that_kills_its_processor_is_found_and_fails_alone() {
 
 #[tokio::test]
 async fn an_invocation_that_hangs_is_lost_after_its_time() {
-    let cloud = Cloud::with_invoke_timeout(Duration::from_millis(500), async |number, processor: Processor| {
+    let cloud = Cloud::with_timeout(Duration::from_millis(500), async |number, processor: Processor| {
         if number == 1 {
             tokio::time::sleep(Duration::from_secs(3600)).await;
         }

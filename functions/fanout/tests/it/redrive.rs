@@ -1,6 +1,6 @@
 //! Jobs of what another job left.
 
-use local::s3::{Fault, S3ErrorCode};
+use local::s3::{Effect, Fault, S3ErrorCode};
 use serde_json::json;
 use shared::job::State;
 
@@ -13,7 +13,7 @@ async fn failed_keys_are_redriven_and_no_others() {
     cloud.server.faults.add(Fault {
         operation: "GetObject",
         key_contains: "5.jpg".to_owned(),
-        code: S3ErrorCode::AccessDenied,
+        effect: Effect::Error(S3ErrorCode::AccessDenied),
         after: 0,
         times: 150,
     });
@@ -45,7 +45,7 @@ async fn an_aborted_job_is_finished_by_a_redrive() {
     cloud.server.faults.add(Fault {
         operation: "GetObject",
         key_contains: "00".to_owned(),
-        code: S3ErrorCode::AccessDenied,
+        effect: Effect::Error(S3ErrorCode::AccessDenied),
         after: 0,
         times: 700,
     });
@@ -82,7 +82,7 @@ async fn a_listing_that_broke_off_goes_on_where_it_was() {
     cloud.server.faults.add(Fault {
         operation: "ListObjectsV2",
         key_contains: String::new(),
-        code: S3ErrorCode::AccessDenied,
+        effect: Effect::Error(S3ErrorCode::AccessDenied),
         after: 1,
         times: 1,
     });

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use local::s3::{Fault, Headers, Latency, Object, S3ErrorCode};
+use local::s3::{Effect, Fault, Headers, Latency, Object, S3ErrorCode};
 use processor::{Error, handle};
 use serde_json::{Value, json};
 use shared::chunk::ChunkResponse;
@@ -324,7 +324,7 @@ async fn throttles_that_pass_fail_nothing_and_are_counted() {
     cloud.server.faults.add(Fault {
         operation: "GetObject",
         key_contains: "a.jpg".to_owned(),
-        code: S3ErrorCode::SlowDown,
+        effect: Effect::Error(S3ErrorCode::SlowDown),
         after: 0,
         times: 2,
     });
@@ -345,7 +345,7 @@ async fn a_storm_of_throttles_fails_nothing() {
     cloud.server.faults.add(Fault {
         operation: "GetObject",
         key_contains: String::new(),
-        code: S3ErrorCode::SlowDown,
+        effect: Effect::Error(S3ErrorCode::SlowDown),
         after: 0,
         times: 130,
     });

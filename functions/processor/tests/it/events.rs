@@ -121,7 +121,7 @@ async fn a_permanent_failure_ends_the_event_and_a_passing_one_asks_for_another_t
     cloud.server.faults.add(local::s3::Fault {
         operation: "CopyObject",
         key_contains: "IMG".to_owned(),
-        code: local::s3::S3ErrorCode::NotImplemented,
+        effect: local::s3::Effect::Error(local::s3::S3ErrorCode::NotImplemented),
         after: 0,
         times: usize::MAX,
     });
