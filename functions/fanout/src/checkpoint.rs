@@ -57,12 +57,22 @@ pub struct Checkpoint {
     #[serde(default)]
     pub stop: bool,
     pub counters: Counters,
+    /// Files of failed keys that invocations may have written and did not come to count.
+    #[serde(default)]
+    pub stale: Vec<Stale>,
     /// What has not been listed.
     pub cursors: Vec<Cursor>,
     /// What waits to be sent.
     pub queue: Vec<Arc<Chunk>>,
     /// What may have been sent and is not settled.
     pub open: Vec<Open>,
+}
+
+/// The files of one generation from one number on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Stale {
+    pub generation: u32,
+    pub from: u32,
 }
 
 /// An attempt at a chunk.
@@ -95,6 +105,7 @@ impl Checkpoint {
             revision: 0,
             stop: false,
             counters: Counters::default(),
+            stale: Vec::new(),
             cursors,
             queue: Vec::new(),
             open: Vec::new(),
@@ -142,6 +153,13 @@ impl Checkpoint {
     /// Makes an invocation that lasts until `deadline` the one at work.
     pub fn take_over(&mut self, owner: &str, deadline: Instant) {
         let left = deadline.saturating_duration_since(Instant::now());
+        if self.generation > 0 {
+            self.stale.push(Stale {
+                generation: self.generation,
+                from: self.counters.failed_files + 1,
+            });
+            self.counters.failed_files = 0;
+        }
         self.generation += 1;
         owner.clone_into(&mut self.owner);
         self.lease_ms = u64::try_from((now() + left).as_millis()).unwrap_or(u64::MAX);
@@ -160,10 +178,13 @@ impl Checkpoint {
         if let Written::Done(etag) = written {
             return Ok(Saved::Done(etag));
         }
-        let found = Self::find(s3, destination, &self.job_id).await;
-        let Ok(Some((found, etag))) = found else {
-            return Ok(Saved::Lost);
+        let found = match Self::find(s3, destination, &self.job_id).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Saved::Lost),
+            Err(Error::Destination(failure)) => return Err(failure),
+            Err(error) => return Err(Failure::new(Class::Internal, error.to_string())),
         };
+        let (found, etag) = found;
         if (found.generation, &found.owner) != (self.generation, &self.owner) {
             return Ok(Saved::Lost);
         }

@@ -11,7 +11,7 @@ pub enum Error {
     Source(Failure),
     #[error("manifest: {0}")]
     Manifest(String),
-    #[error("the destination cannot be written: {0}")]
+    #[error("the destination cannot be used: {0}")]
     Destination(Failure),
     #[error("there is no job {job_id} below {destination}; give the job_id and the destination it was started with")]
     NoSuchJob { job_id: String, destination: String },

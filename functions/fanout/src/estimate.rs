@@ -36,7 +36,8 @@ const S3_WRITES_PER_SECOND: f64 = 3_500.0;
 /// 625 Mbps for each environment.
 const NETWORK_BYTES_PER_SECOND: f64 = 625e6 / 8.0;
 
-/// CPU of one image, whole vCPU: what `cargo demo` shows with each mode, rounded up.
+/// CPU of one image on a whole vCPU. On a desktop, without TLS, it is between a quarter of this and all of
+/// it (`cpu_ms_per_image` of a report): Lambda's cores are slower, and S3 is spoken to over TLS.
 fn cpu_seconds(images: Images) -> f64 {
     match images {
         Images::None => 0.4e-3,

@@ -22,12 +22,20 @@ use shared::chunk::{Attempt, ChunkRequest, ChunkResponse, ObjectRef};
 use shared::failure::{Class, Failure};
 use shared::modes::Records;
 use shared::s3::{self, Condition, ObjectId, Written};
+use tokio::time::sleep;
 
 use crate::checkpoint::Open;
 use crate::request::Job;
 
 /// What the processor calls an error that every other chunk would meet, too.
 const SYSTEMIC: [&str; 3] = ["DestinationRefused", "DestinationInsideSource", "BadEvent"];
+
+/// Tries at giving an attempt up, beside those of the SDK: without it its chunk cannot go on.
+const FENCES: u64 = 4;
+
+/// With a limit on requests, no more images are in flight than it lets through in this time: otherwise each
+/// would have been read, and none written, when the processor's time is up.
+const LIMITED_SECONDS: f64 = 30.0;
 
 /// A client for synchronous invocations: they are silent for minutes, so connections are kept alive
 /// (NAT gateways drop a flow after 350 s of silence); and the SDK must not repeat them by itself,
@@ -113,7 +121,7 @@ impl Invoker<'_> {
             destination: job.destination.uri(),
             images: job.images,
             records: job.records,
-            concurrency: job.concurrency,
+            concurrency: concurrency(job.concurrency, max_requests_per_second),
             max_requests_per_second,
             objects: open.chunk.objects.clone(),
         };
@@ -134,7 +142,12 @@ impl Invoker<'_> {
     fn answer_of_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Result<Answer, Lost> {
         let what = Failure::of(format_args!("invoking {}", self.processor), error).message;
         let Some(response) = error.raw_response() else {
-            return Err(Lost::Died(what));
+            // Of a connection that breaks, or never was, no key is to blame; of an answer that does not come
+            // one may be.
+            return Err(match error {
+                SdkError::DispatchFailure(_) => Lost::Unavailable(what),
+                _ => Lost::Died(what),
+            });
         };
         let body = response.body().bytes().unwrap_or_default();
         match response.status().as_u16() {
@@ -152,6 +165,19 @@ impl Invoker<'_> {
 
     /// Gives an attempt up; what it had committed by then.
     pub async fn give_up(&self, open: &Open) -> Result<Adopted, Failure> {
+        let mut tries = 1;
+        loop {
+            match self.fence(open).await {
+                Err(failure) if failure.class.is_passing() && tries < FENCES => {
+                    sleep(Duration::from_secs(tries)).await;
+                    tries += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn fence(&self, open: &Open) -> Result<Adopted, Failure> {
         if self.job.records != Records::Ndjson {
             // Nothing is committed, and a repeat writes the same bytes to the same keys.
             return Ok(Adopted::new());
@@ -171,6 +197,12 @@ impl Invoker<'_> {
             .collect::<Result<_, _>>()
             .map_err(|error| Failure::new(Class::Corrupt, format!("records in {}: {error}", file.key)))
     }
+}
+
+/// Images in flight, under a limit on requests.
+fn concurrency(wanted: usize, max_requests_per_second: Option<f64>) -> usize {
+    let most = max_requests_per_second.map_or(f64::INFINITY, |limit| limit * LIMITED_SECONDS);
+    (1..=wanted).rev().find(|&count| count as f64 <= most).unwrap_or(1)
 }
 
 /// What counts of a record that a lost attempt had committed.
@@ -237,4 +269,22 @@ fn contradiction(response: &ChunkResponse, chunk: u64, attempt: Attempt, sent: &
             sent.len() - open.len()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_limit_lets_few_images_in_flight() {
+        for (wanted, limit, expected) in [
+            (64, None, 64),
+            (64, Some(1000.0), 64),
+            (64, Some(0.5), 15),
+            (64, Some(0.001), 1),
+            (1, Some(0.5), 1),
+        ] {
+            assert_eq!(concurrency(wanted, limit), expected, "{limit:?}");
+        }
+    }
 }

@@ -18,9 +18,9 @@ pub const PRICES: Prices = Prices {
     region: "us-east-1",
     lambda_gb_second_arm64: 0.000_013_333_4,
     lambda_gb_second_x86_64: 0.000_016_666_7,
-    lambda_invocation: 0.20 / 1e6,
-    s3_put_copy_list: 0.005 / 1e3,
-    s3_get_head: 0.000_4 / 1e3,
+    lambda_invocation: 0.000_000_2,
+    s3_put_copy_list: 0.000_005,
+    s3_get_head: 0.000_000_4,
 };
 
 #[derive(Clone, Copy, Debug, Serialize)]

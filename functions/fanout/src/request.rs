@@ -143,9 +143,20 @@ impl Request {
             .map_err(|error| Error::bad("destination", error))?;
 
         let min_bytes = self.min_bytes.unwrap_or(1);
+        within(
+            "min_bytes",
+            self.min_bytes,
+            1,
+            0,
+            self.max_bytes.unwrap_or(filter::MAX_BYTES),
+        )?;
         let max_bytes = within("max_bytes", self.max_bytes, filter::MAX_BYTES, min_bytes, u64::MAX)?;
         let include = self.include.as_deref();
         let exclude = self.exclude.as_deref().unwrap_or_default();
+        if include.is_some_and(<[String]>::is_empty) {
+            let problem = "it is empty, so nothing would be processed; leave it out for all images";
+            return Err(Error::bad("include", problem));
+        }
         Names::new(include, &[]).map_err(|error| Error::bad("include", error))?;
         let names = Names::new(include, exclude).map_err(|error| Error::bad("exclude", error))?;
         let modified_after = self.modified_after.as_deref().map(date_time).transpose()?;
@@ -304,7 +315,13 @@ mod tests {
                 json!("yesterday"),
                 "modified_after: \"yesterday\" is no RFC 3339 time",
             ),
-            ("max_bytes", json!(0), "max_bytes: 0 is not within 1 to"),
+            ("max_bytes", json!(0), "min_bytes: 1 is not within 0 to 0"),
+            (
+                "min_bytes",
+                json!(6_000_000_000_u64),
+                "min_bytes: 6000000000 is not within 0 to 5368709120",
+            ),
+            ("include", json!([]), "include: it is empty"),
             ("min_bytes", json!(-1), "min_bytes: invalid value: integer `-1`"),
             ("skip_current", json!(1), "skip_current: invalid type: integer `1`"),
             ("manifest", json!("list.csv"), "manifest: \"list.csv\" is no S3 URI"),

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
 use lambda_runtime::tracing::{info, warn};
 use shared::chunk::ObjectRef;
+use shared::destination::Destination;
 use shared::failure::{Class, Failure};
 use shared::job::{Report, State};
 use shared::s3::{self, Meter};
@@ -25,8 +26,9 @@ use crate::source::{Candidate, Source};
 /// How often the checkpoint and `job.json` are written where nothing else asks for it.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
-/// Attempts given up at a time.
+/// Attempts given up at a time, and their keys.
 const GIVING_UP: usize = 16;
+const KEYS_GIVEN_UP: usize = 10_000;
 
 /// Why a run ends.
 #[derive(Debug)]
@@ -55,8 +57,7 @@ pub struct Run<'a> {
     source: Source,
     planner: Planner,
     pub dispatch: Dispatch,
-    /// Answers and deaths of processors in this run.
-    pub answers: u64,
+    /// Deaths of processors since one answered.
     pub deaths: u64,
     slowest: Duration,
     /// Whether anything changed since the last checkpoint.
@@ -86,7 +87,6 @@ impl<'a> Run<'a> {
             planner: Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes),
             dispatch: Dispatch::new(job, state.generation, std::mem::take(&mut state.queue)),
             state,
-            answers: 0,
             deaths: 0,
             slowest: Duration::ZERO,
             dirty: true,
@@ -103,13 +103,16 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Settles the attempts that an invocation left behind.
+    /// Settles the attempts that an invocation left behind; those that cannot be given up stay open, and
+    /// end the run.
     pub async fn reclaim(&mut self) {
         let left_behind = std::mem::take(&mut self.state.open);
         let invoker = self.invoker;
+        // Each reads the records of a chunk, if it has any: some 3 KB a key.
+        let at_once = (KEYS_GIVEN_UP / self.job.chunk_keys).clamp(1, GIVING_UP);
         let mut given_up = stream::iter(left_behind)
             .map(|open| async move { (invoker.give_up(&open).await, open) })
-            .buffer_unordered(GIVING_UP);
+            .buffer_unordered(at_once);
         let mut kept = Vec::new();
         while let Some((result, open)) = given_up.next().await {
             match result {
@@ -208,7 +211,8 @@ impl<'a> Run<'a> {
     fn last_moments(&self) -> (Instant, Instant) {
         let whole = self.deadline.saturating_duration_since(self.started);
         let slow = (self.slowest * 3 / 2 + Duration::from_secs(15)).max(Duration::from_secs(60));
-        let wait = Duration::from_secs(10);
+        // The last checkpoint, and the start of the next invocation.
+        let wait = Duration::from_secs(20);
         (self.deadline - slow.min(whole / 3), self.deadline - wait.min(whole / 8))
     }
 
@@ -318,29 +322,26 @@ impl<'a> Run<'a> {
                 // Whatever has not answered by now must not be left to commit after the job has ended.
                 self.state.open.extend(self.dispatch.abandon());
                 self.reclaim().await;
-                if let Some(open) = self.state.open.first() {
-                    let error = format!("attempt {} cannot be given up", open.attempt);
-                    return Err(Error::Destination(Failure::new(Class::Internal, error)));
+                if let (Some(_), Some(Ending::Aborted(problem))) = (self.state.open.first(), &self.ending) {
+                    return Err(Error::Destination(Failure::new(Class::Internal, problem)));
                 }
                 self.state.state = State::Aborted;
                 self.state.reason = Some(reason.clone());
             }
         }
-        let failed = self.state.counters.failed_file(true);
-        let snapshot = self.snapshot();
-        let saved = save(&self.s3, self.job, snapshot.clone(), self.etag.as_deref(), failed, true).await;
-        match saved.map_err(Error::Destination)? {
-            Saved::Done(_) => {}
-            Saved::Lost => return Ok((Ending::Lost, snapshot)),
-            Saved::Stop(etag) => {
+        let mut failed = self.state.counters.failed_file(true);
+        let mut snapshot = self.snapshot();
+        loop {
+            let etag = self.etag.as_deref();
+            let saved = save(&self.s3, self.job, snapshot.clone(), etag, failed.take(), true).await;
+            match saved.map_err(Error::Destination)? {
+                Saved::Done(_) => break,
+                Saved::Lost => return Ok((Ending::Lost, snapshot)),
                 // Too late to stop a job that has ended, and early enough for the invocation that goes on.
-                let stopped = Checkpoint {
-                    stop: true,
-                    ..snapshot.clone()
-                };
-                save(&self.s3, self.job, stopped, Some(&etag), None, true)
-                    .await
-                    .map_err(Error::Destination)?;
+                Saved::Stop(etag) => {
+                    self.etag = Some(etag);
+                    snapshot.stop = true;
+                }
             }
         }
         Ok((ending, snapshot))
@@ -368,8 +369,8 @@ async fn save(
     let saved = snapshot.save(s3, destination, etag).await?;
     if with_report && matches!(saved, Saved::Done(_)) {
         let report = snapshot.report();
-        if let Err(failure) = save_report(s3, job, &report).await {
-            // It is made anew from the next checkpoint.
+        if let Err(failure) = save_report(s3, &report).await {
+            // It is made anew from the next checkpoint, or when somebody asks for the report.
             warn!(%failure, "job.json was not updated");
         }
         if report.state != State::Running {
@@ -391,13 +392,14 @@ async fn save(
     Ok(saved)
 }
 
-pub async fn save_report(s3: &Client, job: &Job, report: &Report) -> Result<(), Failure> {
+/// Writes `job.json`.
+pub async fn save_report(s3: &Client, report: &Report) -> Result<(), Failure> {
     let body = serde_json::to_vec_pretty(report).expect("a report is valid JSON");
-    let destination = &job.destination;
+    let destination = Destination::from(report.destination.clone());
     s3::put(
         s3,
         &destination.bucket,
-        &destination.job(&job.id),
+        &destination.job(&report.job_id),
         s3::JSON,
         body.into(),
     )

@@ -15,8 +15,9 @@ use crate::run::{Ending, Run};
 /// is alone fails.
 const DEATHS: u32 = 2;
 
-/// So many attempts may die before the first answer of a job, beside two of each invocation in flight.
-const DEATHS_FROM_THE_START: u64 = 10;
+/// So many attempts may die with no answer between them, beside four of each invocation in flight. More is
+/// no key's doing.
+const DEATHS_IN_A_ROW: u64 = 20;
 
 /// Attempts that Lambda was out of order for; one more counts as a death.
 const UNAVAILABLE: u32 = 8;
@@ -86,7 +87,7 @@ impl Run<'_> {
     }
 
     fn take_response(&mut self, sequence: u64, chunk: &Arc<Chunk>, mut response: ChunkResponse) {
-        self.answers += 1;
+        self.deaths = 0;
         let requests = response.usage.requests;
         // One in a hundred: less, and S3 is only being told where its limits are.
         if response.usage.throttled * 100 > requests.get + requests.put + requests.copy + requests.head {
@@ -151,11 +152,11 @@ impl Run<'_> {
     /// A chunk whose processor died: once may be chance, then the key it dies of is looked for by halves.
     fn bury(&mut self, chunk: Arc<Chunk>, error: &str) {
         self.deaths += 1;
-        if self.answers == 0 && self.deaths > DEATHS_FROM_THE_START + 2 * self.job.parallel as u64 {
+        if self.deaths > DEATHS_IN_A_ROW + 4 * self.job.parallel as u64 {
             let deaths = self.deaths;
             self.dispatch.push(chunk, None);
             self.end(Ending::Aborted(format!(
-                "none of {deaths} invocations answered, the last: {error}"
+                "none of the last {deaths} invocations answered; the last: {error}"
             )));
             return;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use aws_sdk_s3::Client;
+use bytes::Bytes;
 use lambda_runtime::tracing::{info, warn};
 use serde::{Deserialize, Serialize};
 use shared::destination::Destination;
@@ -15,7 +16,7 @@ use shared::uri::S3Uri;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::App;
-use crate::checkpoint::{Checkpoint, Saved};
+use crate::checkpoint::{Checkpoint, Saved, Stale};
 use crate::error::Error;
 use crate::invoke::Invoker;
 use crate::request::{Job, Request};
@@ -25,8 +26,8 @@ use crate::source::{Cursor, KeyRange, Scope, Source, manifest};
 /// A job that needs more invocations than this, ten days of them, does not come forward.
 const GENERATIONS: u32 = 1000;
 
-/// Attempts at starting the next invocation.
-const HANDOVERS: u32 = 3;
+/// How long Lambda may take to accept the next invocation.
+const HANDOVER_ANSWER: Duration = Duration::from_secs(3);
 
 /// Attempts at putting the wish to stop into a checkpoint that is written all the time.
 const STOPS: u32 = 100;
@@ -86,7 +87,6 @@ pub async fn redrive(app: &App, request: Request, request_id: &str, invocation: 
         let problem = format!("job {parent_id} is still running; if its fanout was killed, run it again to go on");
         return Err(Error::bad("parent", problem));
     }
-    // It says where to look for the parent's keys, so it cannot come from the parent.
     let mut request = Request {
         job_id: request.job_id.clone().or_else(|| Some(request_id.to_owned())),
         parent: Some(parent_id.clone()),
@@ -141,22 +141,31 @@ pub async fn stop(app: &App, request: &Request, invocation: Invocation) -> Resul
     for _ in 0..STOPS {
         let (mut checkpoint, etag) = Checkpoint::load(&s3, &destination, &job_id).await?;
         if checkpoint.state != State::Running {
-            return Ok(checkpoint.report());
+            return ended(&s3, &checkpoint).await;
         }
-        let was_leased = checkpoint.is_leased();
-        checkpoint.stop = true;
-        if !was_leased {
-            let job = checkpoint.request.validate(&job_id)?;
-            return take_over(app, &job, checkpoint, etag, &invocation).await;
-        }
-        let saved = checkpoint
-            .save(&s3, &destination, Some(&etag))
-            .await
-            .map_err(Error::Destination)?;
-        if saved != Saved::Lost {
-            let mut report = checkpoint.report();
-            report.reason = Some("asked to stop; what is in flight ends first".to_owned());
-            return Ok(report);
+        let is_leased = checkpoint.is_leased();
+        let etag = if checkpoint.stop {
+            Some(etag)
+        } else {
+            // First of all, so that whoever goes on with it meanwhile knows.
+            checkpoint.stop = true;
+            let saved = checkpoint.save(&s3, &destination, Some(&etag)).await;
+            match saved.map_err(Error::Destination)? {
+                Saved::Done(etag) | Saved::Stop(etag) => Some(etag),
+                Saved::Lost => None,
+            }
+        };
+        match etag {
+            Some(_) if is_leased => {
+                let mut report = checkpoint.report();
+                report.reason = Some("asked to stop; what is in flight ends first".to_owned());
+                return Ok(report);
+            }
+            Some(etag) => {
+                let job = checkpoint.request.validate(&job_id)?;
+                return take_over(app, &job, checkpoint, etag, &invocation).await;
+            }
+            None => {}
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -169,6 +178,9 @@ pub async fn status(app: &App, request: &Request) -> Result<Report, Error> {
     let s3 = Meter::default().s3(&app.sdk);
     let (destination, job_id) = (request.destination()?, request.named_job("job_id")?);
     let (checkpoint, _) = Checkpoint::load(&s3, &destination, &job_id).await?;
+    if checkpoint.state != State::Running {
+        return ended(&s3, &checkpoint).await;
+    }
     let file = ObjectId::any(&destination.bucket, destination.job(&job_id));
     let mut report = match s3::get(&s3, &file, None).await {
         Ok((_, body)) => serde_json::from_slice(&body).map_err(|error| Error::Checkpoint {
@@ -179,9 +191,9 @@ pub async fn status(app: &App, request: &Request) -> Result<Report, Error> {
         Err(failure) if failure.class == Class::NotFound => checkpoint.report(),
         Err(failure) => return Err(Error::Destination(failure)),
     };
-    if checkpoint.state == State::Running && !checkpoint.is_leased() {
+    if !checkpoint.is_leased() {
         let problem = "nobody is at work on it: the next invocation is on its way, or the last one was killed; if \
-                       this lasts, run it again with this job_id";
+                       this lasts, send the request that started it again";
         report.reason = Some(problem.to_owned());
     }
     Ok(report)
@@ -202,9 +214,17 @@ async fn go_on_as_asked(
         &checkpoint.request.parent,
     );
     if known != (&job.source, &request.manifest, &request.parent) {
+        let none = || "none".to_owned();
         let problem = format!(
-            "job {} was started for source {}; choose another job_id for what is asked for here",
-            job.id, checkpoint.source
+            "job {} was started for source {}, manifest {}, parent {}; ask for the same, or choose another job_id",
+            job.id,
+            checkpoint.source,
+            checkpoint
+                .request
+                .manifest
+                .as_ref()
+                .map_or_else(none, ToString::to_string),
+            checkpoint.request.parent.clone().unwrap_or_else(none),
         );
         return Err(Error::bad("job_id", problem));
     }
@@ -212,8 +232,19 @@ async fn go_on_as_asked(
         let job = checkpoint.request.validate(&job.id)?;
         return take_over(app, &job, checkpoint, etag, invocation).await;
     }
+    warn!(job_id = job.id, state = ?checkpoint.state, "the job has been started before; this is its report");
+    if checkpoint.state == State::Running {
+        return Ok(checkpoint.report());
+    }
+    let s3 = Meter::default().s3(&app.sdk);
+    ended(&s3, &checkpoint).await
+}
+
+/// The report of a job that has ended. `job.json` is written again: a kill right behind the last checkpoint
+/// leaves the one before.
+async fn ended(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Error> {
     let report = checkpoint.report();
-    warn!(job_id = job.id, state = ?report.state, "the job has been started before; this is its report");
+    save_report(s3, &report).await.map_err(Error::Destination)?;
     Ok(report)
 }
 
@@ -238,7 +269,7 @@ async fn begin(
     }
     info!(job_id = job.id, source = %job.source, destination = %job.destination.uri(), "job started");
     // On the heap, as the rest of the invocation that it is.
-    Box::pin(work(app, job, run)).await
+    Box::pin(work(app, job, run, invocation)).await
 }
 
 /// Another invocation of a job.
@@ -251,26 +282,21 @@ async fn take_over(
 ) -> Result<Report, Error> {
     let meter = Meter::default();
     let s3 = meter.s3(&app.sdk);
-    let stale = job
-        .destination
-        .failed(&job.id, checkpoint.generation, checkpoint.counters.failed_files + 1);
     checkpoint.take_over(&invocation.id, invocation.deadline);
-    checkpoint.counters.failed_files = 0;
     let mut run = prepare(app, job, &s3, meter, checkpoint, Some(etag), invocation);
     if run.save_first().await.map_err(Error::Destination)? == Saved::Lost {
         let (checkpoint, _) = Checkpoint::load(&s3, &job.destination, &job.id).await?;
         return Ok(checkpoint.report());
     }
     info!(job_id = job.id, generation = run.state.generation, "job goes on");
-    discard(&s3, &job.destination, stale)
-        .await
-        .map_err(Error::Destination)?;
+    discard(&s3, job, &run.state.stale).await.map_err(Error::Destination)?;
+    run.state.stale.clear();
     run.reclaim().await;
     if run.state.stop {
         run.end(Ending::Aborted(STOPPED.to_owned()));
     }
     // On the heap, as the rest of the invocation that it is.
-    Box::pin(work(app, job, run)).await
+    Box::pin(work(app, job, run, invocation)).await
 }
 
 fn prepare<'a>(
@@ -300,59 +326,69 @@ pub fn scope(job: &Job) -> Scope {
     }
 }
 
-/// Empties a file of failed keys that a killed invocation wrote and did not come to count.
-async fn discard(s3: &Client, destination: &Destination, key: String) -> Result<(), Failure> {
-    let file = ObjectId::any(&destination.bucket, key);
-    match s3::size(s3, &file).await {
-        Ok(_) => s3::put(s3, &file.bucket, &file.key, s3::NDJSON, Vec::new().into()).await,
-        Err(failure) if failure.class == Class::NotFound => Ok(()),
-        Err(failure) => Err(failure),
-    }
-}
-
-async fn work(app: &App, job: &Job, mut run: Run<'_>) -> Result<Report, Error> {
-    let s3 = run.s3.clone();
-    run.until_settled().await;
-    let (ending, mut checkpoint) = Box::pin(run.finish()).await?;
-    match ending {
-        Ending::TimeUp => {
-            if let Err(reason) = hand_over(app, &s3, job, &checkpoint).await {
-                let (found, etag) = Checkpoint::load(&s3, &job.destination, &job.id).await?;
-                checkpoint = found;
-                checkpoint.state = State::Aborted;
-                checkpoint.reason = Some(reason);
-                checkpoint.revision += 1;
-                let saved = checkpoint.save(&s3, &job.destination, Some(&etag)).await;
-                if saved.map_err(Error::Destination)? != Saved::Lost {
-                    save_report(&s3, job, &checkpoint.report())
-                        .await
-                        .map_err(Error::Destination)?;
-                }
+/// Empties the files of failed keys that killed invocations wrote and did not come to count: their keys
+/// are done again, and stand in other files then.
+async fn discard(s3: &Client, job: &Job, stale: &[Stale]) -> Result<(), Failure> {
+    for Stale { generation, from } in stale {
+        for number in *from.. {
+            let key = job.destination.failed(&job.id, *generation, number);
+            let file = ObjectId::any(&job.destination.bucket, key);
+            match s3::size(s3, &file).await {
+                Ok(_) => s3::put(s3, &file.bucket, &file.key, s3::NDJSON, Bytes::new()).await?,
+                Err(failure) if failure.class == Class::NotFound => break,
+                Err(failure) => return Err(failure),
             }
         }
-        Ending::Lost => warn!(
-            job_id = job.id,
-            "another invocation is at work on the job; this one ends"
-        ),
-        Ending::Completed | Ending::Aborted(_) | Ending::Broken(_) => {}
     }
-    Ok(checkpoint.report())
+    Ok(())
 }
 
-/// Starts the next invocation.
-async fn hand_over(app: &App, s3: &Client, job: &Job, checkpoint: &Checkpoint) -> Result<(), String> {
+async fn work(app: &App, job: &Job, mut run: Run<'_>, invocation: &Invocation) -> Result<Report, Error> {
+    let s3 = run.s3.clone();
+    run.until_settled().await;
+    let (ending, checkpoint) = run.finish().await?;
+    match ending {
+        Ending::TimeUp => {
+            let Err(reason) = hand_over(app, &s3, &checkpoint, invocation.deadline).await else {
+                return Ok(checkpoint.report());
+            };
+            let (found, etag) = Checkpoint::load(&s3, &job.destination, &job.id).await?;
+            if (found.generation, &found.owner) != (checkpoint.generation, &checkpoint.owner) {
+                // Somebody has gone on after all.
+                return Ok(found.report());
+            }
+            let mut run = prepare(app, job, &s3, Meter::default(), found, Some(etag), invocation);
+            run.reclaim().await;
+            run.end(Ending::Aborted(reason));
+            let (_, checkpoint) = run.finish().await?;
+            Ok(checkpoint.report())
+        }
+        Ending::Lost => {
+            warn!(
+                job_id = job.id,
+                "another invocation is at work on the job; this one ends"
+            );
+            Ok(checkpoint.report())
+        }
+        Ending::Completed | Ending::Aborted(_) | Ending::Broken(_) => Ok(checkpoint.report()),
+    }
+}
+
+/// Starts the next invocation, trying again while there is time.
+async fn hand_over(app: &App, s3: &Client, checkpoint: &Checkpoint, deadline: Instant) -> Result<(), String> {
     let generation = checkpoint.generation + 1;
     if generation > GENERATIONS {
         return Err(format!("the job is not done after {GENERATIONS} invocations of fanout"));
     }
     let payload = serde_json::to_vec(&Continuation {
-        destination: job.destination.uri(),
-        continue_job: job.id.clone(),
+        destination: checkpoint.destination.clone(),
+        continue_job: checkpoint.job_id.clone(),
         generation,
     });
     let payload = Blob::new(payload.expect("a continuation is valid JSON"));
-    let mut problem = String::new();
-    for _ in 0..HANDOVERS {
+    let destination = Destination::from(checkpoint.destination.clone());
+    let mut wait = Duration::from_millis(500);
+    loop {
         let sent = app
             .lambda
             .invoke()
@@ -360,10 +396,10 @@ async fn hand_over(app: &App, s3: &Client, job: &Job, checkpoint: &Checkpoint) -
             .invocation_type(InvocationType::Event)
             .payload(payload.clone())
             .send();
-        problem = match timeout(Duration::from_secs(5), sent).await {
+        let problem = match timeout(HANDOVER_ANSWER, sent).await {
             Ok(Ok(_)) => {
                 info!(
-                    job_id = job.id,
+                    job_id = checkpoint.job_id,
                     generation, "the time is up; the next invocation goes on"
                 );
                 return Ok(());
@@ -372,13 +408,17 @@ async fn hand_over(app: &App, s3: &Client, job: &Job, checkpoint: &Checkpoint) -
             Err(_) => format!("invoking {}: no answer", app.config.function),
         };
         // The answer may be all that was lost.
-        if let Ok((found, _)) = Checkpoint::load(s3, &job.destination, &job.id).await
+        if let Ok((found, _)) = Checkpoint::load(s3, &destination, &checkpoint.job_id).await
             && found.generation >= generation
         {
             return Ok(());
         }
+        if Instant::now() + wait + HANDOVER_ANSWER * 2 > deadline {
+            return Err(format!(
+                "the time was up, and the next invocation could not be started: {problem}"
+            ));
+        }
+        sleep(wait.mul_f64(0.5 + fastrand::f64())).await;
+        wait *= 2;
     }
-    Err(format!(
-        "the time was up, and the next invocation could not be started: {problem}"
-    ))
 }

@@ -7,7 +7,7 @@
 pub struct Window {
     size: usize,
     most: usize,
-    /// Attempts up to this sequence number were sent before the last decrease, and tell nothing new.
+    /// Attempts up to this sequence number had their numbers before the last decrease, and tell nothing new.
     shrunk_at: u64,
 }
 
@@ -28,7 +28,7 @@ impl Window {
         self.size = (self.size + 1).min(self.most);
     }
 
-    /// Attempt `sequence` was throttled; `latest` is the last one sent. A throttle hits many attempts at
+    /// Attempt `sequence` was throttled; `latest` is the last one that has a number. A throttle hits many attempts at
     /// once: only the first of those that were in flight together counts.
     pub fn shrink(&mut self, sequence: u64, latest: u64) {
         if sequence > self.shrunk_at {

@@ -135,7 +135,11 @@ impl Pipeline {
         };
         let _held = self.memory.hold(size).await?;
         let started = Instant::now();
-        let (head, bytes) = self.get(&image.id, None).await?;
+        let id = ObjectId {
+            size: Some(size),
+            ..image.id.clone()
+        };
+        let (head, bytes) = self.get(&id, None).await?;
         let download = started.elapsed();
 
         let started = Instant::now();

@@ -103,6 +103,12 @@ pub async fn get(client: &Client, object: &ObjectId, mut range: Option<Range<u64
             let error = format!("{what}: {announced} bytes were to come where {asked} were asked for");
             return Err(Failure::new(Class::Corrupt, error));
         }
+        if let (None, Some(size), Some(announced)) = (asked, object.size, announced)
+            && announced > size
+        {
+            let error = format!("{what}: it has {announced} bytes, not {size} as was said");
+            return Err(Failure::new(Class::Changed, error));
+        }
         let body = std::mem::take(&mut output.body);
         match body.collect().await {
             Ok(bytes) => {

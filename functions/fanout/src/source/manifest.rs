@@ -81,12 +81,21 @@ pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, Failure> 
     }
 }
 
+/// Of some 200 bytes a file, and each file names up to millions of keys.
+const MAX_MANIFEST: u64 = 16 * 1024 * 1024;
+
 const CHOOSE_CSV: &str = "choose CSV as the output format of the S3 Inventory configuration";
 
 async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, String> {
     let file = ObjectId::any(&uri.bucket, uri.prefix.clone());
-    let (_, body) = s3::get(s3, &file, None).await.map_err(|failure| failure.message)?;
     let wrong = |problem: String| format!("{uri} is no manifest of S3 Inventory: {problem}");
+    let size = s3::size(s3, &file).await.map_err(|failure| failure.message)?;
+    if size > MAX_MANIFEST {
+        return Err(wrong(format!(
+            "it has {size} bytes, and a manifest only names files; is it a list itself, .ndjson?"
+        )));
+    }
+    let (_, body) = s3::get(s3, &file, None).await.map_err(|failure| failure.message)?;
     let manifest: Inventory = serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
     if manifest.file_format != "CSV" {
         return Err(format!(

@@ -25,6 +25,7 @@ use std::future::pending;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::DateTime;
+use lambda_runtime::tracing::warn;
 use serde::{Deserialize, Serialize};
 use shared::chunk::ObjectRef;
 use shared::destination::Destination;
@@ -40,8 +41,9 @@ use split::Split;
 /// any job can process.
 const LISTERS: usize = 32;
 
-/// A list whose reading broke off is taken up again this often in a row.
-const LIST_ATTEMPTS: u32 = 3;
+/// A page or a list whose reading failed for a passing reason is taken up again this often in a row, beside
+/// the attempts of the SDK.
+const ATTEMPTS: u32 = 4;
 
 /// Keys from one (exclusive) to another (inclusive).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +121,8 @@ pub struct Source {
     lists: VecDeque<KeyList>,
     /// The first of the lists, while it is read.
     reading: Option<list::Reading>,
-    reading_failed: u32,
+    /// In a row.
+    failed: u32,
     tasks: JoinSet<Done>,
     /// Characters seen in keys.
     alphabet: BTreeSet<char>,
@@ -134,7 +137,7 @@ impl Source {
             next_id: 0,
             lists: VecDeque::new(),
             reading: None,
-            reading_failed: 0,
+            failed: 0,
             tasks: JoinSet::new(),
             alphabet: BTreeSet::new(),
         };
@@ -172,12 +175,12 @@ impl Source {
                     let done = done.map_err(|error| Failure::new(Class::Internal, format!("listing: {error}")))?;
                     match done {
                         Done::Page(id, page) => {
-                            let objects = self.take_page(id, page?)?;
+                            let objects = self.take_page(id, page)?;
                             if !objects.is_empty() || self.is_exhausted() {
                                 return Ok(objects);
                             }
                         }
-                        Done::Split(id, split) => self.take_split(id, split?),
+                        Done::Split(id, split) => self.take_split(id, split),
                     }
                 }
                 batch = async { reading.expect("only polled where there is one").next().await },
@@ -250,9 +253,17 @@ impl Source {
         self.next_id += 1;
     }
 
-    fn take_page(&mut self, id: u64, page: Page) -> Result<Vec<Candidate>, Failure> {
+    fn take_page(&mut self, id: u64, page: Result<Page, Failure>) -> Result<Vec<Candidate>, Failure> {
         let listing = self.listings.get_mut(&id).expect("a range stays until its last page");
         listing.paging = false;
+        let page = match page {
+            Err(failure) if failure.class.is_passing() && self.failed + 1 < ATTEMPTS => {
+                self.failed += 1;
+                return Ok(Vec::new());
+            }
+            page => page?,
+        };
+        self.failed = 0;
         listing.pages += 1;
         let mut objects = page.objects;
         let listed = objects.len();
@@ -279,7 +290,16 @@ impl Source {
         Ok(objects)
     }
 
-    fn take_split(&mut self, id: u64, split: Split) {
+    fn take_split(&mut self, id: u64, split: Result<Split, Failure>) {
+        // A cut is worth a try, and no more: a range can be listed without.
+        let split = split.unwrap_or_else(|failure| {
+            warn!(%failure, "a range of keys could not be cut");
+            let listing = self.listings.get(&id);
+            Split {
+                until: listing.and_then(|listing| listing.range.until.clone()),
+                ..Split::default()
+            }
+        });
         self.alphabet.extend(split.seen.iter().flat_map(|key| key.chars()));
         // It may have come to its end meanwhile, or part of the way.
         let Some(listing) = self.listings.get_mut(&id) else {
@@ -308,14 +328,14 @@ impl Source {
         let batch = match batch {
             Ok(batch) => batch,
             // A body that broke off, say: the rows so far are not read twice.
-            Err(failure) if failure.class.is_passing() && self.reading_failed + 1 < LIST_ATTEMPTS => {
-                self.reading_failed += 1;
+            Err(failure) if failure.class.is_passing() && self.failed + 1 < ATTEMPTS => {
+                self.failed += 1;
                 self.reading = None;
                 return Ok(Vec::new());
             }
             Err(failure) => return Err(failure),
         };
-        self.reading_failed = 0;
+        self.failed = 0;
         if let Some(next) = batch.next {
             self.lists[0] = next;
         } else {

@@ -106,6 +106,9 @@ impl Rows {
 
 /// The fields of one line of CSV.
 fn fields(line: &str) -> Result<Vec<String>, String> {
+    if line.bytes().filter(|&byte| byte == b'"').count() % 2 == 1 {
+        return Err("a quoted field does not end on its line; for keys with line breaks use NDJSON".to_owned());
+    }
     let mut reader = csv_core::Reader::new();
     let mut field = vec![0; line.len() + 1];
     let mut fields = Vec::new();
@@ -270,6 +273,7 @@ mod tests {
                 "1 fields, but there are 2 columns: key, size",
             ),
             (csv.row("2024/a.jpg,big", false), "\"big\" is no size"),
+            (csv.row("\"2024/a", false), "does not end on its line"),
             (csv.row(",5", false), "a key has 1 to 1024 bytes, not 0"),
             (
                 rows(Format::Csv).row("2024/a.jpg", true),

@@ -56,14 +56,12 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
     let mut cloud = Cloud::with(slow).await;
     cloud.put_many(500);
     cloud.lifetime_ms.store(1_200, Relaxed);
-    let app = std::sync::Arc::get_mut(&mut cloud.app);
-    assert!(app.is_none(), "the endpoint has it, too");
     let lambda = local::lambda::Endpoint::start(async |name: String, payload: Value| {
         if name == "fanout" {
             return Reply::Refused(403, "AccessDeniedException");
         }
         // Slower than the job has time for.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
         let objects = payload["objects"].as_array().unwrap();
         let unprocessed: Vec<&Value> = objects.iter().map(|object| &object["key"]).collect();
         Reply::Ok(
@@ -80,7 +78,7 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
         sdk: cloud.app.sdk.clone(),
         lambda: fanout::invoke_client(&sdk, Duration::from_secs(10)).unwrap(),
     };
-    cloud.app = std::sync::Arc::new(app);
+    let whole = std::mem::replace(&mut cloud.app, std::sync::Arc::new(app));
     let report = cloud.run(json!({"chunk_keys": 5, "parallel": 2})).await.unwrap();
     assert_eq!((report.state, report.pending), (State::Aborted, 500), "{report:?}");
     let reason = report.reason.as_ref().unwrap();
@@ -88,6 +86,13 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
         reason.contains("next invocation could not be started") && reason.contains("AccessDeniedException"),
         "{reason}"
     );
+    cloud.check(&report);
+
+    cloud.app = whole;
+    cloud.lifetime_ms.store(0, Relaxed);
+    let redrive = json!({"action": "redrive", "parent": "job", "job_id": "again", "parallel": 8});
+    let report = cloud.run(redrive).await.unwrap();
+    assert_eq!((report.listed, report.ok), (500, 500), "{report:?}");
     cloud.check(&report);
 }
 
@@ -203,7 +208,7 @@ async fn what_is_asked_of_no_job_is_an_error() {
     assert!(
         error
             .to_string()
-            .contains("job job was started for source s3://photos/;"),
+            .contains("job job was started for source s3://photos/, manifest none, parent none; ask for the same"),
         "{error}"
     );
 }

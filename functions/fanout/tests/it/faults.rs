@@ -39,7 +39,7 @@ async fn every_key_has_one_outcome_whatever_happens() {
                 let mut random = ChaCha8Rng::seed_from_u64(seed << 32 | number as u64);
                 let poison = processor.payload.to_string().contains("00666.jpg");
                 match random.random_range(0..12) {
-                    _ if poison => Reply::Dropped,
+                    _ if poison => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
                     // The storm passes, before a key that is alone has bad luck twice.
                     _ if number > 60 => processor.run().await,
                     0 => Reply::Refused(429, "TooManyRequestsException"),

@@ -95,7 +95,7 @@ async fn what_is_wrong_from_the_start_is_an_error_before_any_work() {
         (json!({"source": "s3://photos/secret/"}), "AccessDenied"),
         (
             json!({"destination": "s3://no-such-bucket/"}),
-            "destination cannot be written",
+            "destination cannot be used",
         ),
         (json!({"destination": "s3://photos-out/locked/"}), "AccessDenied"),
         (json!({"destination": "s3://photos/"}), "lies inside the source"),

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use local::lambda::Reply;
+use local::s3::{Headers, Object};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::job::{Report, State};
 use tokio::time::Instant;
 
@@ -80,4 +81,41 @@ async fn kill_and_resume(seed: u64) -> u32 {
     );
     cloud.check_all(&report);
     kills
+}
+
+#[tokio::test]
+async fn failed_keys_that_nobody_came_to_count_are_discarded() {
+    let cloud = Cloud::with(async |_, processor: Processor| {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        processor.run().await
+    })
+    .await;
+    cloud.put_many(40);
+    cloud.server.faults.deny("GetObject", "7.jpg");
+    cloud.lifetime_ms.store(1_200, Relaxed);
+    let fields = json!({"chunk_keys": 4, "parallel": 2});
+    let killed = tokio::time::timeout(Duration::from_millis(400), cloud.run(fields.clone())).await;
+    assert!(killed.is_err());
+    tokio::time::sleep(LIFETIME + CLOCK_SKEW).await;
+    // As if the first had written two files and the second, which was to empty them, one of its own; neither
+    // was ever counted.
+    let mut checkpoint: Value = serde_json::from_str(&cloud.text("jobs/job/checkpoint.json")).unwrap();
+    checkpoint["generation"] = json!(2);
+    checkpoint["stale"] = json!([{"generation": 1, "from": 1}]);
+    let put = |key: &str, text: String| {
+        let object = Object::new(text.into_bytes().into(), Headers::default());
+        cloud
+            .server
+            .store
+            .load("photos-out", &format!("jobs/job/{key}"), object);
+    };
+    put("checkpoint.json", checkpoint.to_string());
+    for file in ["1-1", "1-2", "2-1"] {
+        let line = json!({"key": "00007.jpg", "class": "access_denied", "error": file});
+        put(&format!("failed/{file}.ndjson"), format!("{line}\n"));
+    }
+    cloud.run(fields).await.unwrap();
+    let report = cloud.until_ended("job").await;
+    assert_eq!((report.ok, report.failed), (36, 4), "{report:?}");
+    cloud.check_all(&report);
 }

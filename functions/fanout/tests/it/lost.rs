@@ -137,7 +137,7 @@ fn holds(processor: &Processor, key: &str) -> bool {
 async fn a_key_that_kills_its_processor_is_found_and_fails_alone() {
     for crash in [
         || Reply::FunctionError(json!({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"})),
-        || Reply::Dropped,
+        || Reply::Ok(json!({"what": "is this"})),
     ] {
         let cloud = Cloud::with(move |_, processor: Processor| async move {
             if holds(&processor, "00013.jpg") {
@@ -205,7 +205,7 @@ async fn a_processor_that_never_answers_aborts_the_job() {
         reason.contains("invocations answered") && reason.contains("ExitError"),
         "{reason}"
     );
-    assert!(report.invocations < 30, "{report:?}");
+    assert!(report.invocations < 45, "{report:?}");
     cloud.check(&report);
 }
 
