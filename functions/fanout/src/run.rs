@@ -139,6 +139,7 @@ impl<'a> Run<'a> {
         let saved = save(&self.s3, self.job, snapshot, self.etag.as_deref(), None, true).await?;
         if let Saved::Done(etag) | Saved::Stop(etag) = &saved {
             self.etag = Some(etag.clone());
+            self.state.stop |= matches!(saved, Saved::Stop(_));
         }
         Ok(saved)
     }

@@ -292,9 +292,6 @@ async fn take_over(
     discard(&s3, job, &run.state.stale).await.map_err(Error::Destination)?;
     run.state.stale.clear();
     run.reclaim().await;
-    if run.state.stop {
-        run.end(Ending::Aborted(STOPPED.to_owned()));
-    }
     // On the heap, as the rest of the invocation that it is.
     Box::pin(work(app, job, run, invocation)).await
 }
@@ -345,6 +342,9 @@ async fn discard(s3: &Client, job: &Job, stale: &[Stale]) -> Result<(), Failure>
 
 async fn work(app: &App, job: &Job, mut run: Run<'_>, invocation: &Invocation) -> Result<Report, Error> {
     let s3 = run.s3.clone();
+    if run.state.stop {
+        run.end(Ending::Aborted(STOPPED.to_owned()));
+    }
     run.until_settled().await;
     let (ending, checkpoint) = run.finish().await?;
     match ending {
