@@ -228,7 +228,10 @@ impl<'a> Run<'a> {
             && self.dispatch.is_empty()
             && self.state.open.is_empty();
         if all_settled && matches!(self.ending, None | Some(Ending::TimeUp)) {
-            self.ending = Some(Ending::Completed);
+            self.ending = Some(match self.state.counters.pending() {
+                0 => Ending::Completed,
+                pending => Ending::Aborted(format!("{pending} keys have no outcome, which is a bug in fanout")),
+            });
         }
         self.ending.is_some()
     }
