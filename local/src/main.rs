@@ -47,8 +47,10 @@ enum Command {
     Exif(exif::Options),
     /// Write sample photos, the same bytes every time
     Dataset {
+        /// The folder to write them to
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// How many
         #[arg(long, default_value_t = local::dataset::COUNT)]
         count: usize,
     },

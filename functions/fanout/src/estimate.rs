@@ -101,7 +101,7 @@ struct Found {
 
 /// Lists the source and changes nothing.
 pub async fn plan(app: &App, request: &Request, invocation: &Invocation) -> Result<Estimate, Error> {
-    let job = request.validate(&invocation.id)?;
+    let job = request.validate_listing(&invocation.id)?;
     let meter = Meter::default();
     let s3 = meter.s3(&app.sdk);
     let cursors = match &job.manifest {
@@ -115,7 +115,7 @@ pub async fn plan(app: &App, request: &Request, invocation: &Invocation) -> Resu
         let Ok(candidates) = timeout_at(invocation.deadline - LAST_WAIT, source.next(DEMAND)).await else {
             break;
         };
-        let page = planner.plan(candidates.map_err(Error::Source)?);
+        let page = planner.plan(candidates.map_err(|failure| Error::listing(&job, failure))?);
         found.listed += page.listed;
         found.ignored += page.ignored;
         found.skipped += page.skipped;
@@ -201,12 +201,12 @@ fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
         },
         put: records + reports + of_each_image(job.images == Images::Upload),
         copy: of_each_image(job.images == Images::Copy),
-        invoke: found.chunks + generations,
+        invoke: found.chunks,
     };
     let gb_seconds =
         seconds * (parallel * f64::from(config.processor_memory_mb) + f64::from(config.memory_mb)) / 1024.0;
     let lambda = gb_seconds * PRICES.gb_second(config.processor_architecture)
-        + requests.invoke as f64 * PRICES.lambda_invocation;
+        + (requests.invoke + generations) as f64 * PRICES.lambda_invocation;
     let s3 = (requests.list + requests.put + requests.copy) as f64 * PRICES.s3_put_copy_list
         + (requests.get + requests.head) as f64 * PRICES.s3_get_head;
     Estimate {
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(about(copy.seconds), 286);
         assert_eq!(
             (copy.requests.get, copy.requests.copy, copy.requests.invoke),
-            (1_000_000, 1_000_000, 2_001)
+            (1_000_000, 1_000_000, 2_000)
         );
         // 1,000,000 COPY, 2,000 records, 2,000 + 572 writes of fanout and 1,000 LIST; 1,000,000 GET.
         assert_eq!(about(copy.cost_usd.s3 * 1000.0), 5428);

@@ -130,11 +130,19 @@ impl Request {
         let id = if field == "parent" { &self.parent } else { &self.job_id };
         let id = id
             .clone()
-            .ok_or_else(|| Error::bad(field, "it is missing: give the job_id that the job was started with"))?;
+            .ok_or_else(|| Error::bad(field, "it is missing: give the job_id of the job that is meant"))?;
         job_id(field, id)
     }
 
-    /// A request to run or to plan. Its job is called `request_id` unless it has a name.
+    /// A request to run or to plan, which finds its keys by itself.
+    pub fn validate_listing(&self, request_id: &str) -> Result<Job, Error> {
+        if self.parent.is_some() {
+            return Err(Error::bad("parent", "only action redrive takes it"));
+        }
+        self.validate(request_id)
+    }
+
+    /// A request with a job to be done. Its job is called `request_id` unless it has a name.
     pub fn validate(&self, request_id: &str) -> Result<Job, Error> {
         let source = uri("source", self.source.as_ref())?;
         let destination = self.destination()?;
@@ -143,14 +151,11 @@ impl Request {
             .map_err(|error| Error::bad("destination", error))?;
 
         let min_bytes = self.min_bytes.unwrap_or(1);
-        within(
-            "min_bytes",
-            self.min_bytes,
-            1,
-            0,
-            self.max_bytes.unwrap_or(filter::MAX_BYTES),
-        )?;
-        let max_bytes = within("max_bytes", self.max_bytes, filter::MAX_BYTES, min_bytes, u64::MAX)?;
+        let max_bytes = self.max_bytes.unwrap_or(filter::MAX_BYTES);
+        if min_bytes > max_bytes {
+            let problem = format!("{min_bytes} is more than max_bytes, {max_bytes}");
+            return Err(Error::bad("min_bytes", problem));
+        }
         let include = self.include.as_deref();
         let exclude = self.exclude.as_deref().unwrap_or_default();
         if include.is_some_and(<[String]>::is_empty) {
@@ -315,11 +320,11 @@ mod tests {
                 json!("yesterday"),
                 "modified_after: \"yesterday\" is no RFC 3339 time",
             ),
-            ("max_bytes", json!(0), "min_bytes: 1 is not within 0 to 0"),
+            ("max_bytes", json!(0), "min_bytes: 1 is more than max_bytes, 0"),
             (
                 "min_bytes",
                 json!(6_000_000_000_u64),
-                "min_bytes: 6000000000 is not within 0 to 5368709120",
+                "min_bytes: 6000000000 is more than max_bytes, 5368709120",
             ),
             ("include", json!([]), "include: it is empty"),
             ("min_bytes", json!(-1), "min_bytes: invalid value: integer `-1`"),

@@ -1,5 +1,6 @@
 //! Starting a job, going on with one, and handing it over to the next invocation.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_lambda::primitives::Blob;
@@ -19,6 +20,7 @@ use crate::App;
 use crate::checkpoint::{Checkpoint, Saved, Stale};
 use crate::error::Error;
 use crate::invoke::Invoker;
+use crate::plan::Tries;
 use crate::request::{Job, Request};
 use crate::run::{Ending, Run, STOPPED, save_report};
 use crate::source::{Cursor, KeyRange, Scope, Source, manifest};
@@ -31,6 +33,9 @@ const HANDOVER_ANSWER: Duration = Duration::from_secs(3);
 
 /// Attempts at putting the wish to stop into a checkpoint that is written all the time.
 const STOPS: u32 = 100;
+
+/// What is said of a job that has been asked to stop, and has not.
+const STOPPING: &str = "asked to stop; what is in flight ends first";
 
 const PAGE_KEYS: u16 = 1000;
 
@@ -53,10 +58,7 @@ pub struct Continuation {
 /// Starts a job, or goes on with it if nobody else does. Of a job that is at work or has ended, the
 /// report.
 pub async fn run(app: &App, request: Request, invocation: Invocation) -> Result<Report, Error> {
-    if request.parent.is_some() {
-        return Err(Error::bad("parent", "only action redrive takes it"));
-    }
-    let job = request.validate(&invocation.id)?;
+    let job = request.validate_listing(&invocation.id)?;
     let meter = Meter::default();
     let s3 = meter.s3(&app.sdk);
     if let Some((checkpoint, etag)) = Checkpoint::find(&s3, &job.destination, &job.id).await? {
@@ -113,8 +115,13 @@ pub async fn redrive(app: &App, request: Request, request_id: &str, invocation: 
     cursors.extend(parent.cursors);
     let mut checkpoint = Checkpoint::new(&job, request, cursors);
     checkpoint.counters.listed = parent.queue.iter().map(|chunk| chunk.objects.len() as u64).sum();
-    checkpoint.counters.chunks = parent.counters.chunks;
-    checkpoint.queue = parent.queue;
+    for (number, chunk) in (0..).zip(parent.queue) {
+        let mut chunk = Arc::unwrap_or_clone(chunk);
+        chunk.number = number;
+        chunk.tries = Tries::default();
+        checkpoint.queue.push(Arc::new(chunk));
+    }
+    checkpoint.counters.chunks = checkpoint.queue.len() as u64;
     begin(app, &job, meter, checkpoint, &invocation).await
 }
 
@@ -158,7 +165,7 @@ pub async fn stop(app: &App, request: &Request, invocation: Invocation) -> Resul
         match etag {
             Some(_) if is_leased => {
                 let mut report = checkpoint.report();
-                report.reason = Some("asked to stop; what is in flight ends first".to_owned());
+                report.reason = Some(STOPPING.to_owned());
                 return Ok(report);
             }
             Some(etag) => {
@@ -195,6 +202,8 @@ pub async fn status(app: &App, request: &Request) -> Result<Report, Error> {
         let problem = "nobody is at work on it: the next invocation is on its way, or the last one was killed; if \
                        this lasts, send the request that started it again";
         report.reason = Some(problem.to_owned());
+    } else if checkpoint.stop {
+        report.reason = Some(STOPPING.to_owned());
     }
     Ok(report)
 }
@@ -261,7 +270,7 @@ async fn begin(
     let mut run = prepare(app, job, &s3, meter, checkpoint, None, invocation);
     // The first page shows whether the source can be listed at all, the checkpoint whether the
     // destination can be written: both before anything is done.
-    run.first_page().await.map_err(Error::Source)?;
+    run.first_page().await.map_err(|failure| Error::listing(job, failure))?;
     if run.save_first().await.map_err(Error::Destination)? == Saved::Lost {
         // Started twice at the same time.
         let (checkpoint, _) = Checkpoint::load(&s3, &job.destination, &job.id).await?;

@@ -14,6 +14,7 @@ use crate::s3::Latency;
 
 #[derive(Args, Debug)]
 pub struct Options {
+    /// How many keys
     #[arg(long, default_value_t = 1_000_000)]
     keys: u64,
     /// What each page takes at least

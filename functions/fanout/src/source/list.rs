@@ -141,6 +141,10 @@ async fn read(
             }
         }
     }
+    if number == 0 && list.format == Format::Csv {
+        let problem = format!("{} is empty: its first line must name the columns", list.uri);
+        return Err(Failure::new(Class::Corrupt, problem));
+    }
     // Nobody waits for it when the job has ended.
     let _ = batches
         .send(Ok(Batch {

@@ -68,12 +68,12 @@ impl Rows {
     }
 
     fn candidate(&mut self, row: Row) -> Result<Candidate, String> {
-        if row.key.is_empty() || row.key.len() > key::MAX_BYTES {
-            return Err(format!(
-                "a key has 1 to {} bytes, not {}",
-                key::MAX_BYTES,
-                row.key.len()
-            ));
+        if row.key.is_empty() {
+            return Err("it has no key".to_owned());
+        }
+        if row.key.len() > key::MAX_BYTES {
+            let (most, length) = (key::MAX_BYTES, row.key.len());
+            return Err(format!("a key has at most {most} bytes, not {length}"));
         }
         if let Some(bucket) = row.bucket.filter(|bucket| *bucket != self.source.bucket) {
             return Err(format!("it is of bucket {bucket}, the source is {}", self.source));
@@ -274,13 +274,13 @@ mod tests {
             ),
             (csv.row("2024/a.jpg,big", false), "\"big\" is no size"),
             (csv.row("\"2024/a", false), "does not end on its line"),
-            (csv.row(",5", false), "a key has 1 to 1024 bytes, not 0"),
+            (csv.row(",5", false), "it has no key"),
             (
                 rows(Format::Csv).row("2024/a.jpg", true),
                 "it must name the columns, key among them",
             ),
             (json.row("2024/a.jpg", false), "no object with a \"key\""),
-            (json.row("{\"size\": 1}", false), "a key has 1 to 1024 bytes, not 0"),
+            (json.row("{\"size\": 1}", false), "it has no key"),
             (
                 json.row(r#"{"key": "2024/a", "last_modified": "today"}"#, false),
                 "no RFC 3339 time",

@@ -154,6 +154,7 @@ async fn a_broken_line_is_named() {
     let cloud = Cloud::start().await;
     // What shows at the first rows is an error before any work.
     for (list, part) in [
+        ("", "s3://lists/bad.csv is empty: its first line must name the columns"),
         (
             "name,size\na.jpg,1\n",
             "line 1: it must name the columns, key among them",
