@@ -3,7 +3,9 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`request`] | what a user asks for, checked before anything is done |
-//! | [`start`] | a job begins, goes on after a kill, is handed over to the next invocation, is stopped |
+//! | [`start`] | a job begins, or goes on after a kill, or is a redrive of another |
+//! | [`hand_over`] | from one invocation of fanout to the next |
+//! | [`status`] | asking a job how it is, or to stop |
 //! | [`run`] | one invocation's part of a job: the modules below at once |
 //! | [`source`] | listings, many ranges at a time, and manifests |
 //! | [`plan`] | filters and chunks |
@@ -13,6 +15,7 @@
 //! | [`settle`] | what becomes of the chunk then: counted, sent again, halved, failed |
 //! | [`account`] | the job's counters, the files of failed keys and `job.json` |
 //! | [`checkpoint`] | all of it written down, and who is at work |
+//! | [`save`] | one write of all that |
 //! | [`estimate`] | what a job would take: time, requests, cost |
 //! | [`prices`] | what AWS charges |
 
@@ -22,14 +25,17 @@ mod config;
 mod dispatch;
 mod error;
 mod estimate;
+mod hand_over;
 mod invoke;
 mod plan;
 mod prices;
 mod request;
 mod run;
+mod save;
 mod settle;
 mod source;
 mod start;
+mod status;
 mod window;
 
 use aws_config::SdkConfig;
@@ -72,7 +78,7 @@ pub async fn handle(app: &App, request: Value, request_id: &str, deadline_ms: u6
             let field = error.path().to_string();
             Error::bad(&field, error.inner())
         })?;
-        return start::go_on(app, continuation, invocation).await.map(report);
+        return hand_over::go_on(app, continuation, invocation).await.map(report);
     }
     let given = Request::parse(request)?;
     let filled = given.clone().or(&app.config.defaults);
@@ -85,8 +91,8 @@ pub async fn handle(app: &App, request: Value, request_id: &str, deadline_ms: u6
         Action::Plan => estimate::plan(app, &named, &invocation)
             .await
             .map(|estimate| Answer::Estimate(Box::new(estimate))),
-        Action::Status => start::status(app, &filled).await.map(report),
-        Action::Stop => start::stop(app, &filled, invocation).await.map(report),
+        Action::Status => status::status(app, &filled).await.map(report),
+        Action::Stop => status::stop(app, &filled, invocation).await.map(report),
         Action::Redrive => start::redrive(app, given, request_id, invocation).await.map(report),
     }
 }

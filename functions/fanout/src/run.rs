@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
-use lambda_runtime::tracing::{info, warn};
 use shared::chunk::ObjectRef;
-use shared::destination::Destination;
 use shared::failure::{Class, Failure};
-use shared::job::{Report, State};
-use shared::s3::{self, Meter};
+use shared::job::State;
+use shared::s3::Meter;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::checkpoint::{Checkpoint, Open, Saved};
@@ -21,6 +18,7 @@ use crate::error::Error;
 use crate::invoke::Invoker;
 use crate::plan::{Chunk, Planner, Tries};
 use crate::request::Job;
+use crate::save::save;
 use crate::source::{Candidate, Source};
 
 /// How often the checkpoint and `job.json` are written where nothing else asks for it.
@@ -29,6 +27,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// Attempts given up at a time, and their keys.
 const GIVING_UP: usize = 16;
 const KEYS_GIVEN_UP: usize = 10_000;
+
+/// Why a job ends that was asked to.
+pub const STOPPED: &str = "stopped, as was asked for";
 
 /// Why a run ends.
 #[derive(Debug)]
@@ -350,62 +351,4 @@ impl<'a> Run<'a> {
         }
         Ok((ending, snapshot))
     }
-}
-
-/// Why a job ends that was asked to.
-pub const STOPPED: &str = "stopped, as was asked for";
-
-/// Writes a checkpoint, in front of it the failed keys that are no longer in it, and behind it the
-/// report.
-async fn save(
-    s3: &Client,
-    job: &Job,
-    snapshot: Checkpoint,
-    etag: Option<&str>,
-    failed: Option<(u32, Bytes)>,
-    with_report: bool,
-) -> Result<Saved, Failure> {
-    let destination = &job.destination;
-    if let Some((number, lines)) = failed {
-        let key = destination.failed(&job.id, snapshot.generation, number);
-        s3::put(s3, &destination.bucket, &key, s3::NDJSON, lines).await?;
-    }
-    let saved = snapshot.save(s3, destination, etag).await?;
-    if with_report && matches!(saved, Saved::Done(_)) {
-        let report = snapshot.report();
-        if let Err(failure) = save_report(s3, &report).await {
-            // It is made anew from the next checkpoint, or when somebody asks for the report.
-            warn!(%failure, "job.json was not updated");
-        }
-        if report.state != State::Running {
-            info!(
-                job_id = report.job_id,
-                state = ?report.state,
-                reason = report.reason,
-                generation = report.generation,
-                listed = report.listed,
-                ok = report.ok,
-                failed = report.failed,
-                pending = report.pending,
-                invocations = report.invocations,
-                elapsed_ms = report.elapsed_ms,
-                "job ended"
-            );
-        }
-    }
-    Ok(saved)
-}
-
-/// Writes `job.json`.
-pub async fn save_report(s3: &Client, report: &Report) -> Result<(), Failure> {
-    let body = serde_json::to_vec_pretty(report).expect("a report is valid JSON");
-    let destination = Destination::from(report.destination.clone());
-    s3::put(
-        s3,
-        &destination.bucket,
-        &destination.job(&report.job_id),
-        s3::JSON,
-        body.into(),
-    )
-    .await
 }

@@ -1,42 +1,28 @@
-//! Starting a job, going on with one, and handing it over to the next invocation.
+//! Starting a job, or going on with one after a kill.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::InvocationType;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 use lambda_runtime::tracing::{info, warn};
-use serde::{Deserialize, Serialize};
-use shared::destination::Destination;
 use shared::failure::{Class, Failure};
 use shared::job::{Report, State};
 use shared::s3::{self, Meter, ObjectId};
 use shared::uri::S3Uri;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use crate::App;
 use crate::checkpoint::{Checkpoint, Saved, Stale};
 use crate::error::Error;
+use crate::hand_over::hand_over;
 use crate::invoke::Invoker;
 use crate::plan::Tries;
 use crate::request::{Job, Request};
-use crate::run::{Ending, Run, STOPPED, save_report};
+use crate::run::{Ending, Run, STOPPED};
 use crate::source::{Cursor, KeyRange, Scope, Source, manifest};
+use crate::status::ended;
 
-/// A job that needs more invocations than this, ten days of them, does not come forward.
-const GENERATIONS: u32 = 1000;
-
-/// How long Lambda may take to accept the next invocation.
-const HANDOVER_ANSWER: Duration = Duration::from_secs(3);
-
-/// Attempts at putting the wish to stop into a checkpoint that is written all the time.
-const STOPS: u32 = 100;
-
-/// What is said of a job that has been asked to stop, and has not.
-const STOPPING: &str = "asked to stop; what is in flight ends first";
-
+/// The most that S3 gives.
 const PAGE_KEYS: u16 = 1000;
 
 /// This invocation.
@@ -44,15 +30,6 @@ pub struct Invocation {
     /// Unique, even where Lambda delivers one event twice.
     pub id: String,
     pub deadline: Instant,
-}
-
-/// What an invocation that goes on with a job is sent.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Continuation {
-    pub destination: S3Uri,
-    pub continue_job: String,
-    pub generation: u32,
 }
 
 /// Starts a job, or goes on with it if nobody else does. Of a job that is at work or has ended, the
@@ -125,89 +102,6 @@ pub async fn redrive(app: &App, request: Request, request_id: &str, invocation: 
     begin(app, &job, meter, checkpoint, &invocation).await
 }
 
-/// Goes on with a job that has been handed over.
-pub async fn go_on(app: &App, continuation: Continuation, invocation: Invocation) -> Result<Report, Error> {
-    let s3 = Meter::default().s3(&app.sdk);
-    let destination = Destination::from(continuation.destination);
-    let (checkpoint, etag) = Checkpoint::load(&s3, &destination, &continuation.continue_job).await?;
-    // The event may come twice, or late.
-    if checkpoint.generation + 1 != continuation.generation || checkpoint.state != State::Running {
-        return Ok(checkpoint.report());
-    }
-    let job = checkpoint.request.validate(&continuation.continue_job)?;
-    if checkpoint.is_leased() {
-        return Ok(checkpoint.report());
-    }
-    take_over(app, &job, checkpoint, etag, &invocation).await
-}
-
-/// Asks a job to end early; of a job that nobody is at work on, ends it.
-pub async fn stop(app: &App, request: &Request, invocation: Invocation) -> Result<Report, Error> {
-    let s3 = Meter::default().s3(&app.sdk);
-    let (destination, job_id) = (request.destination()?, request.named_job("job_id")?);
-    for _ in 0..STOPS {
-        let (mut checkpoint, etag) = Checkpoint::load(&s3, &destination, &job_id).await?;
-        if checkpoint.state != State::Running {
-            return ended(&s3, &checkpoint).await;
-        }
-        let is_leased = checkpoint.is_leased();
-        let etag = if checkpoint.stop {
-            Some(etag)
-        } else {
-            // First of all, so that whoever goes on with it meanwhile knows.
-            checkpoint.stop = true;
-            let saved = checkpoint.save(&s3, &destination, Some(&etag)).await;
-            match saved.map_err(Error::Destination)? {
-                Saved::Done(etag) | Saved::Stop(etag) => Some(etag),
-                Saved::Lost => None,
-            }
-        };
-        match etag {
-            Some(_) if is_leased => {
-                let mut report = checkpoint.report();
-                report.reason = Some(STOPPING.to_owned());
-                return Ok(report);
-            }
-            Some(etag) => {
-                let job = checkpoint.request.validate(&job_id)?;
-                return take_over(app, &job, checkpoint, etag, &invocation).await;
-            }
-            None => {}
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    let busy = "its checkpoint changes too often to ask it to stop; ask again";
-    Err(Error::Destination(Failure::new(Class::Internal, busy)))
-}
-
-/// How a job is.
-pub async fn status(app: &App, request: &Request) -> Result<Report, Error> {
-    let s3 = Meter::default().s3(&app.sdk);
-    let (destination, job_id) = (request.destination()?, request.named_job("job_id")?);
-    let (checkpoint, _) = Checkpoint::load(&s3, &destination, &job_id).await?;
-    if checkpoint.state != State::Running {
-        return ended(&s3, &checkpoint).await;
-    }
-    let file = ObjectId::any(&destination.bucket, destination.job(&job_id));
-    let mut report = match s3::get(&s3, &file, None).await {
-        Ok((_, body)) => serde_json::from_slice(&body).map_err(|error| Error::Checkpoint {
-            uri: format!("s3://{}/{}", file.bucket, file.key),
-            problem: error.to_string(),
-        })?,
-        // It is written right behind the checkpoint.
-        Err(failure) if failure.class == Class::NotFound => checkpoint.report(),
-        Err(failure) => return Err(Error::Destination(failure)),
-    };
-    if !checkpoint.is_leased() {
-        let problem = "nobody is at work on it: the next invocation is on its way, or the last one was killed; if \
-                       this lasts, send the request that started it again";
-        report.reason = Some(problem.to_owned());
-    } else if checkpoint.stop {
-        report.reason = Some(STOPPING.to_owned());
-    }
-    Ok(report)
-}
-
 /// A request for a job that there is already.
 async fn go_on_as_asked(
     app: &App,
@@ -249,14 +143,6 @@ async fn go_on_as_asked(
     ended(&s3, &checkpoint).await
 }
 
-/// The report of a job that has ended. `job.json` is written again: a kill right behind the last checkpoint
-/// leaves the one before.
-async fn ended(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Error> {
-    let report = checkpoint.report();
-    save_report(s3, &report).await.map_err(Error::Destination)?;
-    Ok(report)
-}
-
 /// The first invocation of a job.
 async fn begin(
     app: &App,
@@ -282,7 +168,7 @@ async fn begin(
 }
 
 /// Another invocation of a job.
-async fn take_over(
+pub async fn take_over(
     app: &App,
     job: &Job,
     mut checkpoint: Checkpoint,
@@ -380,54 +266,5 @@ async fn work(app: &App, job: &Job, mut run: Run<'_>, invocation: &Invocation) -
             Ok(checkpoint.report())
         }
         Ending::Completed | Ending::Aborted(_) | Ending::Broken(_) => Ok(checkpoint.report()),
-    }
-}
-
-/// Starts the next invocation, trying again while there is time.
-async fn hand_over(app: &App, s3: &Client, checkpoint: &Checkpoint, deadline: Instant) -> Result<(), String> {
-    let generation = checkpoint.generation + 1;
-    if generation > GENERATIONS {
-        return Err(format!("the job is not done after {GENERATIONS} invocations of fanout"));
-    }
-    let payload = serde_json::to_vec(&Continuation {
-        destination: checkpoint.destination.clone(),
-        continue_job: checkpoint.job_id.clone(),
-        generation,
-    });
-    let payload = Blob::new(payload.expect("a continuation is valid JSON"));
-    let destination = Destination::from(checkpoint.destination.clone());
-    let mut wait = Duration::from_millis(500);
-    loop {
-        let sent = app
-            .lambda
-            .invoke()
-            .function_name(&app.config.function)
-            .invocation_type(InvocationType::Event)
-            .payload(payload.clone())
-            .send();
-        let problem = match timeout(HANDOVER_ANSWER, sent).await {
-            Ok(Ok(_)) => {
-                info!(
-                    job_id = checkpoint.job_id,
-                    generation, "the time is up; the next invocation goes on"
-                );
-                return Ok(());
-            }
-            Ok(Err(error)) => Failure::of(format_args!("invoking {}", app.config.function), &error).message,
-            Err(_) => format!("invoking {}: no answer", app.config.function),
-        };
-        // The answer may be all that was lost.
-        if let Ok((found, _)) = Checkpoint::load(s3, &destination, &checkpoint.job_id).await
-            && found.generation >= generation
-        {
-            return Ok(());
-        }
-        if Instant::now() + wait + HANDOVER_ANSWER * 2 > deadline {
-            return Err(format!(
-                "the time was up, and the next invocation could not be started: {problem}"
-            ));
-        }
-        sleep(wait.mul_f64(0.5 + fastrand::f64())).await;
-        wait *= 2;
     }
 }
