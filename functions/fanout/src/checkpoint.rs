@@ -178,13 +178,12 @@ impl Checkpoint {
         if let Written::Done(etag) = written {
             return Ok(Saved::Done(etag));
         }
-        let found = match Self::find(s3, destination, &self.job_id).await {
+        let (found, etag) = match Self::find(s3, destination, &self.job_id).await {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Saved::Lost),
             Err(Error::Destination(failure)) => return Err(failure),
             Err(error) => return Err(Failure::new(Class::Internal, error.to_string())),
         };
-        let (found, etag) = found;
         if (found.generation, &found.owner) != (self.generation, &self.owner) {
             return Ok(Saved::Lost);
         }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_s3::Client;
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
 use shared::chunk::ObjectRef;
@@ -46,7 +45,6 @@ pub enum Ending {
 
 pub struct Run<'a> {
     pub job: &'a Job,
-    pub s3: Client,
     invoker: Invoker<'a>,
     meter: Meter,
     started: Instant,
@@ -78,7 +76,6 @@ impl<'a> Run<'a> {
         let job = invoker.job;
         Self {
             job,
-            s3: invoker.s3.clone(),
             invoker,
             meter,
             started: Instant::now(),
@@ -137,7 +134,7 @@ impl<'a> Run<'a> {
     /// Writes the first checkpoint, or the one that takes a job over.
     pub async fn save_first(&mut self) -> Result<Saved, Failure> {
         let snapshot = self.snapshot();
-        let saved = save(&self.s3, self.job, snapshot, self.etag.as_deref(), None, true).await?;
+        let saved = save(self.invoker.s3, self.job, &snapshot, self.etag.as_deref(), None, true).await?;
         if let Saved::Done(etag) | Saved::Stop(etag) = &saved {
             self.etag = Some(etag.clone());
             self.state.stop |= matches!(saved, Saved::Stop(_));
@@ -147,7 +144,7 @@ impl<'a> Run<'a> {
 
     /// Works until all is settled, or nothing more is to be started and what is in flight has ended.
     pub async fn until_settled(&mut self) {
-        let (job, invoker, s3) = (self.job, self.invoker, self.s3.clone());
+        let (job, invoker) = (self.job, self.invoker);
         let mut in_flight = FuturesUnordered::new();
         // One at a time.
         let mut saving = FuturesUnordered::new();
@@ -163,9 +160,9 @@ impl<'a> Run<'a> {
                 self.dispatch.write();
                 let failed = self.state.counters.failed_file(false);
                 let (snapshot, etag) = (self.snapshot(), self.etag.clone());
-                let s3 = &s3;
                 let with_report = std::mem::take(&mut report);
-                saving.push(async move { save(s3, job, snapshot, etag.as_deref(), failed, with_report).await });
+                saving
+                    .push(async move { save(invoker.s3, job, &snapshot, etag.as_deref(), failed, with_report).await });
             }
             if self.is_lost() || (saving.is_empty() && in_flight.is_empty() && self.is_over()) {
                 return;
@@ -338,7 +335,7 @@ impl<'a> Run<'a> {
         let mut snapshot = self.snapshot();
         loop {
             let etag = self.etag.as_deref();
-            let saved = save(&self.s3, self.job, snapshot.clone(), etag, failed.take(), true).await;
+            let saved = save(self.invoker.s3, self.job, &snapshot, etag, failed.take(), true).await;
             match saved.map_err(Error::Destination)? {
                 Saved::Done(_) => break,
                 Saved::Lost => return Ok((Ending::Lost, snapshot)),

@@ -16,7 +16,7 @@ use crate::request::Job;
 pub async fn save(
     s3: &Client,
     job: &Job,
-    snapshot: Checkpoint,
+    snapshot: &Checkpoint,
     etag: Option<&str>,
     failed: Option<(u32, Bytes)>,
     with_report: bool,

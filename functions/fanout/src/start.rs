@@ -163,8 +163,8 @@ async fn begin(
         return Ok(checkpoint.report());
     }
     info!(job_id = job.id, source = %job.source, destination = %job.destination.uri(), "job started");
-    // On the heap, as the rest of the invocation that it is.
-    Box::pin(work(app, job, run, invocation)).await
+    // A large future, so on the heap.
+    Box::pin(work(app, job, &s3, run, invocation)).await
 }
 
 /// Another invocation of a job.
@@ -187,8 +187,8 @@ pub async fn take_over(
     discard(&s3, job, &run.state.stale).await.map_err(Error::Destination)?;
     run.state.stale.clear();
     run.reclaim().await;
-    // On the heap, as the rest of the invocation that it is.
-    Box::pin(work(app, job, run, invocation)).await
+    // A large future, so on the heap.
+    Box::pin(work(app, job, &s3, run, invocation)).await
 }
 
 fn prepare<'a>(
@@ -235,8 +235,8 @@ async fn discard(s3: &Client, job: &Job, stale: &[Stale]) -> Result<(), Failure>
     Ok(())
 }
 
-async fn work(app: &App, job: &Job, mut run: Run<'_>, invocation: &Invocation) -> Result<Report, Error> {
-    let s3 = run.s3.clone();
+/// Works on a job, and hands it over if its time is up; if nobody takes it, ends it.
+async fn work(app: &App, job: &Job, s3: &Client, mut run: Run<'_>, invocation: &Invocation) -> Result<Report, Error> {
     if run.state.stop {
         run.end(Ending::Aborted(STOPPED.to_owned()));
     }
@@ -244,15 +244,15 @@ async fn work(app: &App, job: &Job, mut run: Run<'_>, invocation: &Invocation) -
     let (ending, checkpoint) = run.finish().await?;
     match ending {
         Ending::TimeUp => {
-            let Err(reason) = hand_over(app, &s3, &checkpoint, invocation.deadline).await else {
+            let Err(reason) = hand_over(app, s3, &checkpoint, invocation.deadline).await else {
                 return Ok(checkpoint.report());
             };
-            let (found, etag) = Checkpoint::load(&s3, &job.destination, &job.id).await?;
+            let (found, etag) = Checkpoint::load(s3, &job.destination, &job.id).await?;
             if (found.generation, &found.owner) != (checkpoint.generation, &checkpoint.owner) {
                 // Somebody has gone on after all.
                 return Ok(found.report());
             }
-            let mut run = prepare(app, job, &s3, Meter::default(), found, Some(etag), invocation);
+            let mut run = prepare(app, job, s3, Meter::default(), found, Some(etag), invocation);
             run.reclaim().await;
             run.end(Ending::Aborted(reason));
             let (_, checkpoint) = run.finish().await?;

@@ -26,35 +26,30 @@ pub async fn stop(app: &App, request: &Request, invocation: Invocation) -> Resul
     let s3 = Meter::default().s3(&app.sdk);
     let (destination, job_id) = (request.destination()?, request.named_job("job_id")?);
     for _ in 0..STOPS {
-        let (mut checkpoint, etag) = Checkpoint::load(&s3, &destination, &job_id).await?;
+        let (mut checkpoint, mut etag) = Checkpoint::load(&s3, &destination, &job_id).await?;
         if checkpoint.state != State::Running {
             return ended(&s3, &checkpoint).await;
         }
         let is_leased = checkpoint.is_leased();
-        let etag = if checkpoint.stop {
-            Some(etag)
-        } else {
+        if !checkpoint.stop {
             // First of all, so that whoever goes on with it meanwhile knows.
             checkpoint.stop = true;
             let saved = checkpoint.save(&s3, &destination, Some(&etag)).await;
             match saved.map_err(Error::Destination)? {
-                Saved::Done(etag) | Saved::Stop(etag) => Some(etag),
-                Saved::Lost => None,
+                Saved::Done(written) | Saved::Stop(written) => etag = written,
+                Saved::Lost => {
+                    sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
             }
-        };
-        match etag {
-            Some(_) if is_leased => {
-                let mut report = checkpoint.report();
-                report.reason = Some(STOPPING.to_owned());
-                return Ok(report);
-            }
-            Some(etag) => {
-                let job = checkpoint.request.validate(&job_id)?;
-                return take_over(app, &job, checkpoint, etag, &invocation).await;
-            }
-            None => {}
         }
-        sleep(Duration::from_millis(20)).await;
+        if is_leased {
+            let mut report = checkpoint.report();
+            report.reason = Some(STOPPING.to_owned());
+            return Ok(report);
+        }
+        let job = checkpoint.request.validate(&job_id)?;
+        return take_over(app, &job, checkpoint, etag, &invocation).await;
     }
     let busy = "its checkpoint changes too often to ask it to stop; ask again";
     Err(Error::Destination(Failure::new(Class::Internal, busy)))

@@ -119,3 +119,31 @@ async fn failed_keys_that_nobody_came_to_count_are_discarded() {
     assert_eq!((report.ok, report.failed), (36, 4), "{report:?}");
     cloud.check_all(&report);
 }
+
+#[tokio::test]
+async fn a_killed_job_that_is_stopped_ends_with_what_was_done() {
+    let cloud = Cloud::with(async |_, processor: Processor| {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        processor.run().await
+    })
+    .await;
+    cloud.put_many(60);
+    cloud.lifetime_ms.store(1_200, Relaxed);
+    let killed = cloud.run(json!({"chunk_keys": 4, "parallel": 2}));
+    assert!(tokio::time::timeout(Duration::from_millis(400), killed).await.is_err());
+    tokio::time::sleep(LIFETIME + CLOCK_SKEW).await;
+    let status = cloud.run(json!({"action": "status"})).await.unwrap();
+    assert!(
+        status.reason.as_ref().unwrap().contains("nobody is at work"),
+        "{status:?}"
+    );
+    let stopped = cloud.run(json!({"action": "stop"})).await.unwrap();
+    assert_eq!((stopped.state, stopped.generation), (State::Aborted, 2), "{stopped:?}");
+    assert!(stopped.ok > 0 && stopped.pending > 0, "{stopped:?}");
+    cloud.check(&stopped);
+    cloud.lifetime_ms.store(0, Relaxed);
+    let redrive = json!({"action": "redrive", "parent": "job", "job_id": "again"});
+    let rest = cloud.run(redrive).await.unwrap();
+    assert_eq!(stopped.ok + rest.ok, 60, "{rest:?}");
+    cloud.check(&rest);
+}
