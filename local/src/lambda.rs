@@ -12,11 +12,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::serve::serve;
 
 /// How an invocation ends.
 #[derive(Debug)]
@@ -47,18 +47,8 @@ impl Endpoint {
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let accepting = tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let function = function.clone();
-                tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(request, function.clone()));
-                    // An error here is a reply of `Dropped`, or a client that hung up.
-                    let _ = auto::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(socket), service)
-                        .await;
-                });
-            }
-        });
+        let service = service_fn(move |request| answer(request, function.clone()));
+        let accepting = tokio::spawn(serve(listener, service));
         Ok(Self { address, accepting })
     }
 

@@ -7,6 +7,7 @@
 //! | [`lambda`] | a Lambda endpoint in this process, for tests |
 //! | [`emulator`] | `cargo lambda watch`, found or installed, and run |
 //! | [`dataset`] | sample photos |
+//! | [`serve`] | the accept loop of the servers here |
 //! | [`runtime`] | one instance of a function, run as Lambda runs it |
 //! | [`bench`] | what it takes, measured |
 //! | [`demo`] | the whole job, on this machine |
@@ -22,4 +23,5 @@ pub mod exif;
 pub mod lambda;
 pub mod runtime;
 pub mod s3;
+pub mod serve;
 pub mod stop;

@@ -16,14 +16,14 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
+
+use crate::serve::serve;
 
 /// What the function is to do next.
 struct Invocation {
@@ -61,18 +61,8 @@ impl Function {
             waiting: Mutex::default(),
         });
         let served = api.clone();
-        let accepting = tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let api = served.clone();
-                tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(request, api.clone()));
-                    // The function that hangs up has been killed.
-                    let _ = auto::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(socket), service)
-                        .await;
-                });
-            }
-        });
+        let service = service_fn(move |request| answer(request, served.clone()));
+        let accepting = tokio::spawn(serve(listener, service));
         let name = binary.file_name().unwrap_or_default();
         let mut child = Command::new(binary)
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())

@@ -14,13 +14,12 @@ use anyhow::{Context as _, anyhow, bail};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::serve::serve;
 use faults::DROPPED;
 pub use faults::{Effect, Fault, Faults, Latency};
 pub use folder::files;
@@ -57,34 +56,17 @@ impl Server {
         let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let s3 = builder.build();
-        let accepting = tokio::spawn(async move {
-            let http = auto::Builder::new(TokioExecutor::new());
-            loop {
-                // Out of descriptors, say: the next one may go well.
-                let Ok((socket, _)) = listener.accept().await else {
-                    tokio::task::yield_now().await;
-                    continue;
-                };
-                // Without it each small answer waits for an acknowledgement; failing to set it only costs time.
-                let _ = socket.set_nodelay(true);
-                let s3 = s3.clone();
-                let service = service_fn(move |request| {
-                    let answer = Service::call(&s3, request);
-                    async move {
-                        let response = answer.await.map_err(|error| anyhow!("{error:?}"))?;
-                        if response.status().as_u16() == DROPPED {
-                            bail!("the connection breaks, as the server was told");
-                        }
-                        Ok(response)
-                    }
-                });
-                let connection = http.serve_connection(TokioIo::new(socket), service).into_owned();
-                tokio::spawn(async move {
-                    // A client that hangs up is no business of the server.
-                    let _ = connection.await;
-                });
+        let service = service_fn(move |request| {
+            let answer = Service::call(&s3, request);
+            async move {
+                let response = answer.await.map_err(|error| anyhow!("{error:?}"))?;
+                if response.status().as_u16() == DROPPED {
+                    bail!("the connection breaks, as the server was told");
+                }
+                Ok(response)
             }
         });
+        let accepting = tokio::spawn(serve(listener, service));
         Ok(Self {
             address,
             store,

@@ -1,5 +1,4 @@
 use local::lambda::Reply;
-use local::s3::{Effect, Fault, S3ErrorCode};
 use serde_json::{Value, json};
 use shared::failure::Class;
 use shared::job::State;
@@ -107,24 +106,6 @@ async fn what_is_wrong_from_the_start_is_an_error_before_any_work() {
     }
     assert_eq!(cloud.invocations.load(std::sync::atomic::Ordering::Relaxed), 0);
     assert!(cloud.server.store.keys("photos-out", "").is_empty());
-}
-
-#[tokio::test]
-async fn a_listing_that_breaks_off_aborts_with_an_even_account() {
-    let cloud = Cloud::start().await;
-    cloud.put_many(2_500);
-    // The second page and all after it.
-    cloud.server.faults.add(Fault {
-        operation: "ListObjectsV2",
-        key_contains: String::new(),
-        effect: Effect::Error(S3ErrorCode::AccessDenied),
-        after: 1,
-        times: usize::MAX,
-    });
-    let report = cloud.run(json!({"chunk_keys": 300})).await.unwrap();
-    assert_eq!((report.state, report.listed), (State::Aborted, 1_000));
-    assert!(report.reason.as_ref().unwrap().contains("AccessDenied"), "{report:?}");
-    cloud.check(&report);
 }
 
 #[tokio::test]

@@ -91,6 +91,7 @@ async fn a_listing_that_broke_off_goes_on_where_it_was() {
         (parent.state, parent.listed, parent.listing_finished),
         (State::Aborted, 1_000, false)
     );
+    assert!(parent.reason.as_ref().unwrap().contains("AccessDenied"), "{parent:?}");
     cloud.check(&parent);
     let report = cloud
         .run(json!({"action": "redrive", "parent": "job", "job_id": "again"}))
