@@ -5,20 +5,31 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use shared::uri::S3Uri;
 
-use crate::s3::{Headers, Latency, Object, Server, files};
+use crate::s3::{Chances, Headers, Latency, Object, Server, files};
 use crate::{dataset, stop};
 
 /// Serves S3 until told to stop.
-pub async fn s3(port: u16, data: Option<&Path>, bucket: &str, latency: Latency) -> anyhow::Result<ExitCode> {
+pub async fn s3(
+    port: u16,
+    data: Option<&Path>,
+    bucket: &str,
+    latency: Latency,
+    chances: Chances,
+) -> anyhow::Result<ExitCode> {
+    ensure!(
+        chances.total() <= 100.0,
+        "no more than 100 in a hundred requests can fail"
+    );
     let out = format!("{bucket}-out");
     S3Uri::new(bucket, "")?;
     S3Uri::new(&out, "")?;
     let server = Server::start(port).await?;
     server.faults.set_latency(latency);
+    server.faults.set_chances(Some(chances));
     server.store.create_bucket(bucket);
     server.store.create_bucket(&out);
     if let Some(folder) = data {

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use local::s3::{Chances, Latency};
 use local::{bench, commands, demo, exif};
 
 /// The developer's cloud of s3-exif: an S3 server, sample photos and the whole job on one machine.
@@ -37,6 +38,8 @@ enum Command {
         /// What each page of a listing takes at least
         #[arg(long, value_parser = commands::duration, default_value = "0s")]
         list_latency: Duration,
+        #[command(flatten)]
+        chances: Chances,
     },
     /// Measure what it takes
     Bench {
@@ -67,13 +70,14 @@ async fn main() -> anyhow::Result<ExitCode> {
             get_latency,
             put_latency,
             list_latency,
+            chances,
         } => {
-            let latency = local::s3::Latency {
+            let latency = Latency {
                 get: get_latency,
                 put: put_latency,
                 list: list_latency,
             };
-            commands::s3(port, data.as_deref(), &bucket, latency).await
+            commands::s3(port, data.as_deref(), &bucket, latency, chances).await
         }
         Command::Bench { bench } => bench::run(bench).await,
         Command::Exif(options) => exif::run(&options),

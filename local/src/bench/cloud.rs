@@ -68,7 +68,7 @@ impl Cloud {
     /// `lifetime` is what each invocation of fanout is given.
     pub async fn start(keys: u64, lifetime: Duration) -> anyhow::Result<Self> {
         let server = Server::start(0).await?;
-        let object = Object::new(Bytes::from_static(b"photo"), Headers::default());
+        let object = Object::new(Bytes::from_static(b"photo").into(), Headers::default());
         let counted = Counted {
             count: keys,
             object: Arc::new(object),
@@ -133,7 +133,7 @@ impl Cloud {
     /// The job's report as it stands.
     pub fn report(&self) -> Option<Report> {
         let file = self.server.store.get("photos-out", "jobs/bench/job.json")?;
-        serde_json::from_slice(&file.body).ok()
+        serde_json::from_slice(&file.body.bytes()).ok()
     }
 
     /// The report of the job once it has ended, shown while it runs.

@@ -235,7 +235,7 @@ async fn process(seed: u64, number: usize, processors: &Arc<Processors>, payload
 
 fn report(server: &Server) -> Option<Report> {
     let file = server.store.get("photos-out", "jobs/job/job.json")?;
-    serde_json::from_slice(&file.body).ok()
+    serde_json::from_slice(&file.body.bytes()).ok()
 }
 
 async fn until_ended(server: &Server) -> anyhow::Result<Report> {
@@ -290,7 +290,7 @@ fn keys(server: &Server, prefix: &str) -> anyhow::Result<BTreeMap<String, usize>
     let mut found = BTreeMap::new();
     for file in server.store.keys("photos-out", prefix) {
         let body = server.store.get("photos-out", &file).context("it was listed")?;
-        for line in std::str::from_utf8(&body.body)?.lines() {
+        for line in std::str::from_utf8(&body.body.bytes())?.lines() {
             let line: Value = serde_json::from_str(line)?;
             *found
                 .entry(line["key"].as_str().context("no key")?.to_owned())

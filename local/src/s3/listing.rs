@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::time::{Duration, SystemTime};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use s3s::dto::{CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass};
+use s3s::dto::{
+    CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass,
+    OptionalObjectAttributes, RestoreStatus,
+};
 use s3s::{S3Result, s3_error};
 use shared::key;
 
-use super::store::Bucket;
+use super::bucket::Bucket;
 
 /// What `encoding-type=url` leaves as it is; a space becomes `+`.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -19,6 +23,9 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/');
 
 const MAX_KEYS: i32 = 1000;
+
+/// How long a restored object can still be read.
+const RESTORED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
     let url = input
@@ -33,6 +40,12 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
     let resumed = input.continuation_token.as_deref().map(key::decode).transpose();
     let resumed = resumed.map_err(|_| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?;
     let after = resumed.as_deref().or(input.start_after.as_deref());
+
+    let with_restores = input
+        .optional_object_attributes
+        .iter()
+        .flatten()
+        .any(|attribute| attribute.as_str() == OptionalObjectAttributes::RESTORE_STATUS);
 
     let mut contents = Vec::new();
     let mut common = BTreeSet::new();
@@ -69,6 +82,10 @@ pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV
             storage_class: Some(ObjectStorageClass::from(
                 object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
             )),
+            restore_status: (with_restores && object.restored).then(|| RestoreStatus {
+                is_restore_in_progress: Some(false),
+                restore_expiry_date: Some((SystemTime::now() + RESTORED).into()),
+            }),
             ..Object::default()
         });
         last = Some(key.into_owned());

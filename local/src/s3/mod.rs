@@ -1,11 +1,20 @@
 //! An S3 server for one machine: the protocol is in the hands of the `s3s` crate, the objects are in
 //! memory.
 
+mod body;
+mod bucket;
+mod chances;
+mod counted;
 mod faults;
 mod folder;
 mod listing;
+mod multipart;
+mod object;
+mod read;
 mod service;
 mod store;
+mod versions;
+mod write;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,12 +29,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::serve::serve;
+pub use body::Body;
+pub use chances::Chances;
+pub use counted::Counted;
 use faults::DROPPED;
-pub use faults::{Effect, Fault, Faults, Latency};
+pub use faults::{Effect, Fault, Faults, Latency, Suffered};
 pub use folder::files;
+pub use object::{Headers, Object};
 pub use s3s::S3ErrorCode;
 use service::Service as Operations;
-pub use store::{Counted, Headers, Object, Store};
+pub use store::Store;
 
 /// The only account there is. Requests are signed and the signatures are checked.
 pub const ACCESS_KEY: &str = "local";

@@ -1,0 +1,93 @@
+use clap::Args;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use s3s::S3ErrorCode;
+
+use super::faults::Effect;
+
+/// The operations that random faults are put on.
+const OPERATIONS: [&str; 6] = [
+    "GetObject",
+    "HeadObject",
+    "PutObject",
+    "CopyObject",
+    "UploadPart",
+    "UploadPartCopy",
+];
+
+/// How many in a hundred requests for an object are to fail, and how. The same seed and the same order
+/// of requests give the same faults.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq)]
+pub struct Chances {
+    /// Answer so many in a hundred requests for objects with 503, slow down
+    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub slow_down: f64,
+    /// Answer so many with 500, internal error
+    #[arg(long = "internal-errors", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub internal_error: f64,
+    /// Break the connection of so many before anything is done
+    #[arg(long = "resets", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub reset: f64,
+    /// Let so many bodies stop half way and never go on
+    #[arg(long = "stalls", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub stall: f64,
+    /// Break the connection of so many half way through the body, or once a write is done
+    #[arg(long = "cuts", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub cut: f64,
+    /// Chooses the requests
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Chances and what they are drawn from.
+#[derive(Debug)]
+pub(super) struct Dice {
+    chances: Chances,
+    rng: ChaCha8Rng,
+}
+
+impl Chances {
+    /// How many in a hundred requests fail in any way; above 100, the last ways come short.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.slow_down + self.internal_error + self.reset + self.stall + self.cut
+    }
+}
+
+impl Dice {
+    pub fn new(chances: Chances) -> Self {
+        Self {
+            chances,
+            rng: ChaCha8Rng::seed_from_u64(chances.seed),
+        }
+    }
+
+    /// What the next request is to suffer.
+    pub fn throw(&mut self, operation: &str) -> Option<Effect> {
+        if !OPERATIONS.contains(&operation) {
+            return None;
+        }
+        let mut drawn = self.rng.random_range(0.0..100.0);
+        let effects = [
+            (self.chances.slow_down, Effect::Error(S3ErrorCode::SlowDown)),
+            (self.chances.internal_error, Effect::Error(S3ErrorCode::InternalError)),
+            (self.chances.reset, Effect::Drop),
+            (self.chances.stall, Effect::Stall),
+            (self.chances.cut, Effect::Cut),
+        ];
+        let (_, effect) = effects.into_iter().find(|(percent, _)| {
+            drawn -= percent;
+            drawn < 0.0
+        })?;
+        // A write that never answers only takes time: its client waits for minutes.
+        let is_idle = matches!(effect, Effect::Stall) && operation != "GetObject";
+        Some(effect).filter(|_| !is_idle)
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err("a percentage is a number from 0 to 100".to_owned()),
+    }
+}
