@@ -77,6 +77,9 @@ pub struct ObjectRef {
     pub etag: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
+    /// Only of an object that must be restored before it can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,6 +146,9 @@ pub struct ChunkResponse {
     pub failed: Vec<FailedKey>,
     /// Not started before the deadline: to be sent again.
     pub unprocessed: Vec<String>,
+    /// Images in flight that the processor settled at.
+    #[serde(default)]
+    pub concurrency: usize,
     #[serde(flatten)]
     pub usage: Usage,
 }

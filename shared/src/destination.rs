@@ -11,6 +11,9 @@ pub struct Destination {
     folder: String,
 }
 
+/// Takes the place of a job's id in what is written of objects that came by event.
+pub const EVENTS: &str = "events";
+
 /// The folders below a destination.
 const FOLDERS: [&str; 4] = ["images/", "records/", "sidecars/", "jobs/"];
 
@@ -60,6 +63,13 @@ impl Destination {
         format!("{}images/{relative_key}", self.folder)
     }
 
+    /// The record of one image, in a file of its own; `None` when S3 would refuse the key as too long.
+    #[must_use]
+    pub fn sidecar(&self, relative_key: &str) -> Option<String> {
+        let key = format!("{}sidecars/{relative_key}.json", self.folder);
+        (key.len() <= key::MAX_BYTES).then_some(key)
+    }
+
     /// The record file of one attempt at a chunk of a job.
     #[must_use]
     pub fn records(&self, job_id: &str, chunk: u64, attempt: crate::chunk::Attempt) -> String {
@@ -75,7 +85,13 @@ impl Destination {
     /// The record file of one object that came by event. `date` is `YYYY-MM-DD`.
     #[must_use]
     pub fn event_record(&self, date: &str, id: &str) -> String {
-        format!("{}records/job=events-{date}/{id}.ndjson", self.folder)
+        format!("{}records/job={EVENTS}-{date}/{id}.ndjson", self.folder)
+    }
+
+    /// Where it is written down that one object that came by event failed for good.
+    #[must_use]
+    pub fn event_failed(&self, id: &str) -> String {
+        format!("{}{id}.ndjson", self.failed_folder(EVENTS))
     }
 
     #[must_use]

@@ -23,4 +23,6 @@ pub enum Records {
     /// One file a chunk, one record a line.
     #[default]
     Ndjson,
+    /// One file an image, named after it.
+    Sidecar,
 }

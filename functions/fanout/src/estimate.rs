@@ -150,7 +150,7 @@ impl Found {
 
 fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
     let images = found.images as f64;
-    let writes = if job.images == Images::None { 0.0 } else { 1.0 };
+    let writes = f64::from(u8::from(job.images != Images::None) + u8::from(job.records == Records::Sidecar));
     let requests_per_image = 1.0 + writes;
     let parallel = (job.parallel as u64).min(found.chunks).max(1) as f64;
     let in_flight = parallel
@@ -171,7 +171,7 @@ fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
         limits.insert("network", parallel * NETWORK_BYTES_PER_SECOND * images / network_bytes);
     }
     if writes > 0.0 {
-        limits.insert("s3 writes", S3_WRITES_PER_SECOND);
+        limits.insert("s3 writes", S3_WRITES_PER_SECOND / writes);
     }
     if let Some(rate) = job.max_requests_per_second {
         limits.insert("max_requests_per_second", rate / requests_per_image);
@@ -185,6 +185,7 @@ fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
     let records = match job.records {
         Records::None => 0,
         Records::Ndjson => found.chunks,
+        Records::Sidecar => found.images,
     };
     let of_each_image = |in_mode: bool| if in_mode { found.images } else { 0 };
     let whole_seconds = Duration::from_secs_f64(seconds).as_secs() + 1;
@@ -193,12 +194,14 @@ fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
     let reports = found.chunks + 2 * whole_seconds;
     let requests = Requests {
         list: found.lists,
-        get: found.images,
-        head: if job.images == Images::Upload {
-            found.of_unknown_size
-        } else {
-            0
-        },
+        // One of unknown size may turn out to be more than its front.
+        get: found.images
+            + if job.images == Images::Upload {
+                found.of_unknown_size
+            } else {
+                0
+            },
+        head: 0,
         put: records + reports + of_each_image(job.images == Images::Upload),
         copy: of_each_image(job.images == Images::Copy),
         invoke: found.chunks,

@@ -141,6 +141,7 @@ mod tests {
                 size: Some(size),
                 etag: "e".to_owned(),
                 version_id: None,
+                storage_class: None,
             },
             last_modified: None,
             standing: Standing::Open,

@@ -3,7 +3,7 @@
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::destination::Destination;
+use shared::destination::{Destination, EVENTS};
 use shared::filter::{self, Filter, Names};
 use shared::modes::{Images, Records};
 use shared::uri::S3Uri;
@@ -254,10 +254,15 @@ fn date_time(text: &str) -> Result<DateTime, Error> {
 fn job_id(field: &str, id: String) -> Result<String, Error> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let dots_only = id.bytes().all(|byte| byte == b'.');
-    if (1..=128).contains(&id.len()) && id.bytes().all(plain) && !dots_only && !id.starts_with("events-") {
+    if (1..=128).contains(&id.len())
+        && id.bytes().all(plain)
+        && !dots_only
+        && id != EVENTS
+        && !id.starts_with("events-")
+    {
         return Ok(id);
     }
-    let problem = "1 to 128 letters, digits, hyphens, underscores and dots, not starting with events-";
+    let problem = "1 to 128 letters, digits, hyphens, underscores and dots, not events and not starting with events-";
     Err(Error::bad(field, format!("{id:?} is no job id: {problem}")))
 }
 

@@ -225,7 +225,7 @@ async fn discard(s3: &Client, job: &Job, stale: &[Stale]) -> Result<(), Failure>
         for number in *from.. {
             let key = job.destination.failed(&job.id, *generation, number);
             let file = ObjectId::any(&job.destination.bucket, key);
-            match s3::size(s3, &file).await {
+            match s3::head(s3, &file).await {
                 Ok(_) => s3::put(s3, &file.bucket, &file.key, s3::NDJSON, Bytes::new()).await?,
                 Err(failure) if failure.class == Class::NotFound => break,
                 Err(failure) => return Err(failure),

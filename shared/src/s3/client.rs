@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
@@ -9,10 +10,13 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 /// Attempts at one request, the first included. The SDK waits with jitter, up to 20 s, between them.
 const ATTEMPTS: u32 = 6;
 
+/// A body of which nothing comes for so long has stalled. S3 pauses for less.
+const STALL: Duration = Duration::from_secs(3);
+
 /// The SDK's settings, from the environment as any AWS program finds them.
 ///
-/// One attempt may take three minutes: a copy of 5 GB inside S3, or a whole image of 3 GB at 20 MB/s.
-/// A body that stalls is ended sooner, by the SDK's stalled-stream protection.
+/// One attempt may take three minutes: a copy of 5 GB inside S3 does not answer before it is done.
+/// A body that stalls is ended sooner, by the SDK's stalled-stream protection, and asked for again.
 pub async fn config() -> SdkConfig {
     loader().load().await
 }
@@ -23,12 +27,23 @@ pub fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(3))
-                .operation_attempt_timeout(Duration::from_secs(180))
-                .build(),
-        )
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build())
+        .timeout_config(timeouts(Duration::from_secs(180)))
+}
+
+/// For a client that only reads: S3 begins its answer to a read within a fraction of a second, so one
+/// that has not begun after ten is asked for again.
+#[must_use]
+pub fn read_timeouts() -> TimeoutConfig {
+    timeouts(Duration::from_secs(10))
+}
+
+/// `attempt` counts up to the headers of the answer, not to the end of its body.
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(attempt)
+        .build()
 }
 
 /// rustls over ring: half the size of the default TLS stack, and nothing to build but C that every

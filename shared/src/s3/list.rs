@@ -1,6 +1,6 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::EncodingType;
+use aws_sdk_s3::types::{EncodingType, Object, ObjectStorageClass, OptionalObjectAttributes};
 
 use super::unquoted;
 use crate::chunk::ObjectRef;
@@ -43,10 +43,12 @@ pub async fn list(client: &Client, span: Span<'_>) -> Result<Page, Failure> {
         .set_start_after(Some(span.after.to_owned()).filter(|after| !after.is_empty()))
         .max_keys(span.max_keys)
         .encoding_type(EncodingType::Url)
+        .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
         .send()
         .await
         .map_err(|error| Failure::of(format_args!("ListObjectsV2 {}", span.source), &error))?;
     let objects = output.contents.unwrap_or_default().into_iter().map(|object| {
+        let storage_class = archived(&object);
         let key = key::decode(&object.key.unwrap_or_default())
             .map_err(|error| Failure::new(Class::Internal, format!("ListObjectsV2: {error}")))?;
         Ok(Listed {
@@ -55,6 +57,7 @@ pub async fn list(client: &Client, span: Span<'_>) -> Result<Page, Failure> {
                 size: object.size.and_then(|size| u64::try_from(size).ok()),
                 etag: unquoted(&object.e_tag.unwrap_or_default()).to_owned(),
                 version_id: None,
+                storage_class,
             },
             last_modified: object.last_modified,
         })
@@ -63,4 +66,15 @@ pub async fn list(client: &Client, span: Span<'_>) -> Result<Page, Failure> {
         objects: objects.collect::<Result<_, Failure>>()?,
         truncated: output.is_truncated.unwrap_or_default(),
     })
+}
+
+/// The storage class of an object that cannot be read before it is restored. (One of Intelligent-Tiering
+/// may be archived, too, but only a read tells.)
+fn archived(object: &Object) -> Option<String> {
+    let class = object.storage_class.as_ref()?;
+    let is_archive = matches!(class, ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive);
+    let is_restored = object.restore_status.as_ref().is_some_and(|restored| {
+        restored.is_restore_in_progress != Some(true) && restored.restore_expiry_date.is_some()
+    });
+    (is_archive && !is_restored).then(|| class.as_str().to_owned())
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::interceptors::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
@@ -58,8 +59,14 @@ impl Meter {
     /// images for a throttle that passes: here every request has all its attempts.
     #[must_use]
     pub fn s3(&self, config: &SdkConfig) -> Client {
+        self.client(Builder::from(config))
+    }
+
+    /// The same for settings that are S3's own.
+    #[must_use]
+    pub fn client(&self, config: Builder) -> Client {
         Client::from_conf(
-            aws_sdk_s3::config::Builder::from(config)
+            config
                 .interceptor(self.clone())
                 .retry_partition(
                     RetryPartition::custom("s3")
@@ -104,8 +111,8 @@ impl Intercept for Meter {
             Some("ListObjectsV2") => &self.0.list,
             Some("GetObject") => &self.0.get,
             Some("HeadObject" | "HeadBucket") => &self.0.head,
-            Some("PutObject") => &self.0.put,
-            Some("CopyObject") => &self.0.copy,
+            Some("PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload") => &self.0.put,
+            Some("CopyObject" | "UploadPartCopy") => &self.0.copy,
             _ => return Ok(()),
         };
         counter.fetch_add(1, Relaxed);

@@ -4,13 +4,15 @@
 mod client;
 mod list;
 mod meter;
+mod multipart;
 mod read;
 mod write;
 
-pub use client::{config, loader};
+pub use client::{config, loader, read_timeouts};
 pub use list::{Listed, Page, Span, list};
 pub use meter::{Meter, Requests};
-pub use read::{Head, ObjectId, get, size};
+pub use multipart::{MAX_PARTS, Upload};
+pub use read::{Head, ObjectId, get, head};
 pub use write::{Condition, Written, copy_image, put, put_if, put_image};
 
 /// The media type of files with one JSON object a line.

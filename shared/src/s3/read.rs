@@ -4,14 +4,17 @@ use std::ops::Range;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use bytes::Bytes;
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError, DateTime, DateTimeFormat};
+use bytes::{Bytes, BytesMut};
 
 use super::{quoted, unquoted};
 use crate::failure::{Class, Failure};
 
-/// How often a body that broke off is asked for again: the SDK itself retries only up to the headers.
-const BODY_ATTEMPTS: u32 = 3;
+/// How often a body is asked for that breaks off or stalls: the SDK itself retries only up to the headers.
+const BODY_ATTEMPTS: u32 = 6;
+
+/// A body may say it is longer than this; memory is set aside only for what has come then.
+const MOST_SET_ASIDE: usize = 64 * 1024 * 1024;
 
 /// One object as it was listed or announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,9 +113,9 @@ pub async fn get(client: &Client, object: &ObjectId, mut range: Option<Range<u64
             return Err(Failure::new(Class::Changed, error));
         }
         let body = std::mem::take(&mut output.body);
-        match body.collect().await {
+        match collect(body, announced).await {
             Ok(bytes) => {
-                let (head, bytes) = (head(output)?, bytes.into_bytes());
+                let head = head_of(output)?;
                 let range = range.unwrap_or(0..head.size);
                 let asked = range.end.min(head.size).saturating_sub(range.start);
                 if bytes.len() as u64 != asked {
@@ -127,8 +130,20 @@ pub async fn get(client: &Client, object: &ObjectId, mut range: Option<Range<u64
     }
 }
 
-/// The size of an object in bytes, asked for where nobody said it.
-pub async fn size(client: &Client, object: &ObjectId) -> Result<u64, Failure> {
+/// All of a body. Taken piece by piece into memory of the right size, it is never held twice, and what
+/// the connection read ahead is let go.
+async fn collect(mut body: ByteStream, announced: Option<u64>) -> Result<Bytes, ByteStreamError> {
+    let announced = announced.and_then(|length| usize::try_from(length).ok());
+    let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(MOST_SET_ASIDE));
+    while let Some(part) = body.next().await.transpose()? {
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes.freeze())
+}
+
+/// The object that a key, or one version of it, holds now: its size, its `ETag`, its version.
+pub async fn head(client: &Client, object: &ObjectId) -> Result<ObjectId, Failure> {
+    let what = format_args!("HeadObject s3://{}/{}", object.bucket, object.key).to_string();
     let output = client
         .head_object()
         .bucket(&object.bucket)
@@ -137,14 +152,24 @@ pub async fn size(client: &Client, object: &ObjectId) -> Result<u64, Failure> {
         .set_if_match(object.if_match())
         .send()
         .await
-        .map_err(|error| Failure::of(format_args!("HeadObject s3://{}/{}", object.bucket, object.key), &error))?;
-    output
-        .content_length
-        .and_then(|length| u64::try_from(length).ok())
-        .ok_or_else(|| Failure::new(Class::Corrupt, "HeadObject: the response has no valid length"))
+        .map_err(|error| Failure::of(&what, &error))?;
+    let size = output.content_length.and_then(|length| u64::try_from(length).ok());
+    if size.is_none() {
+        return Err(Failure::new(
+            Class::Corrupt,
+            format!("{what}: the response has no valid length"),
+        ));
+    }
+    Ok(ObjectId {
+        bucket: object.bucket.clone(),
+        key: object.key.clone(),
+        version_id: output.version_id,
+        etag: unquoted(&output.e_tag.unwrap_or_default()).to_owned(),
+        size,
+    })
 }
 
-fn head(output: GetObjectOutput) -> Result<Head, Failure> {
+fn head_of(output: GetObjectOutput) -> Result<Head, Failure> {
     let length = output.content_length.and_then(|length| u64::try_from(length).ok());
     // "bytes 0-131071/4194304": of a ranged read only this tells the size of the whole.
     let size = match output.content_range.as_deref().and_then(|range| range.rsplit_once('/')) {

@@ -168,6 +168,6 @@ pub async fn copy_image(
 }
 
 /// `Expires` may hold any text; S3 takes back only what is a date.
-fn expires(head: &Head) -> Option<DateTime> {
+pub(super) fn expires(head: &Head) -> Option<DateTime> {
     DateTime::from_str(head.expires.as_deref()?, DateTimeFormat::HttpDate).ok()
 }

@@ -89,7 +89,8 @@ const CHOOSE_CSV: &str = "choose CSV as the output format of the S3 Inventory co
 async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, String> {
     let file = ObjectId::any(&uri.bucket, uri.prefix.clone());
     let wrong = |problem: String| format!("{uri} is no manifest of S3 Inventory: {problem}");
-    let size = s3::size(s3, &file).await.map_err(|failure| failure.message)?;
+    let found = s3::head(s3, &file).await.map_err(|failure| failure.message)?;
+    let size = found.size.unwrap_or_default();
     if size > MAX_MANIFEST {
         return Err(wrong(format!(
             "it has {size} bytes, and a manifest only names files; is it a list itself, .ndjson?"

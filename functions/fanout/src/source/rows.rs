@@ -97,6 +97,7 @@ impl Rows {
                 size: row.size,
                 etag: row.etag.as_deref().map(unquoted).unwrap_or_default().to_owned(),
                 version_id: row.version_id.filter(|version| !version.is_empty()),
+                storage_class: None,
             },
             last_modified,
             standing: if wanted { Standing::Open } else { Standing::Ignored },

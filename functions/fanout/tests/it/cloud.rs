@@ -58,10 +58,8 @@ impl Cloud {
         server.store.create_bucket("photos-out");
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeout).build();
         let s3_sdk = server.sdk().await.into_builder().timeout_config(timeouts).build();
-        let processor = Arc::new(processor::App {
-            config: processor::Config::load(&|_| None).unwrap(),
-            sdk: s3_sdk.clone(),
-        });
+        let config = processor::Config::load(&|_| None).unwrap();
+        let processor = Arc::new(processor::App::new(config, s3_sdk.clone()));
         let invocations = Arc::new(AtomicUsize::new(0));
         let lifetime_ms = Arc::new(AtomicU64::new(0));
         let fanout: Arc<OnceLock<Arc<App>>> = Arc::default();
@@ -179,7 +177,7 @@ impl Cloud {
             .store
             .get("photos-out", key)
             .unwrap_or_else(|| panic!("no {key}"));
-        String::from_utf8(object.body.to_vec()).unwrap()
+        String::from_utf8(object.body.bytes().to_vec()).unwrap()
     }
 
     /// The account is even, the same stands in `job.json`, each `ok` image has one record, and each

@@ -1,4 +1,5 @@
 use local::lambda::Reply;
+use local::s3::{Headers, Object};
 use serde_json::{Value, json};
 use shared::failure::Class;
 use shared::job::State;
@@ -55,6 +56,48 @@ async fn awkward_keys_go_all_the_way() {
             "{key:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_the_list_knows_to_be_archived_fails_without_a_request() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(3);
+    for (key, class, restored) in [
+        ("archived.jpg", "GLACIER", false),
+        ("deep.jpg", "DEEP_ARCHIVE", false),
+        ("restored.jpg", "GLACIER", true),
+        ("instant.jpg", "GLACIER_IR", false),
+    ] {
+        let mut object = Object::new(TINY.to_vec().into(), Headers::default());
+        object.storage_class = Some(class.to_owned());
+        object.restored = restored;
+        cloud.server.store.load("photos", key, object);
+    }
+    let report = cloud.run(json!({})).await.unwrap();
+    assert_eq!((report.ok, report.failed), (5, 2), "{report:?}");
+    assert_eq!(report.failures[&Class::Archived], 2);
+    // One more looks for a checkpoint.
+    assert_eq!(report.requests.get, 5 + 1);
+    let failed: Vec<String> = cloud.failed("job").into_iter().map(|(key, _)| key).collect();
+    assert_eq!(failed, ["archived.jpg", "deep.jpg"]);
+    cloud.check(&report);
+}
+
+#[tokio::test]
+async fn sidecars_are_one_file_an_image() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(30);
+    let report = cloud
+        .run(json!({"records": "sidecar", "images": "none", "chunk_keys": 10}))
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.state, report.ok, report.with_exif),
+        (State::Completed, 30, 3),
+        "{report:?}"
+    );
+    assert_eq!(cloud.server.store.keys("photos-out", "sidecars/").len(), 30);
+    assert_eq!(cloud.server.store.keys("photos-out", "records/"), [""; 0]);
 }
 
 #[tokio::test]
