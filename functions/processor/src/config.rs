@@ -8,10 +8,11 @@ use shared::modes::{Images, Records};
 use shared::settings::{self, Lookup, SettingError};
 use shared::uri::S3Uri;
 
+use crate::limits::MOST_IN_FLIGHT;
 use crate::pipeline::MOST_BYTES;
 
-/// The most images in flight: Lambda gives 1,024 file descriptors, and each image may hold one.
-pub const MAX_CONCURRENCY: usize = 900;
+/// Six attempts at a request, with the SDK's waits between them, take half of it.
+const IMAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the environment says. The defaults here are for objects that come by event; a chunk from
 /// fanout carries its own.
@@ -31,6 +32,8 @@ pub struct Config {
     pub concurrency: usize,
     /// `FRONT_BYTES`: how much of an image is read first when not all of it is wanted
     pub front_bytes: u64,
+    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, beside the moving of its bytes
+    pub image_timeout: Duration,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
     pub memory_mb: u32,
     /// `TIMEOUT_SECONDS`: used when an invocation comes without a deadline
@@ -40,10 +43,10 @@ pub struct Config {
 impl Config {
     pub fn load(lookup: Lookup<'_>) -> Result<Self, SettingError> {
         let concurrency = settings::parsed(lookup, "CONCURRENCY")?.unwrap_or(64);
-        if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
+        if !(1..=MOST_IN_FLIGHT).contains(&concurrency) {
             return Err(SettingError::new(
                 "CONCURRENCY",
-                format!("{concurrency} is not within 1 to {MAX_CONCURRENCY}"),
+                format!("{concurrency} is not within 1 to {MOST_IN_FLIGHT}"),
             ));
         }
         let front_bytes = settings::parsed(lookup, "FRONT_BYTES")?.unwrap_or(exif::FRONT_BYTES);
@@ -63,6 +66,8 @@ impl Config {
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
             concurrency,
             front_bytes,
+            image_timeout: settings::parsed(lookup, "IMAGE_TIMEOUT_SECONDS")?
+                .map_or(IMAGE_TIMEOUT, Duration::from_secs),
             memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
             timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(deadline::LONGEST, Duration::from_secs),
         };

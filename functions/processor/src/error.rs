@@ -8,8 +8,9 @@ use shared::uri::UriError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "unknown event: it has {0}; expected a chunk (objects), an S3 event (Records) or an EventBridge \
-         event (detail-type)"
+        "unknown event: it has {0}; expected a chunk from fanout (objects), a notification from S3, SNS or SQS \
+         (Records) or EventBridge (detail-type), tasks of S3 Batch Operations (tasks), or a batch of a \
+         Distributed Map (Items)"
     )]
     UnknownEvent(String),
     #[error("{what}: {problem}")]

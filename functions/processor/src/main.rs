@@ -1,17 +1,29 @@
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn, tracing};
 use processor::{App, Config, handle};
 use serde_json::Value;
+use tokio::runtime::Builder;
 
-/// One thread: a function of up to 1,769 MB has one vCPU, and the work is waiting for S3.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let app = App {
-        config: Config::load(&shared::settings::environment)?,
-        sdk: shared::s3::config().await,
+/// One thread: a function of up to 1,769 MB has one vCPU, and the work is waiting for S3. Where Lambda
+/// gives one process several invocations at a time (Managed Instances), a thread for each vCPU.
+fn main() -> Result<(), Error> {
+    let is_concurrent = std::env::var_os("AWS_LAMBDA_MAX_CONCURRENCY").is_some_and(|most| most != "1");
+    let mut runtime = if is_concurrent {
+        Builder::new_multi_thread()
+    } else {
+        Builder::new_current_thread()
     };
-    run(service_fn(|event: LambdaEvent<Value>| {
-        handle(&app, event.payload, event.context.deadline)
+    runtime.enable_all().build()?.block_on(serve())
+}
+
+async fn serve() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let config = Config::load(&shared::settings::environment)?;
+    let app = Arc::new(App::new(config, shared::s3::config().await));
+    run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
+        let app = app.clone();
+        async move { handle(&app, event.payload, event.context.deadline).await }
     }))
     .await
 }

@@ -3,16 +3,15 @@
 use shared::failure::{Class, Failure};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// What the process needs beside image data: the program, its connections, a record for each image.
-const RESERVED_MB: u32 = 64;
-
-/// A whole image is held once as it was received and, while it is parsed, possibly once more.
-const COPIES: u64 = 2;
+/// Of the function's memory, image data may take three quarters, less this for the program, its
+/// connections and the records. The rest is what an allocator wastes on large pieces that come and go.
+const PROGRAM_MB: u32 = 32;
 
 const KIB: u64 = 1024;
 
 /// A budget of bytes. An image waits until its bytes fit; requests are served in order, so that a
 /// large image is not starved by small ones.
+#[derive(Debug)]
 pub struct Memory {
     kib: u32,
     free: Semaphore,
@@ -20,7 +19,7 @@ pub struct Memory {
 
 impl Memory {
     pub fn new(function_mb: u32) -> Self {
-        let mb = function_mb.saturating_sub(RESERVED_MB).max(RESERVED_MB / 2);
+        let mb = (function_mb / 4 * 3).saturating_sub(PROGRAM_MB).max(PROGRAM_MB / 2);
         let kib = mb * 1024;
         Self {
             kib,
@@ -28,16 +27,23 @@ impl Memory {
         }
     }
 
+    /// Whether so many bytes ever fit.
+    pub fn fits(&self, bytes: u64) -> bool {
+        bytes.div_ceil(KIB) <= u64::from(self.kib)
+    }
+
     /// Waits until `bytes` of an image fit. An image that never fits is `too_large`.
     pub async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
-        let kib = bytes.saturating_mul(COPIES).div_ceil(KIB);
-        let kib = u32::try_from(kib).ok().filter(|&kib| kib <= self.kib).ok_or_else(|| {
-            let most = u64::from(self.kib) * KIB / COPIES;
-            Failure::new(
-                Class::TooLarge,
-                format!("{bytes} bytes to hold, and the function's memory allows {most}: give it more memory"),
-            )
-        })?;
+        let kib = u32::try_from(bytes.div_ceil(KIB))
+            .ok()
+            .filter(|&kib| kib <= self.kib)
+            .ok_or_else(|| {
+                let most = u64::from(self.kib) * KIB;
+                Failure::new(
+                    Class::TooLarge,
+                    format!("{bytes} bytes to hold, and the function's memory allows {most}: give it more memory"),
+                )
+            })?;
         Ok(self
             .free
             .acquire_many(kib)
@@ -53,7 +59,8 @@ mod tests {
     #[tokio::test]
     async fn what_never_fits_is_too_large() {
         let memory = Memory::new(128);
-        let most = 32 * 1024 * 1024;
+        let most = 64 * 1024 * 1024;
+        assert!(memory.fits(most) && !memory.fits(most + 1));
         let held = memory.hold(most).await.unwrap();
         let second = memory.hold(1);
         tokio::pin!(second);

@@ -1,28 +1,62 @@
-//! Who calls: recognised by shape.
+//! Who calls: recognised by shape. Each caller's own wire format is a file here; what they all come to
+//! is a list of [`Entry`].
+//!
+//! Only the fields that are used are described, so that an event that lacks or adds another one is
+//! taken all the same.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
-use aws_lambda_events::s3::S3Event;
+mod batch;
+mod map;
+mod notification;
+mod queue;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::chunk::{ChunkRequest, FailedKey, Usage};
-use shared::key;
-use shared::s3::{ObjectId, unquoted};
+use shared::chunk::ChunkRequest;
+use shared::s3::ObjectId;
+use shared::uri::S3Uri;
+
+pub use batch::{BatchJob, BatchResponse, Code, Task, TaskResult};
+pub use queue::{ItemFailure, Message, QueueResponse};
 
 use crate::error::Error;
 
 /// What an invocation asks for.
 #[derive(Debug)]
 pub enum Event {
+    /// From fanout.
     Chunk(Box<ChunkRequest>),
-    /// From S3 itself or through `EventBridge`.
-    Created(Created),
+    /// From S3, SNS or `EventBridge`, which read no answer: they only see whether the invocation failed.
+    Notification(Vec<Entry>),
+    /// From SQS, which takes the messages back that failed.
+    Queue(Vec<Message>),
+    /// From S3 Batch Operations, which wants a result for each task.
+    Batch(BatchJob),
+    /// From a Distributed Map of Step Functions, whose workflow reads the answer.
+    Map(Vec<Entry>),
 }
 
-/// Objects that were created, keys plain.
-#[derive(Debug, Default)]
-pub struct Created {
-    pub objects: Vec<ObjectId>,
-    pub ignored: Vec<Ignored>,
+/// One thing that an event names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    Object(Named),
+    Ignored(Ignored),
+}
+
+/// An object, its key plain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub id: ObjectId,
+    pub meant: Meant,
+}
+
+/// Which state of an object is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// The one that is named, as it was listed.
+    This,
+    /// The newest: each state of the object sends an event of its own. `sequencer` orders the events of
+    /// one key.
+    Newest { sequencer: Option<String> },
 }
 
 /// A part of an event that asks for nothing.
@@ -33,33 +67,37 @@ pub struct Ignored {
     pub why: String,
 }
 
-/// The answer to an event. Nobody reads it when S3 calls; it is there for those who call by hand.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EventResponse {
-    pub ok: u64,
-    pub with_exif: u64,
-    pub failed: Vec<FailedKey>,
-    pub unprocessed: Vec<String>,
-    pub ignored: Vec<Ignored>,
-    #[serde(flatten)]
-    pub usage: Usage,
-}
-
 impl Event {
-    pub fn parse(event: Value) -> Result<Self, Error> {
+    /// `source` is where objects are whose bucket an event does not name.
+    pub fn parse(event: Value, source: Option<&S3Uri>) -> Result<Self, Error> {
         let has = |name| event.get(name).is_some();
-        if has("Records") {
-            let event: S3Event = parse("S3 event", event)?;
-            s3(event).map(Self::Created)
-        } else if has("detail-type") {
-            let event: EventBridgeEvent<Detail> = parse("EventBridge event", event)?;
-            Ok(Self::Created(eventbridge(event)))
-        } else if has("objects") {
-            parse("chunk", event).map(|chunk| Self::Chunk(Box::new(chunk)))
-        } else {
-            Err(Error::UnknownEvent(fields(&event)))
+        if has("objects") {
+            return parse("chunk", event).map(|chunk| Self::Chunk(Box::new(chunk)));
+        }
+        if has("tasks") {
+            return parse("S3 Batch Operations", event).map(Self::Batch);
+        }
+        if has("Items") {
+            return map::entries(event, source).map(Self::Map);
+        }
+        if record_source(&event) == Some("aws:sqs") {
+            return queue::messages(event).map(Self::Queue);
+        }
+        match notification::entries(&event) {
+            Ok(Some(entries)) => Ok(Self::Notification(entries)),
+            Ok(None) => Err(Error::UnknownEvent(fields(&event))),
+            Err(problem) => Err(Error::BadEvent {
+                what: "notification",
+                problem,
+            }),
         }
     }
+}
+
+/// Who wrote the records of an event: SNS spells it with a capital.
+fn record_source(event: &Value) -> Option<&str> {
+    let first = event.get("Records")?.get(0)?;
+    first.get("eventSource").or_else(|| first.get("EventSource"))?.as_str()
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(what: &'static str, event: Value) -> Result<T, Error> {
@@ -69,97 +107,20 @@ fn parse<T: for<'de> Deserialize<'de>>(what: &'static str, event: Value) -> Resu
     })
 }
 
+/// What an unknown event holds, in few words.
 fn fields(event: &Value) -> String {
     match event {
         Value::Object(fields) if fields.is_empty() => "an empty object".to_owned(),
         Value::Object(fields) => {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-            format!("the fields {}", names.join(", "))
+            match record_source(event) {
+                Some(source) => format!("the fields {}, its records from {source}", names.join(", ")),
+                None => format!("the fields {}", names.join(", ")),
+            }
         }
+        Value::Array(_) => "an array".to_owned(),
         other => format!("{other:.100}"),
     }
-}
-
-/// S3's own notification: keys are URL-encoded.
-fn s3(event: S3Event) -> Result<Created, Error> {
-    let bad = |problem: String| Error::BadEvent {
-        what: "S3 event",
-        problem,
-    };
-    let mut created = Created::default();
-    for record in event.records {
-        let name = record.event_name.unwrap_or_default();
-        let bucket = record
-            .s3
-            .bucket
-            .name
-            .ok_or_else(|| bad("a record has no s3.bucket.name".to_owned()))?;
-        let object = record.s3.object;
-        let encoded = object
-            .key
-            .ok_or_else(|| bad("a record has no s3.object.key".to_owned()))?;
-        let key = key::decode(&encoded).map_err(|error| bad(error.to_string()))?;
-        if name.starts_with("ObjectCreated:") {
-            created.objects.push(ObjectId {
-                bucket,
-                key,
-                version_id: object.version_id.filter(|version| !version.is_empty()),
-                etag: unquoted(&object.e_tag.unwrap_or_default()).to_owned(),
-                size: object.size.and_then(|size| u64::try_from(size).ok()),
-            });
-        } else {
-            created.ignored.push(Ignored {
-                bucket,
-                key,
-                why: format!("the event is {name}, not ObjectCreated"),
-            });
-        }
-    }
-    Ok(created)
-}
-
-/// The detail of an `EventBridge` event from S3 ("Using `EventBridge`" in the S3 User Guide).
-#[derive(Debug, Serialize, Deserialize)]
-struct Detail {
-    bucket: DetailBucket,
-    object: DetailObject,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct DetailBucket {
-    name: String,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct DetailObject {
-    key: String,
-    size: Option<u64>,
-    #[serde(default)]
-    etag: String,
-    version_id: Option<String>,
-}
-
-/// The same through `EventBridge`: keys are plain.
-fn eventbridge(event: EventBridgeEvent<Detail>) -> Created {
-    let mut created = Created::default();
-    let Detail { bucket, object } = event.detail;
-    if event.detail_type == "Object Created" {
-        created.objects.push(ObjectId {
-            bucket: bucket.name,
-            key: object.key,
-            version_id: object.version_id.filter(|version| !version.is_empty()),
-            etag: unquoted(&object.etag).to_owned(),
-            size: object.size,
-        });
-    } else {
-        created.ignored.push(Ignored {
-            bucket: bucket.name,
-            key: object.key,
-            why: format!("the event is {}, not Object Created", event.detail_type),
-        });
-    }
-    created
 }
 
 #[cfg(test)]
@@ -171,16 +132,46 @@ mod tests {
     #[test]
     fn unknown_shapes_say_what_they_hold() {
         for (event, part) in [
-            (json!({"Recrods": []}), "the fields Recrods"),
+            (json!({"Recrods": []}), "it has the fields Recrods"),
             (json!({}), "an empty object"),
-            (json!("hello"), "\"hello\""),
-            (json!({"objects": [], "job": 1}), "chunk: "),
+            (json!("text"), "\"text\""),
+            (json!([1]), "an array"),
             (
-                json!({"objects": [{"key": "a", "size": "big", "etag": ""}]}),
-                "objects[0].size",
+                json!({"Records": [{"eventSource": "aws:kinesis", "kinesis": {}}]}),
+                "the fields Records, its records from aws:kinesis",
             ),
         ] {
-            let error = Event::parse(event).unwrap_err().to_string();
+            let error = Event::parse(event, None).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (event, part) in [
+            (json!({"objects": []}), "chunk: missing field `job_id`"),
+            (
+                json!({"tasks": [{"taskId": 1}]}),
+                "S3 Batch Operations: tasks[0].taskId: invalid type: integer `1`",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}),
+                "SQS: Records[0]: missing field `messageId`",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {}}}]}),
+                "notification: s3.bucket: missing field `name`",
+            ),
+            (
+                json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "photos"}}}),
+                "notification: detail: missing field `object`",
+            ),
+            (
+                json!({"Items": [{"key": "a.jpg"}]}),
+                "Distributed Map: Items[0]: missing field `Key`",
+            ),
+        ] {
+            let error = Event::parse(event, None).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
     }

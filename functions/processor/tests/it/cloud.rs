@@ -1,7 +1,9 @@
 //! A server with two buckets, and the processor's settings for it.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use local::dataset;
 use local::s3::{Headers, Object, Server};
 use processor::{App, Config, Error, handle};
@@ -10,6 +12,14 @@ use shared::chunk::ChunkResponse;
 
 /// A deadline that has passed, as the local emulator sends it.
 const NO_DEADLINE: u64 = 0;
+
+pub const DESTINATION: (&str, &str) = ("DESTINATION", "s3://photos-out/");
+
+/// One of the events that users invoke with.
+pub fn sample(name: &str) -> Value {
+    let path = format!("{}/../../events/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
 
 /// A few sample photos with EXIF.
 pub static PHOTOS: LazyLock<Vec<Vec<u8>>> =
@@ -29,11 +39,24 @@ impl Cloud {
             let found = variables.iter().find(|(known, _)| *known == name)?;
             Some(found.1.to_owned())
         };
-        let app = App {
-            config: Config::load(&lookup).unwrap(),
-            sdk: server.sdk().await,
-        };
+        let app = App::new(Config::load(&lookup).unwrap(), server.sdk().await);
         Self { server, app }
+    }
+
+    /// With hardly any wait between the attempts at a request.
+    pub async fn start_impatient(variables: &[(&str, &str)]) -> Self {
+        let mut cloud = Self::start(variables).await;
+        let retries = RetryConfig::standard()
+            .with_max_attempts(30)
+            .with_initial_backoff(Duration::from_millis(1))
+            .with_max_backoff(Duration::from_millis(20));
+        cloud.app.sdk = cloud.app.sdk.into_builder().retry_config(retries).build();
+        cloud
+    }
+
+    /// Puts an object of which all but its front is made up as it is read.
+    pub fn put_long(&self, key: &str, front: impl Into<Vec<u8>>, len: u64) -> Value {
+        self.load(key, Object::long(front.into().into(), len, Headers::default()))
     }
 
     /// Puts an object into the source; gives it as a chunk names it.
@@ -42,7 +65,10 @@ impl Cloud {
     }
 
     pub fn put_with(&self, key: &str, body: impl Into<Vec<u8>>, headers: Headers) -> Value {
-        let object = Object::new(body.into().into(), headers);
+        self.load(key, Object::new(body.into().into(), headers))
+    }
+
+    fn load(&self, key: &str, object: Object) -> Value {
         let listed = json!({"key": key, "size": object.body.len(), "etag": object.etag});
         self.server.store.load("photos", key, object);
         listed
@@ -55,7 +81,8 @@ impl Cloud {
     /// The records in one file of the destination.
     pub fn records(&self, key: &str) -> Vec<Value> {
         let file = self.output(key).unwrap_or_else(|| panic!("no {key}"));
-        let text = std::str::from_utf8(&file.body).unwrap();
+        let body = file.body.bytes();
+        let text = std::str::from_utf8(&body).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

@@ -1,66 +1,11 @@
-use local::dataset;
+use local::s3::{Effect, Fault, S3ErrorCode};
 use processor::{Error, EventResponse};
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, PHOTOS};
-
-const DESTINATION: (&str, &str) = ("DESTINATION", "s3://photos-out/");
-
-/// One of the events that users invoke with.
-fn sample(name: &str) -> Value {
-    let path = format!("{}/../../events/{name}", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
+use crate::cloud::{Cloud, DESTINATION, PHOTOS, sample};
 
 async fn invoke(cloud: &Cloud, event: Value) -> EventResponse {
     serde_json::from_value(cloud.invoke(event).await.unwrap()).unwrap()
-}
-
-#[tokio::test]
-async fn every_sample_event_works_on_the_sample_photos() {
-    for (name, key) in [
-        ("s3-put.json", "IMG_00000.jpg"),
-        ("s3-put-encoded-key.json", "été 2026/1+1 café.jpg"),
-        ("eventbridge-object-created.json", "été 2026/1+1 café.jpg"),
-    ] {
-        let cloud = Cloud::start(&[DESTINATION]).await;
-        cloud.put(key, PHOTOS[0].clone());
-        let response = invoke(&cloud, sample(name)).await;
-        assert_eq!(
-            (response.ok, response.with_exif),
-            (1, 1),
-            "{name}: {:?}",
-            response.failed
-        );
-        assert_eq!(
-            cloud.output(&format!("images/{key}")).unwrap().body,
-            PHOTOS[0],
-            "{name}"
-        );
-        let records = cloud.server.store.keys("photos-out", "records/job=events-");
-        let [file] = records.try_into().unwrap();
-        assert_eq!(cloud.records(&file)[0]["key"], key);
-
-        // The same event again writes the same bytes to the same keys.
-        let before = cloud.output(&file).unwrap().body.clone();
-        invoke(&cloud, sample(name)).await;
-        assert_eq!(
-            cloud.server.store.keys("photos-out", "records/"),
-            std::slice::from_ref(&file)
-        );
-        assert_eq!(cloud.output(&file).unwrap().body, before);
-    }
-}
-
-#[tokio::test]
-async fn the_sample_chunk_works_on_the_sample_photos() {
-    let cloud = Cloud::start(&[]).await;
-    for index in 0..2 {
-        cloud.put(&dataset::file_name(index), PHOTOS[index].clone());
-    }
-    let response = cloud.invoke(sample("processor-chunk.json")).await.unwrap();
-    assert_eq!((&response["ok"], &response["failed"]), (&json!(2), &json!([])));
-    assert_eq!(cloud.records("records/job=by-hand/0-1-1.ndjson").len(), 2);
 }
 
 #[tokio::test]
@@ -112,21 +57,69 @@ async fn what_asks_for_nothing_is_ignored_and_said_so() {
 }
 
 #[tokio::test]
-async fn a_permanent_failure_ends_the_event_and_a_passing_one_asks_for_another_try() {
+async fn a_permanent_failure_is_written_down_and_ends_the_event() {
     let cloud = Cloud::start(&[DESTINATION]).await;
-    let response = invoke(&cloud, sample("s3-put.json")).await;
-    assert_eq!(response.failed[0].class.to_string(), "not_found");
+    let mut event = sample("s3-put.json");
+    event["Records"][0]["s3"]["object"]["versionId"] = json!("v1");
+    for _ in 0..2 {
+        let response = invoke(&cloud, event.clone()).await;
+        assert_eq!(response.failed[0].class.to_string(), "not_found");
+    }
+    let [file] = cloud.server.store.keys("photos-out", "").try_into().unwrap();
+    assert!(file.starts_with("jobs/events/failed/"), "{file}");
+    let [failed] = cloud.records(&file).try_into().unwrap();
+    let named = [
+        &failed["bucket"],
+        &failed["key"],
+        &failed["version_id"],
+        &failed["class"],
+    ];
+    assert_eq!(named, ["photos", "IMG_00000.jpg", "v1", "not_found"]);
+    assert!(failed["error"].as_str().unwrap().contains("NoSuchKey"), "{failed}");
+}
 
+#[tokio::test]
+async fn a_passing_failure_asks_for_another_try() {
+    let cloud = Cloud::start(&[DESTINATION]).await;
     cloud.put("IMG_00000.jpg", PHOTOS[0].clone());
-    cloud.server.faults.add(local::s3::Fault {
-        operation: "CopyObject",
-        key_contains: "IMG".to_owned(),
-        effect: local::s3::Effect::Error(local::s3::S3ErrorCode::NotImplemented),
+    let fault = |operation: &'static str, code: S3ErrorCode| Fault {
+        operation,
+        key_contains: String::new(),
+        effect: Effect::Error(code),
         after: 0,
         times: usize::MAX,
-    });
-    let error = cloud.invoke(sample("s3-put.json")).await.unwrap_err();
-    assert!(matches!(error, Error::TryAgain { count: 1, .. }), "{error}");
+    };
+    for (operation, code) in [
+        ("CopyObject", S3ErrorCode::NotImplemented),
+        // Not to be able to write the record is a failure of the object.
+        ("PutObject", S3ErrorCode::NotImplemented),
+        // What failed for good must be written down, or come again.
+        ("PutObject", S3ErrorCode::AccessDenied),
+    ] {
+        cloud.server.faults.clear();
+        cloud.server.faults.add(fault(operation, code));
+        let error = cloud.invoke(sample("s3-put.json")).await.unwrap_err();
+        assert!(matches!(error, Error::TryAgain { count: 1, .. }), "{error}");
+    }
+    assert_eq!(cloud.server.store.keys("photos-out", "jobs/"), [""; 0]);
+    cloud.server.faults.clear();
+    assert_eq!(invoke(&cloud, sample("s3-put.json")).await.ok, 1);
+}
+
+#[tokio::test]
+async fn records_are_written_as_configured() {
+    for (records, files) in [
+        ("none", vec!["images/IMG_00000.jpg"]),
+        ("sidecar", vec!["images/IMG_00000.jpg", "sidecars/IMG_00000.jpg.json"]),
+    ] {
+        let cloud = Cloud::start(&[DESTINATION, ("RECORDS", records)]).await;
+        cloud.put("IMG_00000.jpg", PHOTOS[0].clone());
+        assert_eq!(invoke(&cloud, sample("s3-put.json")).await.with_exif, 1);
+        assert_eq!(cloud.server.store.keys("photos-out", ""), files);
+        if records == "sidecar" {
+            assert!(cloud.records(files[1])[0]["exif"]["make"].is_string());
+        }
+    }
 }
 
 #[tokio::test]

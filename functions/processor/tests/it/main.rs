@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod callers;
 mod chunks;
 mod cloud;
 mod events;
+mod faults;
+mod order;
+mod sizes;

@@ -1,0 +1,133 @@
+//! One invocation, from its first request to its account.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use shared::chunk::{FailedKey, Usage};
+use shared::destination::Destination;
+use shared::modes::Images;
+use shared::record::Record;
+use shared::s3::{self, Meter};
+use tokio::time::Instant;
+
+use crate::handler::App;
+use crate::pace::Pace;
+use crate::pipeline::{Image, Outcome, PerImage, Pipeline};
+use crate::schedule::Schedule;
+
+pub struct Run<'a> {
+    pub pipeline: Pipeline<'a>,
+    meter: Meter,
+    started: Instant,
+    cpu_at_start: Duration,
+}
+
+/// What all images of an invocation have in common.
+pub struct Work {
+    pub images: Images,
+    pub records: PerImage,
+    pub write_down_failures: bool,
+    pub destination: Destination,
+    pub concurrency: usize,
+    pub max_requests_per_second: Option<f64>,
+}
+
+impl<'a> Run<'a> {
+    pub fn start(app: &'a App, work: Work, deadline: Instant) -> Self {
+        let meter = Meter::default();
+        app.limits.in_flight.start_from(work.concurrency);
+        let config = || aws_sdk_s3::config::Builder::from(&app.sdk).interceptor(app.limits.in_flight.clone());
+        Self {
+            pipeline: Pipeline {
+                reads: meter.client(config().timeout_config(s3::read_timeouts())),
+                writes: meter.client(config()),
+                limits: &app.limits,
+                images: work.images,
+                records: work.records,
+                write_down_failures: work.write_down_failures,
+                destination: work.destination,
+                front_bytes: app.config.front_bytes,
+                pace: work.max_requests_per_second.map(Pace::new),
+                schedule: Schedule::new(Instant::now(), deadline, app.config.image_timeout),
+                bytes_read: AtomicU64::new(0),
+                bytes_written: AtomicU64::new(0),
+            },
+            meter,
+            started: Instant::now(),
+            cpu_at_start: cpu_time(),
+        }
+    }
+
+    /// The images in flight that this process has settled at.
+    pub fn concurrency(&self) -> usize {
+        self.pipeline.limits.in_flight.settled()
+    }
+
+    pub fn usage(&self, outcomes: &[Outcome]) -> Usage {
+        let mut usage = Usage {
+            requests: self.meter.requests(),
+            throttled: self.meter.throttled(),
+            bytes_read: self.pipeline.bytes_read.load(Relaxed),
+            bytes_written: self.pipeline.bytes_written.load(Relaxed),
+            elapsed_ms: millis(self.started.elapsed()),
+            cpu_ms: millis(cpu_time().saturating_sub(self.cpu_at_start)),
+            ..Usage::default()
+        };
+        for outcome in outcomes {
+            if let Outcome::Ok(processed) = outcome {
+                processed.measure(&mut usage.stages);
+            }
+        }
+        usage
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// CPU time of this process, all threads. Invocations that run at the same time in one process each count
+/// all of it.
+fn cpu_time() -> Duration {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
+}
+
+/// The outcomes, sorted out.
+pub struct Counted<'a> {
+    pub records: Vec<&'a Record>,
+    pub with_exif: u64,
+    pub failed: Vec<FailedKey>,
+    pub unprocessed: Vec<String>,
+}
+
+impl<'a> Counted<'a> {
+    pub fn of(images: &[Image], outcomes: &'a [Outcome]) -> Self {
+        let mut counted = Self {
+            records: Vec::with_capacity(outcomes.len()),
+            with_exif: 0,
+            failed: Vec::new(),
+            unprocessed: Vec::new(),
+        };
+        for (image, outcome) in images.iter().zip(outcomes) {
+            let key = || image.id.key.clone();
+            match outcome {
+                Outcome::Ok(processed) => {
+                    counted.with_exif += u64::from(processed.record.exif.is_some());
+                    counted.records.push(&processed.record);
+                }
+                Outcome::Failed(failure) => {
+                    counted
+                        .failed
+                        .push(FailedKey::new(key(), failure.class, &failure.message));
+                }
+                Outcome::Unprocessed => counted.unprocessed.push(key()),
+            }
+        }
+        counted
+    }
+}

@@ -1,0 +1,200 @@
+//! Each caller's sample event, and the answer in its own protocol.
+
+use local::dataset;
+use local::s3::{Effect, Fault, S3ErrorCode};
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, DESTINATION, PHOTOS, sample};
+
+const AWKWARD: &str = "été 2026/1+1 café.jpg";
+
+/// With the photos that the samples name.
+async fn cloud() -> Cloud {
+    let cloud = Cloud::start(&[DESTINATION]).await;
+    cloud.put(&dataset::file_name(0), PHOTOS[0].clone());
+    cloud.put(&dataset::file_name(1), PHOTOS[1].clone());
+    cloud.put(AWKWARD, PHOTOS[0].clone());
+    cloud
+}
+
+#[tokio::test]
+async fn notifications_are_answered_with_counts() {
+    for (name, ok, ignored, images) in [
+        ("s3-put.json", 1, vec![], vec!["IMG_00000.jpg"]),
+        ("s3-put-encoded-key.json", 1, vec![], vec![AWKWARD]),
+        (
+            "s3-test.json",
+            0,
+            vec!["it is the test event that S3 sends when notifications are set up"],
+            vec![],
+        ),
+        ("eventbridge-object-created.json", 1, vec![], vec![AWKWARD]),
+        ("sns.json", 2, vec![], vec!["IMG_00001.jpg", AWKWARD]),
+        (
+            "s3-out-of-order.json",
+            2,
+            vec![
+                "a newer event of its key came with it",
+                "it comes twice",
+                "the event is ObjectRemoved:Delete, not ObjectCreated",
+                "it is a folder marker",
+            ],
+            vec!["IMG_00000.jpg", "IMG_00001.jpg"],
+        ),
+        ("step-functions-items.json", 1, vec![], vec![AWKWARD]),
+        (
+            "step-functions-batch.json",
+            3,
+            vec![],
+            vec!["IMG_00000.jpg", "IMG_00001.jpg", AWKWARD],
+        ),
+    ] {
+        let cloud = cloud().await;
+        let response = cloud.invoke(sample(name)).await.unwrap();
+        assert_eq!(response["with_exif"], ok, "{name}: {response}");
+        let why: Vec<&str> = response["ignored"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|ignored| ignored["why"].as_str().unwrap())
+            .collect();
+        assert_eq!(why, ignored, "{name}");
+        assert_eq!(response["failed"], json!([]), "{name}");
+        let expected: Vec<String> = images.iter().map(|key| format!("images/{key}")).collect();
+        assert_eq!(cloud.server.store.keys("photos-out", "images/"), expected, "{name}");
+        let records = cloud.server.store.keys("photos-out", "records/job=events-");
+        assert_eq!(records.len(), images.len(), "{name}");
+
+        // The same event again writes the same bytes to the same keys.
+        let written = |cloud: &Cloud| -> Vec<(String, Vec<u8>)> {
+            let keys = cloud.server.store.keys("photos-out", "");
+            let file = |key: String| (key.clone(), cloud.output(&key).unwrap().body.bytes().to_vec());
+            keys.into_iter().map(file).collect()
+        };
+        let before = written(&cloud);
+        cloud.invoke(sample(name)).await.unwrap();
+        assert!(before == written(&cloud), "{name}");
+    }
+}
+
+fn failed_messages(response: &Value) -> Vec<&str> {
+    let failures = response["batchItemFailures"].as_array().unwrap();
+    failures
+        .iter()
+        .map(|failure| failure["itemIdentifier"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_queue_gets_back_only_the_messages_that_are_to_come_again() {
+    for (name, images) in [("sqs-s3.json", 2), ("sqs-eventbridge.json", 2), ("sqs-sns.json", 1)] {
+        let cloud = cloud().await;
+        let response = cloud.invoke(sample(name)).await.unwrap();
+        assert_eq!(response, json!({"batchItemFailures": []}), "{name}");
+        assert_eq!(cloud.server.store.keys("photos-out", "images/").len(), images, "{name}");
+    }
+
+    let cloud = cloud().await;
+    let mut event = sample("sqs-s3.json");
+    let id = |event: &Value, index: usize| event["Records"][index]["messageId"].as_str().unwrap().to_owned();
+    let broken = |operation, key: &str| Fault {
+        operation,
+        key_contains: key.to_owned(),
+        effect: Effect::Error(S3ErrorCode::NotImplemented),
+        after: 0,
+        times: usize::MAX,
+    };
+    cloud.server.faults.add(broken("CopyObject", "café"));
+    event["Records"][2]["body"] = json!("not what S3 sends");
+    let response = cloud.invoke(event.clone()).await.unwrap();
+    // Both that name the same object, and the one that nobody can read; the missing object is written down.
+    assert_eq!(
+        failed_messages(&response),
+        [id(&event, 0), id(&event, 1), id(&event, 2)]
+    );
+    assert!(cloud.output("images/IMG_00001.jpg").is_some());
+    let [failed] = cloud
+        .server
+        .store
+        .keys("photos-out", "jobs/events/failed/")
+        .try_into()
+        .unwrap();
+    assert_eq!(cloud.records(&failed)[0]["key"], "gone.jpg");
+}
+
+#[tokio::test]
+async fn batch_operations_get_a_result_for_each_task() {
+    for (name, results) in [
+        ("s3-batch-1.0.json", vec![("Succeeded", "ok")]),
+        (
+            "s3-batch-2.0.json",
+            vec![
+                ("Succeeded", "ok"),
+                ("Succeeded", "ok"),
+                ("PermanentFailure", "not_found: "),
+            ],
+        ),
+    ] {
+        let cloud = cloud().await;
+        let event = sample(name);
+        let response = cloud.invoke(event.clone()).await.unwrap();
+        for field in ["invocationSchemaVersion", "invocationId"] {
+            assert_eq!(response[field], event[field], "{name}");
+        }
+        assert_eq!(response["treatMissingKeysAs"], "TemporaryFailure");
+        let tasks = event["tasks"].as_array().unwrap();
+        let found = response["results"].as_array().unwrap();
+        assert_eq!(found.len(), tasks.len());
+        for ((task, found), (code, text)) in tasks.iter().zip(found).zip(results) {
+            assert_eq!(found["taskId"], task["taskId"], "{name}");
+            assert_eq!(found["resultCode"], code, "{found}");
+            assert!(found["resultString"].as_str().unwrap().starts_with(text), "{found}");
+        }
+        assert!(cloud.output(&format!("images/{AWKWARD}")).is_some(), "{name}");
+        assert_eq!(
+            cloud.server.store.keys("photos-out", "jobs/"),
+            [""; 0],
+            "its own report tells"
+        );
+    }
+
+    let cloud = cloud().await;
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: "café".to_owned(),
+        effect: Effect::Error(S3ErrorCode::NotImplemented),
+        after: 0,
+        times: usize::MAX,
+    });
+    let mut event = sample("s3-batch-2.0.json");
+    event["tasks"][1]["s3Key"] = json!("%FF.jpg");
+    let response = cloud.invoke(event).await.unwrap();
+    assert_eq!(response["results"][0]["resultCode"], "TemporaryFailure");
+    assert_eq!(response["results"][1]["resultCode"], "PermanentFailure");
+    assert!(
+        response["results"][1]["resultString"]
+            .as_str()
+            .unwrap()
+            .contains("not UTF-8")
+    );
+}
+
+#[tokio::test]
+async fn a_workflow_sees_what_failed() {
+    let cloud = cloud().await;
+    let mut event = sample("step-functions-batch.json");
+    event["Items"][1]["Etag"] = json!("\"of what it was before\"");
+    let response = cloud.invoke(event).await.unwrap();
+    assert_eq!(
+        (&response["ok"], &response["failed"][0]["class"]),
+        (&json!(2), &json!("changed"))
+    );
+}
+
+#[tokio::test]
+async fn the_sample_chunk_works_on_the_sample_photos() {
+    let cloud = cloud().await;
+    let response = cloud.invoke(sample("processor-chunk.json")).await.unwrap();
+    assert_eq!((&response["ok"], &response["failed"]), (&json!(2), &json!([])));
+    assert_eq!(cloud.records("records/job=by-hand/0-1-1.ndjson").len(), 2);
+}

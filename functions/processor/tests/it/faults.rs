@@ -1,0 +1,133 @@
+//! S3 at its worst.
+
+use std::time::Duration;
+
+use local::s3::{Chances, Effect, Fault, Latency, S3ErrorCode};
+use serde_json::{Value, json};
+use shared::chunk::ChunkResponse;
+use shared::failure::Class;
+
+use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
+
+fn fault(operation: &'static str, key: &str, effect: Effect, times: usize) -> Fault {
+    Fault {
+        operation,
+        key_contains: key.to_owned(),
+        effect,
+        after: 0,
+        times,
+    }
+}
+
+#[tokio::test]
+async fn what_passes_is_survived() {
+    let cloud = Cloud::start_impatient(&[]).await;
+    let objects = ["cut", "stall", "reset", "error"].map(|key| cloud.put(key, PHOTOS[0].clone()));
+    for (key, effect, times) in [
+        ("cut", Effect::Cut, 5),
+        ("stall", Effect::Stall, 1),
+        ("reset", Effect::Drop, 5),
+        ("error", Effect::Error(S3ErrorCode::InternalError), 5),
+    ] {
+        cloud.server.faults.add(fault("GetObject", key, effect.clone(), times));
+        if key != "stall" {
+            cloud.server.faults.add(fault("CopyObject", key, effect, times));
+        }
+    }
+    let response = cloud.chunk("copy", &objects).await;
+    assert_eq!(response.ok, 4, "{:?}", response.failed);
+    assert_eq!(cloud.records(RECORDS).len(), 4);
+}
+
+#[tokio::test]
+async fn what_does_not_pass_has_its_class() {
+    for (key, effect, class, error) in [
+        ("cut.jpg", Effect::Cut, Class::Corrupt, "GetObject s3://photos/cut.jpg"),
+        (
+            "whole.jpg",
+            Effect::WholeBody,
+            Class::Corrupt,
+            "where 131072 were asked for",
+        ),
+        ("hang.jpg", Effect::Hang, Class::Timeout, "not done after 1 s"),
+        ("stall.jpg", Effect::Stall, Class::Timeout, "not done after 1 s"),
+        (
+            "slow.jpg",
+            Effect::Error(S3ErrorCode::SlowDown),
+            Class::Throttled,
+            "SlowDown",
+        ),
+        (
+            "kms.jpg",
+            Effect::Error(S3ErrorCode::Custom("KMS.ThrottlingException".into())),
+            Class::Throttled,
+            "KMS",
+        ),
+        (
+            "broken.jpg",
+            Effect::Error(S3ErrorCode::NotImplemented),
+            Class::Internal,
+            "NotImplemented",
+        ),
+        (
+            "reset.jpg",
+            Effect::Drop,
+            Class::Internal,
+            "GetObject s3://photos/reset.jpg",
+        ),
+    ] {
+        let cloud = Cloud::start_impatient(&[("IMAGE_TIMEOUT_SECONDS", "1")]).await;
+        cloud.server.faults.add(fault("GetObject", key, effect, usize::MAX));
+        let large = [PHOTOS[0].clone(), vec![0; 200 * 1024]].concat();
+        let objects = [cloud.put(key, large), cloud.put("good.jpg", PHOTOS[0].clone())];
+        let response = cloud.chunk("none", &objects).await;
+        assert_eq!(response.ok, 1, "{key}");
+        let [failed] = response.failed.try_into().unwrap();
+        assert_eq!((failed.key.as_str(), failed.class), (key, class), "{failed:?}");
+        assert!(failed.error.contains(error), "{failed:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_archived_is_not_asked_for() {
+    let cloud = Cloud::start(&[]).await;
+    let mut archived = cloud.put("archived.jpg", PHOTOS[0].clone());
+    archived["storage_class"] = json!("DEEP_ARCHIVE");
+    let response = cloud.chunk("copy", &[archived]).await;
+    assert_eq!(response.failed[0].class, Class::Archived);
+    assert!(response.failed[0].error.contains("DEEP_ARCHIVE: restore it first"));
+    assert_eq!(response.usage.requests.get, 0);
+}
+
+/// What a processor settles at that starts with `start`.
+async fn settled(cloud: &Cloud, start: usize) -> usize {
+    let objects: Vec<Value> = (0..200)
+        .map(|n| cloud.put(&format!("{n}.jpg"), &PHOTOS[0][..2_000]))
+        .collect();
+    let mut request = chunk("none", &objects);
+    request["concurrency"] = json!(start);
+    let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+    assert_eq!(response.ok, 200, "{:?}", response.failed);
+    response.concurrency
+}
+
+#[tokio::test]
+async fn the_images_in_flight_follow_what_s3_makes_of_them() {
+    let calm = Cloud::start(&[]).await;
+    let get = Duration::from_millis(100);
+    calm.server.faults.set_latency(Latency {
+        get,
+        ..Latency::default()
+    });
+    let grown = settled(&calm, 4).await;
+    assert!(grown > 6, "{grown}");
+
+    let refusing = Cloud::start_impatient(&[]).await;
+    refusing.server.faults.set_chances(Some(Chances {
+        slow_down: 60.0,
+        seed: 1,
+        ..Chances::default()
+    }));
+    let shrunk = settled(&refusing, 100).await;
+    assert!(shrunk < 80, "{shrunk}");
+}

@@ -1,0 +1,123 @@
+//! Events out of order: what is newest stays.
+
+use std::time::Duration;
+
+use local::s3::{Headers, Latency, Object};
+use processor::EventResponse;
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, DESTINATION, PHOTOS};
+
+/// S3's event of an object as it is now.
+fn event_of(cloud: &Cloud, key: &str) -> Value {
+    let object = cloud.server.store.get("photos", key).unwrap();
+    let mut described = json!({"key": key, "size": object.body.len(), "eTag": object.etag});
+    if let Some(version) = &object.version_id {
+        described["versionId"] = json!(version);
+    }
+    let s3 = json!({"bucket": {"name": "photos"}, "object": described});
+    json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3}]})
+}
+
+async fn invoke(cloud: &Cloud, event: Value) -> EventResponse {
+    serde_json::from_value(cloud.invoke(event).await.unwrap()).unwrap()
+}
+
+async fn cloud(variables: &[(&str, &str)], versioned: bool) -> Cloud {
+    let cloud = Cloud::start(&[&[DESTINATION], variables].concat()).await;
+    if versioned {
+        cloud.server.store.create_versioned("photos");
+    }
+    cloud
+}
+
+#[tokio::test]
+async fn an_older_event_that_comes_late_changes_nothing() {
+    for versioned in [false, true] {
+        let cloud = cloud(&[], versioned).await;
+        cloud.put("a.jpg", PHOTOS[0].clone());
+        let older = event_of(&cloud, "a.jpg");
+        cloud.put("a.jpg", PHOTOS[1].clone());
+        let newer = event_of(&cloud, "a.jpg");
+
+        assert_eq!(invoke(&cloud, newer).await.ok, 1);
+        let response = invoke(&cloud, older).await;
+        assert_eq!((response.ok, response.failed.len()), (0, 0), "{response:?}");
+        assert!(response.ignored[0].why.contains("replaced since"), "{response:?}");
+        assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
+        assert_eq!(cloud.server.store.keys("photos-out", "records/").len(), 1);
+        assert_eq!(cloud.server.store.keys("photos-out", "jobs/"), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn an_older_upload_that_ends_late_does_not_stay() {
+    for (images, records) in [("upload", "ndjson"), ("none", "sidecar")] {
+        for versioned in [false, true] {
+            let cloud = cloud(&[("IMAGES", images), ("RECORDS", records)], versioned).await;
+            cloud.put("a.jpg", PHOTOS[0].clone());
+            let older = event_of(&cloud, "a.jpg");
+            // The older one has read, and is about to write, while all of the newer one happens.
+            let put = Duration::from_millis(600);
+            cloud.server.faults.set_latency(Latency {
+                put,
+                ..Latency::default()
+            });
+            let (older, newer) = tokio::join!(invoke(&cloud, older), async {
+                tokio::time::sleep(put / 2).await;
+                cloud.server.faults.set_latency(Latency::default());
+                cloud.put("a.jpg", PHOTOS[1].clone());
+                let newer = event_of(&cloud, "a.jpg");
+                invoke(&cloud, newer).await
+            });
+            assert_eq!((older.ok, newer.ok), (1, 1), "{older:?}");
+            assert!(older.usage.requests.get >= 2, "it took the newer one, too: {older:?}");
+            if images == "upload" {
+                assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
+            } else {
+                let etag = &cloud.server.store.get("photos", "a.jpg").unwrap().etag;
+                assert_eq!(cloud.records("sidecars/a.jpg.json")[0]["etag"], **etag);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_whose_source_is_deleted_meanwhile_stays() {
+    let cloud = cloud(&[("IMAGES", "upload")], false).await;
+    cloud.put("a.jpg", PHOTOS[0].clone());
+    let event = event_of(&cloud, "a.jpg");
+    let put = Duration::from_millis(400);
+    cloud.server.faults.set_latency(Latency {
+        put,
+        ..Latency::default()
+    });
+    let (response, ()) = tokio::join!(invoke(&cloud, event), async {
+        tokio::time::sleep(put / 2).await;
+        cloud.server.store.delete("photos", "a.jpg");
+    });
+    assert_eq!(response.ok, 1, "{response:?}");
+}
+
+#[tokio::test]
+async fn tasks_that_name_a_version_get_that_version() {
+    let cloud = cloud(&[], true).await;
+    cloud.put("a.jpg", PHOTOS[0].clone());
+    let version = cloud
+        .server
+        .store
+        .get("photos", "a.jpg")
+        .unwrap()
+        .version_id
+        .clone()
+        .unwrap();
+    let object = Object::new(PHOTOS[1].clone().into(), Headers::default());
+    cloud.server.store.load("photos", "a.jpg", object);
+    let task = json!({"taskId": "1", "s3Key": "a.jpg", "s3VersionId": version, "s3Bucket": "photos"});
+    let job = json!({"invocationSchemaVersion": "2.0", "invocationId": "1", "job": {"id": "1"}, "tasks": [task]});
+    let response = cloud.invoke(job).await.unwrap();
+    assert_eq!(response["results"][0]["resultCode"], "Succeeded", "{response}");
+    assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[0]);
+    let [file] = cloud.server.store.keys("photos-out", "records/").try_into().unwrap();
+    assert_eq!(cloud.records(&file)[0]["version_id"], *version);
+}

@@ -1,0 +1,158 @@
+//! Images of all sizes, known and unknown, in little memory.
+
+use local::s3::{Effect, Fault, Headers, Object, S3ErrorCode};
+use serde_json::{Value, json};
+use shared::chunk::ChunkResponse;
+use shared::failure::Class;
+
+use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+const LITTLE_MEMORY: (&str, &str) = ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
+
+fn without_size(mut object: Value) -> Value {
+    object.as_object_mut().unwrap().remove("size");
+    object
+}
+
+#[tokio::test]
+async fn an_unknown_size_is_learnt_from_the_first_read() {
+    for (len, gets) in [(20 * KIB, 1), (128 * KIB, 1), (300 * KIB, 2)] {
+        let cloud = Cloud::start(&[]).await;
+        let front = PHOTOS[0][..10_000].to_vec();
+        let object = without_size(cloud.put_long("a.jpg", front, len));
+        let response = cloud.chunk("upload", &[object]).await;
+        let requests = response.usage.requests;
+        assert_eq!(
+            (response.ok, requests.get, requests.head),
+            (1, gets, 0),
+            "{len}: {response:?}"
+        );
+        let source = cloud.server.store.get("photos", "a.jpg").unwrap();
+        assert!(cloud.output("images/a.jpg").unwrap().body == source.body, "{len}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_image_is_uploaded_in_parts_among_small_ones() {
+    let cloud = Cloud::start(&[LITTLE_MEMORY]).await;
+    let headers = Headers {
+        content_type: Some("image/jpeg".to_owned()),
+        ..Headers::default()
+    };
+    let large = Object::long(PHOTOS[0].clone().into(), 100 * MIB, headers);
+    let mut objects = vec![json!({"key": "large.jpg", "size": 100 * MIB, "etag": large.etag})];
+    cloud.server.store.load("photos", "large.jpg", large);
+    objects.extend((0..50).map(|n| cloud.put(&format!("{n}.jpg"), PHOTOS[1].clone())));
+
+    let response = cloud.chunk("upload", &objects).await;
+    assert_eq!((response.ok, response.with_exif), (51, 51), "{:?}", response.failed);
+    let source = cloud.server.store.get("photos", "large.jpg").unwrap();
+    let copy = cloud.output("images/large.jpg").unwrap();
+    assert!(copy.body == source.body);
+    assert_eq!(copy.headers.content_type.as_deref(), Some("image/jpeg"));
+    assert!(copy.headers.user_metadata.contains_key("exif-make"));
+    // Its front, and seven parts of 16 MiB.
+    assert_eq!(response.usage.requests.get, 50 + 1 + 7);
+    assert_eq!(cloud.server.store.uploads("photos-out"), 0);
+    assert_eq!(cloud.records(RECORDS)[0]["size"], 100 * MIB);
+}
+
+#[tokio::test]
+async fn of_an_upload_in_parts_that_fails_nothing_is_left() {
+    let cloud = Cloud::start(&[LITTLE_MEMORY, ("IMAGE_TIMEOUT_SECONDS", "0")]).await;
+    let object = cloud.put_long("large.jpg", PHOTOS[0].clone(), 100 * MIB);
+    for (operation, effect, class) in [
+        (
+            "UploadPart",
+            Effect::Error(S3ErrorCode::AccessDenied),
+            Class::AccessDenied,
+        ),
+        (
+            "CompleteMultipartUpload",
+            Effect::Error(S3ErrorCode::AccessDenied),
+            Class::AccessDenied,
+        ),
+    ] {
+        cloud.server.faults.clear();
+        cloud.server.faults.add(Fault {
+            operation,
+            key_contains: "large".to_owned(),
+            effect,
+            after: 0,
+            times: usize::MAX,
+        });
+        let response = cloud.chunk("upload", std::slice::from_ref(&object)).await;
+        assert_eq!(response.failed[0].class, class, "{operation}: {:?}", response.failed);
+        assert_eq!(cloud.server.store.uploads("photos-out"), 0, "{operation}");
+    }
+    assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
+}
+
+#[tokio::test]
+async fn more_than_one_request_can_copy_is_copied_in_parts() {
+    let cloud = Cloud::start(&[LITTLE_MEMORY]).await;
+    let object = cloud.put_long("huge.tif", PHOTOS[0].clone(), 6 * GIB);
+    let response = cloud.chunk("copy", &[object]).await;
+    assert_eq!((response.ok, response.with_exif), (1, 1), "{:?}", response.failed);
+    let requests = response.usage.requests;
+    assert_eq!((requests.get, requests.copy), (1, 12));
+    assert_eq!(response.usage.bytes_read, 128 * KIB);
+    let source = cloud.server.store.get("photos", "huge.tif").unwrap();
+    let copy = cloud.output("images/huge.tif").unwrap();
+    assert!(copy.body == source.body);
+    assert!(copy.headers.user_metadata.contains_key("exif-make"));
+}
+
+#[tokio::test]
+async fn an_image_that_hides_its_exif_behind_too_much_is_too_large() {
+    let cloud = Cloud::start(&[]).await;
+    // A PNG with two pieces of image data, the second of 70 MiB: EXIF may follow, but where?
+    let piece = |length: u32, kind: &[u8; 4]| [&length.to_be_bytes()[..], kind].concat();
+    let png = [
+        &b"\x89PNG\r\n\x1a\n"[..],
+        &piece(13, b"IHDR"),
+        &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0],
+        &[0; 4],
+        &piece(1, b"IDAT"),
+        &[0; 5],
+        &piece(70 * 1024 * 1024, b"IDAT"),
+    ]
+    .concat();
+    let objects = [
+        cloud.put_long("hidden.png", png, 90 * MIB),
+        cloud.put("small.jpg", PHOTOS[0].clone()),
+    ];
+    let response: ChunkResponse = cloud.chunk("copy", &objects).await;
+    assert_eq!(response.ok, 1);
+    assert_eq!(response.failed[0].class, Class::TooLarge, "{:?}", response.failed);
+    assert!(
+        response.failed[0].error.contains("to find its EXIF"),
+        "{:?}",
+        response.failed
+    );
+}
+
+#[tokio::test]
+async fn sidecars_take_the_place_of_records() {
+    let cloud = Cloud::start(&[]).await;
+    let long_key = "l".repeat(1011);
+    let objects = [
+        cloud.put("a//b.jpg", PHOTOS[0].clone()),
+        cloud.put(&long_key, PHOTOS[0].clone()),
+    ];
+    let mut request = chunk("none", &objects);
+    request["records"] = json!("sidecar");
+    let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+    assert_eq!((response.ok, response.with_exif), (1, 1));
+    assert_eq!(response.failed[0].class, Class::KeyTooLong);
+    assert_eq!(cloud.server.store.keys("photos-out", ""), ["sidecars/a//b.jpg.json"]);
+    let [record] = cloud.records("sidecars/a//b.jpg.json").try_into().unwrap();
+    assert_eq!(
+        (&record["key"], &record["format"]),
+        (&json!("a//b.jpg"), &json!("jpeg"))
+    );
+}
