@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -20,8 +20,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::serve::serve;
 
@@ -36,6 +37,8 @@ struct Invocation {
 type Outcome = Result<Value, Value>;
 
 struct Api {
+    /// When the function first asked for work: its initialisation is done.
+    ready: watch::Sender<Option<Instant>>,
     next: AsyncMutex<mpsc::UnboundedReceiver<Invocation>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
 }
@@ -43,6 +46,7 @@ struct Api {
 /// A running instance. It ends when this is dropped.
 pub struct Function {
     id: u32,
+    started: Instant,
     /// Holds the process, and sees it end.
     watching: JoinHandle<()>,
     api: Arc<Api>,
@@ -57,6 +61,7 @@ impl Function {
         let address = listener.local_addr()?;
         let (events, receiver) = mpsc::unbounded_channel();
         let api = Arc::new(Api {
+            ready: watch::Sender::default(),
             next: AsyncMutex::new(receiver),
             waiting: Mutex::default(),
         });
@@ -64,6 +69,7 @@ impl Function {
         let service = service_fn(move |request| answer(request, served.clone()));
         let accepting = tokio::spawn(serve(listener, service));
         let name = binary.file_name().unwrap_or_default();
+        let started = Instant::now();
         let mut child = Command::new(binary)
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
@@ -86,6 +92,7 @@ impl Function {
         });
         Ok(Self {
             id,
+            started,
             watching,
             api,
             events,
@@ -108,6 +115,17 @@ impl Function {
             bail!("the function has ended");
         }
         answer.await.context("the function ended without an answer")
+    }
+
+    /// How long it took from the start of its process to its first request for work.
+    pub async fn init_time(&self) -> anyhow::Result<Duration> {
+        let mut ready = self.api.ready.subscribe();
+        let ready = ready.wait_for(Option::is_some);
+        let ready = timeout(Duration::from_secs(10), ready)
+            .await
+            .context("it asks for no work")??;
+        let first = ready.context("it was waited for")?;
+        Ok(first - self.started)
     }
 
     /// Ends it as Lambda ends a function whose time is up: at once. What it was asked stays without an
@@ -153,6 +171,11 @@ async fn answer(request: Request<Incoming>, api: Arc<Api>) -> Result<Response<Fu
     let parts: Vec<&str> = path.trim_start_matches("/2018-06-01/runtime/").split('/').collect();
     match parts.as_slice() {
         ["invocation", "next"] => {
+            api.ready.send_if_modified(|ready| {
+                let is_first = ready.is_none();
+                ready.get_or_insert_with(Instant::now);
+                is_first
+            });
             let invocation = api.next.lock().await.recv().await.context("no more invocations")?;
             Ok(Response::builder()
                 .header("Lambda-Runtime-Aws-Request-Id", &invocation.id)

@@ -10,7 +10,7 @@ use local::dataset;
 use local::demo::{self, Options};
 use local::emulator::{self, Emulator, Profile};
 use local::s3::{Headers, Object, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::job::State;
 use tokio::process::Command;
 
@@ -73,22 +73,45 @@ async fn every_sample_event_works_as_the_readme_says() {
         .unwrap();
 
     let mut answers = Vec::new();
-    for (function, event, counted, count) in [
-        ("processor", "s3-put.json", "with_exif", 1),
-        ("processor", "s3-put-encoded-key.json", "with_exif", 1),
-        ("processor", "eventbridge-object-created.json", "with_exif", 1),
-        ("processor", "processor-chunk.json", "with_exif", 2),
-        ("fanout", "fanout-plan.json", "images", 3),
-        ("fanout", "fanout-run.json", "with_exif", 3),
-        ("fanout", "fanout-status.json", "ok", 3),
+    for (function, event, pointer, expected) in [
+        ("processor", "s3-put.json", "/with_exif", json!(1)),
+        ("processor", "s3-put-encoded-key.json", "/with_exif", json!(1)),
+        ("processor", "s3-out-of-order.json", "/with_exif", json!(2)),
+        ("processor", "s3-test.json", "/ok", json!(0)),
+        ("processor", "eventbridge-object-created.json", "/with_exif", json!(1)),
+        ("processor", "sns.json", "/with_exif", json!(2)),
+        ("processor", "sqs-s3.json", "/batchItemFailures", json!([])),
+        ("processor", "sqs-eventbridge.json", "/batchItemFailures", json!([])),
+        ("processor", "sqs-sns.json", "/batchItemFailures", json!([])),
+        (
+            "processor",
+            "s3-batch-1.0.json",
+            "/results/0/resultCode",
+            json!("Succeeded"),
+        ),
+        (
+            "processor",
+            "s3-batch-2.0.json",
+            "/results/2/resultCode",
+            json!("PermanentFailure"),
+        ),
+        ("processor", "step-functions-items.json", "/with_exif", json!(1)),
+        ("processor", "step-functions-batch.json", "/with_exif", json!(3)),
+        ("processor", "processor-chunk.json", "/with_exif", json!(2)),
+        ("fanout", "fanout-plan.json", "/images", json!(3)),
+        ("fanout", "fanout-run.json", "/with_exif", json!(3)),
+        ("fanout", "fanout-status.json", "/ok", json!(3)),
     ] {
         let answer = invoke(&cargo_lambda, &emulator, function, event).await;
-        answers.push((event, counted, count, answer));
+        answers.push((event, pointer, expected, answer));
     }
     drop(emulator);
-    for (event, counted, count, answer) in answers {
-        assert_eq!(answer[counted], count, "{event}: {answer}");
+    for (event, pointer, expected, answer) in answers {
+        assert_eq!(answer.pointer(pointer), Some(&expected), "{event}: {answer}");
     }
+    // One that is not invoked is not shown to work.
+    let events = std::fs::read_dir(emulator::workspace().join("events")).unwrap().count();
+    assert_eq!(events, 17);
     let copies = server.store.keys("photos-out", "images/");
     assert_eq!(
         copies,

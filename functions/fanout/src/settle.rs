@@ -89,8 +89,8 @@ impl Run<'_> {
     fn take_response(&mut self, sequence: u64, chunk: &Arc<Chunk>, mut response: ChunkResponse) {
         self.deaths = 0;
         let requests = response.usage.requests;
-        // One in a hundred: less, and S3 is only being told where its limits are.
-        if response.usage.throttled * 100 > requests.get + requests.put + requests.copy + requests.head {
+        // Up to one in five the processors slow down by themselves; with more there are too many of them.
+        if response.usage.throttled * 5 > requests.get + requests.put + requests.copy + requests.head {
             self.dispatch.throttled(sequence);
         } else {
             self.dispatch.window.grow();

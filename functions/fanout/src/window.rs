@@ -1,5 +1,5 @@
-//! How many invocations may be in flight: halved when Lambda or S3 throttles, one more for each answer
-//! without a throttle (multiplicative decrease as in TCP's AIMD; the increase is that of its slow
+//! How many invocations may be in flight: halved when Lambda throttles or S3 refuses much of what the
+//! processors ask, one more for each other answer (multiplicative decrease as in TCP's AIMD; the increase is that of its slow
 //! start, since answers are seconds apart).
 
 /// Starts wide open: most jobs are never throttled.

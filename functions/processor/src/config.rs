@@ -11,7 +11,7 @@ use shared::uri::S3Uri;
 use crate::limits::MOST_IN_FLIGHT;
 use crate::pipeline::MOST_BYTES;
 
-/// Six attempts at a request, with the SDK's waits between them, take half of it.
+/// Eight attempts at a request, with the SDK's waits between them, take less than half of it.
 const IMAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the environment says. The defaults here are for objects that come by event; a chunk from

@@ -11,10 +11,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use shared::job::{Report, State};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::cloud::binary;
+use super::processors::Processors;
 use crate::commands::bar;
 use crate::dataset;
 use crate::lambda::{Endpoint, Reply};
@@ -100,44 +101,7 @@ struct Killed {
     kills: u32,
 }
 
-/// Processes that each run one invocation at a time.
-struct Processors {
-    idle: Mutex<Vec<Function>>,
-    free: Semaphore,
-}
-
 const PROCESSORS: usize = 3;
-
-impl Processors {
-    async fn start(environment: &[(&'static str, String)]) -> anyhow::Result<Self> {
-        let mut idle = Vec::new();
-        for _ in 0..PROCESSORS {
-            idle.push(Function::start(&binary("processor"), environment, tempfile::tempfile()?).await?);
-        }
-        Ok(Self {
-            idle: Mutex::new(idle),
-            free: Semaphore::new(PROCESSORS),
-        })
-    }
-
-    async fn run(&self, number: usize, payload: Value) -> Reply {
-        let Ok(_free) = self.free.acquire().await else {
-            return Reply::Dropped;
-        };
-        let Some(function) = self.idle.lock().await.pop() else {
-            return Reply::Dropped;
-        };
-        let outcome = function
-            .invoke(&format!("chunk-{number}"), payload, Duration::from_secs(60))
-            .await;
-        self.idle.lock().await.push(function);
-        match outcome {
-            Ok(Ok(answer)) => Reply::Ok(answer),
-            Ok(Err(error)) => Reply::FunctionError(error),
-            Err(_) => Reply::Dropped,
-        }
-    }
-}
 
 async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -> anyhow::Result<Killed> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -150,7 +114,7 @@ async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -> an
     // One in a hundred fails.
     server.faults.deny("GetObject", "77.jpg");
     let mut environment = server.environment();
-    let processors = Arc::new(Processors::start(&environment).await?);
+    let processors = Arc::new(Processors::start(PROCESSORS, &environment).await?);
     let fanout: Arc<Mutex<Option<Arc<Function>>>> = Arc::default();
     let numbers = Arc::new(AtomicUsize::new(0));
     let lambda = {
@@ -217,7 +181,7 @@ async fn process(seed: u64, number: usize, processors: &Arc<Processors>, payload
         1 => Reply::Refused(429, "TooManyRequestsException"),
         2 => Reply::Refused(503, "ServiceException"),
         3 => {
-            processors.run(number, payload).await;
+            processors.run(&format!("chunk-{number}"), payload).await;
             Reply::Dropped
         }
         4 => {
@@ -225,11 +189,11 @@ async fn process(seed: u64, number: usize, processors: &Arc<Processors>, payload
             let processors = processors.clone();
             tokio::spawn(async move {
                 sleep(Duration::from_secs(1)).await;
-                processors.run(number, payload).await;
+                processors.run(&format!("chunk-{number}"), payload).await;
             });
             Reply::Dropped
         }
-        _ => processors.run(number, payload).await,
+        _ => processors.run(&format!("chunk-{number}"), payload).await,
     }
 }
 

@@ -1,8 +1,12 @@
 //! What it takes, measured: `cargo local bench`.
 
 mod cloud;
+mod cold;
+mod faults;
 mod kills;
 mod listing;
+mod memory;
+mod processors;
 mod scale;
 
 use std::process::ExitCode;
@@ -22,6 +26,12 @@ pub enum Bench {
     Listing(listing::Options),
     /// Jobs whose fanout is killed again and again, each key looked for afterwards
     Kills(kills::Options),
+    /// A job with every fault that passes and some that do not, beside the same job in peace
+    Faults(faults::Options),
+    /// The most memory that one processor takes, for images of several sizes
+    Memory(memory::Options),
+    /// What a cold start takes: initialisation, size, memory
+    Cold(cold::Options),
 }
 
 pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
@@ -32,6 +42,9 @@ pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
             Bench::Scale(options) => scale::run(options).await,
             Bench::Listing(options) => listing::run(options).await,
             Bench::Kills(options) => kills::run(options).await,
+            Bench::Faults(options) => faults::run(options).await,
+            Bench::Memory(options) => memory::run(options).await,
+            Bench::Cold(options) => cold::run(options).await,
         }
     };
     tokio::select! {

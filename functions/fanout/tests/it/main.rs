@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod chain;
+mod chaos;
 mod cloud;
 mod faults;
 mod jobs;

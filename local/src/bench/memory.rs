@@ -1,0 +1,151 @@
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use indicatif::HumanCount;
+use serde_json::{Value, json};
+use shared::chunk::ChunkResponse;
+
+use super::processors::Processors;
+use super::{megabytes, table};
+use crate::dataset;
+use crate::lambda::Reply;
+use crate::s3::{Headers, Object, Server};
+
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Images of 8 MB; of 18 KB there are 25 times as many, and the large one among them is ten times as
+    /// large as so many megabytes
+    #[arg(long, default_value_t = 400)]
+    images: u64,
+    /// The function's memory in MB
+    #[arg(long, default_value_t = 512)]
+    memory: u32,
+    /// Images in flight to start with
+    #[arg(long, default_value_t = 64)]
+    concurrency: usize,
+}
+
+const MB: u64 = 1_000_000;
+
+/// How many images of each size, in invocations of so many.
+struct Load {
+    name: &'static str,
+    images: &'static str,
+    chunk_keys: usize,
+    sizes: Vec<(u64, u64)>,
+}
+
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    println!(
+        "One processor of {} MB, {} images in flight to start with, 500 images an invocation (all in one where a \
+         large one is among them). The sources are made as they are read.",
+        options.memory, options.concurrency
+    );
+    let (images, many) = (options.images, options.images * 25);
+    let loads = [
+        Load {
+            name: "8 MB each",
+            images: "upload",
+            chunk_keys: 500,
+            sizes: vec![(images, 8 * MB)],
+        },
+        Load {
+            name: "18 KB each, the guide's",
+            images: "copy",
+            chunk_keys: 500,
+            sizes: vec![(many, 18_644)],
+        },
+        Load {
+            name: "18 KB each, the guide's",
+            images: "upload",
+            chunk_keys: 500,
+            sizes: vec![(many, 18_644)],
+        },
+        Load {
+            name: "18 KB each, and one of 4 GB among them",
+            images: "upload",
+            chunk_keys: usize::MAX,
+            sizes: vec![(many / 2, 18_644), (1, 10 * MB * images), (many / 2, 18_644)],
+        },
+    ];
+    let mut rows = table([
+        "images",
+        "size",
+        "mode",
+        "time",
+        "settled at",
+        "peak memory",
+        "each byte right",
+    ]);
+    let mut all_right = true;
+    for load in loads {
+        let (concurrency, elapsed, peak, wrong) = measure(&options, &load).await?;
+        all_right &= wrong == 0;
+        rows.add_row([
+            HumanCount(load.sizes.iter().map(|(count, _)| count).sum()).to_string(),
+            load.name.to_owned(),
+            load.images.to_owned(),
+            format!("{:.1} s", elapsed.as_secs_f64()),
+            concurrency.to_string(),
+            megabytes(peak),
+            if wrong == 0 {
+                "yes".to_owned()
+            } else {
+                format!("NO: {wrong} are not")
+            },
+        ]);
+    }
+    println!("{rows}");
+    Ok(if all_right {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// In a fresh process: what it settled at, its time, the most memory it had, and how many images are not
+/// what they should be.
+async fn measure(options: &Options, load: &Load) -> anyhow::Result<(usize, Duration, u64, usize)> {
+    let server = Server::start(0).await?;
+    server.store.create_bucket("photos-out");
+    let photo = dataset::photo(0)?;
+    let mut objects = Vec::new();
+    for &(count, size) in &load.sizes {
+        let object = Object::long(photo.clone().into(), size.max(photo.len() as u64), Headers::default());
+        for _ in 0..count {
+            let key = format!("{:06}.jpg", objects.len());
+            objects.push(json!({"key": key, "size": object.body.len(), "etag": object.etag}));
+            server.store.load("photos", &key, object.clone());
+        }
+    }
+    let mut environment = server.environment();
+    environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", options.memory.to_string()));
+    let processors = Processors::start(1, &environment).await?;
+    let started = Instant::now();
+    let mut concurrency = 0;
+    for (chunk, objects) in objects.chunks(load.chunk_keys).enumerate() {
+        let request = json!({
+            "job_id": "bench", "chunk": chunk, "attempt": "1-1", "source_bucket": "photos", "source_prefix": "",
+            "destination": "s3://photos-out/", "images": load.images, "records": "ndjson",
+            "concurrency": options.concurrency, "objects": objects,
+        });
+        let response = match processors.run("bench", request).await {
+            Reply::Ok(response) => serde_json::from_value::<ChunkResponse>(response)?,
+            other => anyhow::bail!("the processor failed: {other:?}"),
+        };
+        ensure!(response.failed.is_empty(), "{:?}", response.failed);
+        concurrency = response.concurrency;
+    }
+    let elapsed = started.elapsed();
+    let right = |object: &&Value| {
+        let key = object["key"].as_str().unwrap_or_default();
+        let source = server.store.get("photos", key);
+        let copy = server.store.get("photos-out", &format!("images/{key}"));
+        source.zip(copy).is_some_and(|(source, copy)| source.body == copy.body)
+    };
+    let wrong = objects.iter().filter(|object| !right(object)).count();
+    let peak = processors.peak_memory().await.context("the processor has ended")?;
+    Ok((concurrency, elapsed, peak, wrong))
+}
