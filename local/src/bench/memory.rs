@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
@@ -53,6 +53,12 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         },
         Load {
             name: "18 KB each, the guide's",
+            images: "none",
+            chunk_keys: 500,
+            sizes: vec![(many, 18_644)],
+        },
+        Load {
+            name: "18 KB each, the guide's",
             images: "copy",
             chunk_keys: 500,
             sizes: vec![(many, 18_644)],
@@ -81,13 +87,21 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     ]);
     let mut all_right = true;
     for load in loads {
-        let (concurrency, elapsed, peak, wrong) = measure(&options, &load).await?;
+        let Measured {
+            elapsed,
+            cpu,
+            concurrency,
+            peak,
+            wrong,
+        } = measure(&options, &load).await?;
         all_right &= wrong == 0;
+        let count: u64 = load.sizes.iter().map(|(count, _)| count).sum();
         rows.add_row([
-            HumanCount(load.sizes.iter().map(|(count, _)| count).sum()).to_string(),
+            HumanCount(count).to_string(),
             load.name.to_owned(),
             load.images.to_owned(),
             format!("{:.1} s", elapsed.as_secs_f64()),
+            format!("{:.2} ms", cpu.as_secs_f64() * 1000.0 / count as f64),
             concurrency.to_string(),
             megabytes(peak),
             if wrong == 0 {
@@ -105,9 +119,19 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// In a fresh process: what it settled at, its time, the most memory it had, and how many images are not
-/// what they should be.
-async fn measure(options: &Options, load: &Load) -> anyhow::Result<(usize, Duration, u64, usize)> {
+struct Measured {
+    elapsed: Duration,
+    cpu: Duration,
+    /// Images in flight that it settled at.
+    concurrency: usize,
+    /// The most memory it had, in bytes.
+    peak: u64,
+    /// How many images are not what they should be.
+    wrong: usize,
+}
+
+/// A load in a fresh process.
+async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
     let server = Server::start(0).await?;
     server.store.create_bucket("photos-out");
     let photo = dataset::photo(0)?;
@@ -124,7 +148,7 @@ async fn measure(options: &Options, load: &Load) -> anyhow::Result<(usize, Durat
     environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", options.memory.to_string()));
     let processors = Processors::start(1, &environment).await?;
     let started = Instant::now();
-    let mut concurrency = 0;
+    let (mut concurrency, mut cpu) = (0, Duration::ZERO);
     for (chunk, objects) in objects.chunks(load.chunk_keys).enumerate() {
         let request = json!({
             "job_id": "bench", "chunk": chunk, "attempt": "1-1", "source_bucket": "photos", "source_prefix": "",
@@ -137,15 +161,24 @@ async fn measure(options: &Options, load: &Load) -> anyhow::Result<(usize, Durat
         };
         ensure!(response.failed.is_empty(), "{:?}", response.failed);
         concurrency = response.concurrency;
+        cpu += Duration::from_millis(response.usage.cpu_ms);
     }
     let elapsed = started.elapsed();
     let right = |object: &&Value| {
         let key = object["key"].as_str().unwrap_or_default();
         let source = server.store.get("photos", key);
         let copy = server.store.get("photos-out", &format!("images/{key}"));
-        source.zip(copy).is_some_and(|(source, copy)| source.body == copy.body)
+        match (source, copy) {
+            (Some(source), Some(copy)) => source.body == copy.body,
+            (_, copy) => load.images == "none" && copy.is_none(),
+        }
     };
     let wrong = objects.iter().filter(|object| !right(object)).count();
-    let peak = processors.peak_memory().await.context("the processor has ended")?;
-    Ok((concurrency, elapsed, peak, wrong))
+    Ok(Measured {
+        elapsed,
+        cpu,
+        concurrency,
+        peak: processors.peak_memory().await?,
+        wrong,
+    })
 }

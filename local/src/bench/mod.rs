@@ -28,7 +28,7 @@ pub enum Bench {
     Kills(kills::Options),
     /// A job with every fault that passes and some that do not, beside the same job in peace
     Faults(faults::Options),
-    /// The most memory that one processor takes, for images of several sizes
+    /// Time, CPU and the most memory of one processor, for images of several sizes
     Memory(memory::Options),
     /// What a cold start takes: initialisation, size, memory
     Cold(cold::Options),

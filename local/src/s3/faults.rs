@@ -58,6 +58,7 @@ pub struct Suffered {
     pub internal_error: usize,
     /// [`Effect::Drop`]
     pub reset: usize,
+    pub hang: usize,
     pub stall: usize,
     pub cut: usize,
 }
@@ -180,9 +181,10 @@ impl Faults {
             Effect::Error(S3ErrorCode::SlowDown) => suffered.slow_down += 1,
             Effect::Error(S3ErrorCode::InternalError) => suffered.internal_error += 1,
             Effect::Drop => suffered.reset += 1,
+            Effect::Hang => suffered.hang += 1,
             Effect::Stall => suffered.stall += 1,
             Effect::Cut => suffered.cut += 1,
-            Effect::Error(_) | Effect::Hang | Effect::WholeBody => {}
+            Effect::Error(_) | Effect::WholeBody => {}
         }
     }
 }

@@ -1,0 +1,93 @@
+//! The processor as a process of its own, run as Lambda runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::dataset;
+use local::emulator::{self, Emulator, Profile};
+use local::runtime::Function;
+use local::s3::{Effect, Fault, Headers, Object, Server};
+use serde_json::{Value, json};
+
+const LIFETIME: Duration = Duration::from_mins(1);
+
+async fn processor(server: &Server, variables: &[(&'static str, &str)]) -> Function {
+    Emulator::build(Profile::Dev).await.unwrap();
+    let mut environment = server.environment();
+    environment.extend(variables.iter().map(|&(name, value)| (name, value.to_owned())));
+    let binary = emulator::target().join("debug/processor");
+    Function::start(&binary, &environment, tempfile::tempfile().unwrap())
+        .await
+        .unwrap()
+}
+
+async fn server() -> Server {
+    let server = Server::start(0).await.unwrap();
+    server.store.create_bucket("photos-out");
+    for index in 0..2 {
+        let photo = Object::new(dataset::photo(index).unwrap().into(), Headers::default());
+        server.store.load("photos", &format!("{index}.jpg"), photo);
+    }
+    server
+}
+
+fn chunk(server: &Server, number: usize) -> Value {
+    let key = format!("{number}.jpg");
+    let object = server.store.get("photos", &key).unwrap();
+    json!({
+        "job_id": "job", "chunk": number, "attempt": "1-1", "source_bucket": "photos", "source_prefix": "",
+        "destination": "s3://photos-out/", "images": "copy", "records": "ndjson", "concurrency": 4,
+        "objects": [{"key": key, "size": object.body.len(), "etag": object.etag}],
+    })
+}
+
+#[tokio::test]
+async fn several_invocations_share_one_process() {
+    let server = server().await;
+    let processor = Arc::new(processor(&server, &[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]).await);
+    // The first is in the middle of its work for as long as its request gets no answer.
+    server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: "0.jpg".to_owned(),
+        effect: Effect::Hang,
+        after: 0,
+        times: 1,
+    });
+    let first = tokio::spawn({
+        let (processor, chunk) = (processor.clone(), chunk(&server, 0));
+        async move { processor.invoke("first", chunk, LIFETIME).await.unwrap() }
+    });
+    while server.faults.suffered().hang == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let second = processor.invoke("second", chunk(&server, 1), LIFETIME).await.unwrap();
+    assert_eq!(second.unwrap()["ok"], 1);
+    assert!(!first.is_finished());
+    // Its request is sent again after its time-out.
+    assert_eq!(first.await.unwrap().unwrap()["ok"], 1);
+}
+
+#[tokio::test]
+async fn one_that_is_killed_leaves_no_commit() {
+    let server = server().await;
+    let processor = Arc::new(processor(&server, &[]).await);
+    server.faults.add(Fault {
+        operation: "CopyObject",
+        key_contains: "0.jpg".to_owned(),
+        effect: Effect::Hang,
+        after: 0,
+        times: 1,
+    });
+    let running = tokio::spawn({
+        let (processor, chunk) = (processor.clone(), chunk(&server, 0));
+        async move { processor.invoke("first", chunk, LIFETIME).await }
+    });
+    while server.faults.suffered().hang == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    processor.kill().unwrap();
+    assert!(running.await.unwrap().is_err());
+    assert_eq!(server.store.keys("photos-out", "records/"), [""; 0]);
+}
