@@ -5,6 +5,9 @@ use std::time::Duration;
 /// S3 may answer so much slower than at its best before that counts as a sign of too many requests.
 const TOLERANCE: f64 = 1.5;
 
+/// So few in flight slow nobody down: what is slow then is something else, such as this function's own CPU.
+const LEAST_WHEN_SLOW: f64 = 16.0;
+
 /// The gradient algorithm of Netflix's `concurrency-limits`: by Little's law, throughput grows with the
 /// images in flight for as long as latency does not, so each window multiplies the limit with the ratio
 /// of the best latency seen to the latency now, and adds its square root to find out whether more goes.
@@ -85,14 +88,16 @@ impl Gradient {
             _ => 1.0,
         };
         self.best = self.best.into_iter().chain(window.latency).min();
-        let shrink = slowed.clamp(0.5, 1.0) * (1.0 - window.refused / 2.0);
-        self.starting &= shrink > 0.9;
+        let slowed = slowed.clamp(0.5, 1.0);
+        let accepted = 1.0 - window.refused / 2.0;
+        self.starting &= slowed * accepted > 0.9;
         let growth = match (window.full, self.starting) {
             (false, _) => 0.0,
             (true, true) => self.limit / 2.0,
             (true, false) => self.limit.sqrt(),
         };
-        self.limit = (self.limit * shrink + growth).clamp(1.0, self.most);
+        let fewer = (self.limit * slowed).max(self.limit.min(LEAST_WHEN_SLOW));
+        self.limit = (fewer * accepted + growth).clamp(1.0, self.most);
     }
 }
 
@@ -164,6 +169,21 @@ mod tests {
         for start in [8, 64, 500] {
             let limit = server.run(&mut Gradient::new(start, 900), 100);
             assert!((30..=60).contains(&limit), "from {start}: {limit}");
+        }
+    }
+
+    #[test]
+    fn it_does_not_starve_on_slowness_alone() {
+        let mut gradient = Gradient::new(64, 900);
+        FAST.run(&mut gradient, 1);
+        for slowness in 1..=100_u32 {
+            let latency = Some(Duration::from_millis(30) * slowness);
+            gradient.update(Window {
+                latency,
+                refused: 0.0,
+                full: true,
+            });
+            assert!(gradient.settled() >= 16, "{}", gradient.settled());
         }
     }
 

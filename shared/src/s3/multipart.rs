@@ -72,6 +72,9 @@ impl<'a> Upload<'a> {
             .upload_id(&self.id)
             .part_number(number)
             .body(ByteStream::from(body))
+            // As for a whole image: what the SDK sends to check it is signed.
+            .customize()
+            .disable_payload_signing()
             .send()
             .await
             .map_err(|error| Failure::of(self.what("UploadPart"), &error))?;
