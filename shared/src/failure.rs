@@ -35,7 +35,7 @@ impl Class {
     /// Whether the same request may well succeed later.
     #[must_use]
     pub fn is_passing(self) -> bool {
-        matches!(self, Self::Throttled | Self::Timeout | Self::Internal)
+        matches!(self, Self::Corrupt | Self::Throttled | Self::Timeout | Self::Internal)
     }
 }
 

@@ -17,7 +17,7 @@ pub async fn chunk(pipeline: &Pipeline<'_>, key: &str, records: &[&Record]) -> R
     let body = ndjson(records);
     pipeline.bytes_written.fetch_add(body.len() as u64, Relaxed);
     s3::put_if(
-        &pipeline.writes,
+        &pipeline.clients.writes,
         &pipeline.destination.bucket,
         key,
         s3::NDJSON,

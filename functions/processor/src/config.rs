@@ -11,8 +11,8 @@ use shared::uri::S3Uri;
 use crate::limits::MOST_IN_FLIGHT;
 use crate::pipeline::MOST_BYTES;
 
-/// Eight attempts at a request, with the SDK's waits between them, take less than half of it.
-const IMAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// In seconds: for a few requests that each hang once or twice, and for the waits of one that is throttled.
+const IMAGE_TIMEOUT: u64 = 60;
 
 /// What the environment says. The defaults here are for objects that come by event; a chunk from
 /// fanout carries its own.
@@ -56,6 +56,13 @@ impl Config {
                 format!("{front_bytes} is not within 1 to {MOST_BYTES}"),
             ));
         }
+        let image_timeout = settings::parsed(lookup, "IMAGE_TIMEOUT_SECONDS")?.unwrap_or(IMAGE_TIMEOUT);
+        if !(1..=deadline::LONGEST.as_secs()).contains(&image_timeout) {
+            return Err(SettingError::new(
+                "IMAGE_TIMEOUT_SECONDS",
+                format!("{image_timeout} is not within 1 to {}", deadline::LONGEST.as_secs()),
+            ));
+        }
         let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
         let config = Self {
             source: settings::parsed(lookup, "SOURCE")?,
@@ -66,8 +73,7 @@ impl Config {
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
             concurrency,
             front_bytes,
-            image_timeout: settings::parsed(lookup, "IMAGE_TIMEOUT_SECONDS")?
-                .map_or(IMAGE_TIMEOUT, Duration::from_secs),
+            image_timeout: Duration::from_secs(image_timeout),
             memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
             timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(deadline::LONGEST, Duration::from_secs),
         };
@@ -99,6 +105,10 @@ mod tests {
             (vec![("CONCURRENCY", "0")], "CONCURRENCY: 0 is not within 1 to 900"),
             (vec![("FRONT_BYTES", "128k")], "FRONT_BYTES: \"128k\""),
             (vec![("FRONT_BYTES", "0")], "FRONT_BYTES: 0 is not within 1 to 67108864"),
+            (
+                vec![("IMAGE_TIMEOUT_SECONDS", "0")],
+                "IMAGE_TIMEOUT_SECONDS: 0 is not within 1 to 900",
+            ),
             (vec![("RECORDS", "csv")], "RECORDS: unknown variant `csv`"),
             (vec![("INCLUDE", "[")], "INCLUDE"),
             (

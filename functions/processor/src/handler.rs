@@ -55,12 +55,13 @@ async fn entries_of(
 ) -> Result<EventResponse, Error> {
     let done = objects::process(app, entries, write_down_failures, deadline).await?;
     let again = |(index, entry): (usize, &Entry)| done.again(index).map(|why| format!("{}: {why}", entry.name().1));
-    let mut reasons = entries.iter().enumerate().filter_map(again);
-    if let Some(first) = reasons.next() {
-        let count = reasons.count() + 1;
-        return Err(Error::TryAgain { count, first });
+    let reasons: Vec<String> = entries.iter().enumerate().filter_map(again).collect();
+    if let Some(first) = reasons.first() {
+        return Err(Error::TryAgain {
+            count: reasons.len(),
+            first: first.clone(),
+        });
     }
-    drop(reasons);
     Ok(done.response(entries))
 }
 

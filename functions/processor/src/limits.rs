@@ -1,7 +1,7 @@
 //! What all invocations in this process share: memory, connections, and the images in flight.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
@@ -13,12 +13,17 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use futures::{FutureExt, Stream, StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use crate::gradient::{Gradient, Window};
 use crate::memory::Memory;
 
-/// The most images in flight, and the most connections to S3: Lambda gives 1,024 file descriptors.
+/// The most images in flight.
 pub const MOST_IN_FLIGHT: usize = 900;
+
+/// The most connections to the source, and to the destination: each bucket is a host of its own, whose
+/// idle connections stay open. Lambda gives 1,024 file descriptors.
+const MOST_CONNECTIONS: usize = 450;
 
 /// A window is as many answers as images may be in flight, and no fewer than these, since a median of
 /// less says little.
@@ -27,8 +32,9 @@ const LEAST_IN_WINDOW: usize = 32;
 #[derive(Debug)]
 pub struct Limits {
     pub memory: Memory,
-    /// A request holds one from its first byte to the last of its answer.
-    pub connections: Semaphore,
+    /// A request holds a connection from its first byte to the last of its answer.
+    pub reads: Semaphore,
+    pub writes: Semaphore,
     pub in_flight: InFlight,
 }
 
@@ -36,7 +42,8 @@ impl Limits {
     pub fn new(function_mb: u32) -> Self {
         Self {
             memory: Memory::new(function_mb),
-            connections: Semaphore::new(MOST_IN_FLIGHT),
+            reads: Semaphore::new(MOST_CONNECTIONS),
+            writes: Semaphore::new(MOST_CONNECTIONS),
             in_flight: InFlight::default(),
         }
     }
@@ -83,10 +90,11 @@ impl Default for InFlight {
 }
 
 impl InFlight {
-    /// Begins with so many images in flight. What was learnt with the same beginning is kept.
+    /// Begins with so many images in flight. What was learnt with the same beginning is kept, and what
+    /// others are at work with.
     pub fn start_from(&self, concurrency: usize) {
         let mut state = self.state();
-        if state.start != concurrency {
+        if state.start != concurrency && state.taken == 0 {
             state.start = concurrency;
             state.gradient = Gradient::new(concurrency, MOST_IN_FLIGHT);
             self.resize(&mut state);
@@ -98,10 +106,13 @@ impl InFlight {
         self.state().gradient.settled()
     }
 
-    /// A slot for each number below `count`, as they become free.
-    pub fn slots(&self, count: usize) -> impl Stream<Item = (usize, Slot)> + use<> {
+    /// A slot for each number below `count`, as they become free; none from `end` on.
+    pub fn slots(&self, count: usize, end: Instant) -> impl Stream<Item = (usize, Option<Slot>)> + use<> {
         let in_flight = self.clone();
-        stream::iter(0..count).then(move |number| in_flight.clone().slot().map(move |slot| (number, slot)))
+        stream::iter(0..count).then(move |number| {
+            let slot = timeout_at(end, in_flight.clone().slot());
+            slot.map(move |slot| (number, slot.ok()))
+        })
     }
 
     async fn slot(self) -> Slot {

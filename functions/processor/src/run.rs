@@ -12,9 +12,17 @@ use shared::s3::{self, Meter};
 use tokio::time::Instant;
 
 use crate::handler::App;
+use crate::limits::MOST_IN_FLIGHT;
 use crate::pace::Pace;
-use crate::pipeline::{Image, Outcome, PerImage, Pipeline};
+use crate::pipeline::{Clients, Image, Outcome, PerImage, Pipeline};
 use crate::schedule::Schedule;
+
+/// S3 begins its answer to a read within a fraction of a second, so one that has not begun after so long is
+/// asked for again.
+const READ: Duration = Duration::from_secs(10);
+
+/// A write answers when all of it is done: 64 MiB over a slow connection.
+const WRITE: Duration = Duration::from_secs(25);
 
 pub struct Run<'a> {
     pub pipeline: Pipeline<'a>,
@@ -37,11 +45,25 @@ impl<'a> Run<'a> {
     pub fn start(app: &'a App, work: Work, deadline: Instant) -> Self {
         let meter = Meter::default();
         app.limits.in_flight.start_from(work.concurrency);
-        let config = || aws_sdk_s3::config::Builder::from(&app.sdk).interceptor(app.limits.in_flight.clone());
+        let client = |attempt: Duration| {
+            let config = aws_sdk_s3::config::Builder::from(&app.sdk);
+            meter.client(
+                config
+                    .interceptor(app.limits.in_flight.clone())
+                    .timeout_config(s3::timeouts(attempt)),
+            )
+        };
         Self {
             pipeline: Pipeline {
-                reads: meter.client(config().timeout_config(s3::read_timeouts())),
-                writes: meter.client(config()),
+                clients: Clients {
+                    reads: client(READ),
+                    writes: client(WRITE),
+                    large_copies: client(s3::LONGEST_ATTEMPT),
+                },
+                most_in_flight: match work.max_requests_per_second {
+                    Some(_) => work.concurrency,
+                    None => MOST_IN_FLIGHT,
+                },
                 limits: &app.limits,
                 images: work.images,
                 records: work.records,

@@ -23,7 +23,7 @@ pub struct Schedule {
     longest: Duration,
     /// What one may take beside the moving of its bytes.
     per_image: Duration,
-    /// The slowest so far, beside the moving of its bytes.
+    /// The slowest of late, beside the moving of its bytes.
     slowest_ms: AtomicU64,
 }
 
@@ -61,7 +61,10 @@ impl Schedule {
     pub fn took(&self, time: Duration, bytes: u64) {
         let beside = time.saturating_sub(moving(bytes));
         let ms = u64::try_from(beside.as_millis()).unwrap_or(u64::MAX);
-        self.slowest_ms.fetch_max(ms, Relaxed);
+        // One that was slow by chance is forgotten by and by.
+        let learnt = |slowest: u64| Some(ms.max(slowest - slowest / 32));
+        // It always gives a value.
+        let _ = self.slowest_ms.fetch_update(Relaxed, Relaxed, learnt);
     }
 }
 

@@ -17,10 +17,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// while a chunk waits for the slowest of its images.
 const STALL: Duration = Duration::from_secs(1);
 
+/// What one attempt may take: a copy of 5 GB inside S3 does not answer before it is done.
+pub const LONGEST_ATTEMPT: Duration = Duration::from_secs(180);
+
 /// The SDK's settings, from the environment as any AWS program finds them.
-///
-/// One attempt may take three minutes: a copy of 5 GB inside S3 does not answer before it is done.
-/// A body that stalls is ended sooner, by the SDK's stalled-stream protection, and asked for again.
 pub async fn config() -> SdkConfig {
     loader().load().await
 }
@@ -36,18 +36,12 @@ pub fn loader() -> ConfigLoader {
                 .with_initial_backoff(FIRST_WAIT),
         )
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build())
-        .timeout_config(timeouts(Duration::from_secs(180)))
-}
-
-/// For a client that only reads: S3 begins its answer to a read within a fraction of a second, so one
-/// that has not begun after ten is asked for again.
-#[must_use]
-pub fn read_timeouts() -> TimeoutConfig {
-    timeouts(Duration::from_secs(10))
+        .timeout_config(timeouts(LONGEST_ATTEMPT))
 }
 
 /// `attempt` counts up to the headers of the answer, not to the end of its body.
-fn timeouts(attempt: Duration) -> TimeoutConfig {
+#[must_use]
+pub fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(attempt)

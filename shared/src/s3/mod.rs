@@ -8,7 +8,7 @@ mod multipart;
 mod read;
 mod write;
 
-pub use client::{config, loader, read_timeouts};
+pub use client::{LONGEST_ATTEMPT, config, loader, timeouts};
 pub use list::{Listed, Page, Span, list};
 pub use meter::{Meter, Requests};
 pub use multipart::{MAX_PARTS, Upload};

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -12,6 +13,9 @@ use crate::failure::{Class, Failure};
 
 /// How often a body is asked for that breaks off or stalls: the SDK itself retries only up to the headers.
 const BODY_ATTEMPTS: u32 = 6;
+
+/// The wait before the second of these; before the third it is twice as long, and so on.
+const BODY_WAIT: Duration = Duration::from_millis(50);
 
 /// A body may say it is longer than this; memory is set aside only for what has come then.
 const MOST_SET_ASIDE: usize = 64 * 1024 * 1024;
@@ -68,66 +72,87 @@ pub struct Head {
     pub user_metadata: HashMap<String, String>,
 }
 
-/// Reads an object, or a range of its bytes. An object replaced since it was listed is `changed`.
+/// Reads an object, or a range of its bytes. An object replaced since it was listed is `changed`. A body
+/// that stalls, breaks off or is not as long as it should be is asked for again.
 pub async fn get(client: &Client, object: &ObjectId, mut range: Option<Range<u64>>) -> Result<(Head, Bytes), Failure> {
-    let what = format_args!("GetObject s3://{}/{}", object.bucket, object.key).to_string();
     let mut attempt = 1;
     loop {
-        let result = client
-            .get_object()
-            .bucket(&object.bucket)
-            .key(&object.key)
-            .set_version_id(object.version_id.clone())
-            .set_if_match(object.if_match())
-            .set_range(
-                range
-                    .as_ref()
-                    .map(|range| format!("bytes={}-{}", range.start, range.end - 1)),
-            )
-            .send()
-            .await;
-        let mut output = match result {
-            Ok(output) => output,
+        match get_once(client, object, range.clone()).await {
+            Ok(read) => return Ok(read),
             // No range fits an empty object.
-            Err(error)
-                if error.code() == Some("InvalidRange") && range.as_ref().is_some_and(|range| range.start == 0) =>
-            {
-                range = None;
-                continue;
+            Err(Ended::NoSuchRange(_)) if range.as_ref().is_some_and(|range| range.start == 0) => range = None,
+            Err(Ended::WrongBody(_)) if attempt < BODY_ATTEMPTS => {
+                tokio::time::sleep(BODY_WAIT * attempt).await;
+                attempt += 1;
             }
-            Err(error) => return Err(Failure::of(&what, &error)),
-        };
-        let asked = range.as_ref().map(|range| range.end - range.start);
-        let announced = output.content_length.and_then(|length| u64::try_from(length).ok());
-        if let (Some(asked), Some(announced)) = (asked, announced)
-            && announced > asked
-        {
-            // A server that knows no ranges would send all of an object of any size.
-            let error = format!("{what}: {announced} bytes were to come where {asked} were asked for");
-            return Err(Failure::new(Class::Corrupt, error));
-        }
-        if let (None, Some(size), Some(announced)) = (asked, object.size, announced)
-            && announced > size
-        {
-            let error = format!("{what}: it has {announced} bytes, not {size} as was said");
-            return Err(Failure::new(Class::Changed, error));
-        }
-        let body = std::mem::take(&mut output.body);
-        match collect(body, announced).await {
-            Ok(bytes) => {
-                let head = head_of(output)?;
-                let range = range.unwrap_or(0..head.size);
-                let asked = range.end.min(head.size).saturating_sub(range.start);
-                if bytes.len() as u64 != asked {
-                    let error = format!("{what}: {} bytes came where {asked} were asked for", bytes.len());
-                    return Err(Failure::new(Class::Corrupt, error));
-                }
-                return Ok((head, bytes));
+            Err(Ended::NoSuchRange(failure) | Ended::WrongBody(failure) | Ended::Failed(failure)) => {
+                return Err(failure);
             }
-            Err(error) if attempt == BODY_ATTEMPTS => return Err(Failure::of_body(&what, &error)),
-            Err(_) => attempt += 1,
         }
     }
+}
+
+/// Why one attempt at a read ended.
+enum Ended {
+    /// The request failed, with all the attempts that the SDK makes.
+    Failed(Failure),
+    NoSuchRange(Failure),
+    WrongBody(Failure),
+}
+
+async fn get_once(client: &Client, object: &ObjectId, range: Option<Range<u64>>) -> Result<(Head, Bytes), Ended> {
+    let what = format_args!("GetObject s3://{}/{}", object.bucket, object.key).to_string();
+    let mut output = client
+        .get_object()
+        .bucket(&object.bucket)
+        .key(&object.key)
+        .set_version_id(object.version_id.clone())
+        .set_if_match(object.if_match())
+        .set_range(
+            range
+                .as_ref()
+                .map(|range| format!("bytes={}-{}", range.start, range.end - 1)),
+        )
+        .send()
+        .await
+        .map_err(|error| {
+            let failure = Failure::of(&what, &error);
+            match error.code() {
+                Some("InvalidRange") => Ended::NoSuchRange(failure),
+                _ => Ended::Failed(failure),
+            }
+        })?;
+    let corrupt = |problem: String| Ended::WrongBody(Failure::new(Class::Corrupt, format!("{what}: {problem}")));
+    let asked = range.as_ref().map(|range| range.end - range.start);
+    let announced = output.content_length.and_then(|length| u64::try_from(length).ok());
+    if let (Some(asked), Some(announced)) = (asked, announced)
+        && announced > asked
+    {
+        // A server that knows no ranges would send all of an object of any size.
+        return Err(corrupt(format!(
+            "{announced} bytes were to come where {asked} were asked for"
+        )));
+    }
+    if let (None, Some(size), Some(announced)) = (asked, object.size, announced)
+        && announced > size
+    {
+        let error = format!("{what}: it has {announced} bytes, not {size} as was said");
+        return Err(Ended::Failed(Failure::new(Class::Changed, error)));
+    }
+    let body = std::mem::take(&mut output.body);
+    let bytes = collect(body, announced)
+        .await
+        .map_err(|error| Ended::WrongBody(Failure::of_body(&what, &error)))?;
+    let head = head_of(output).map_err(Ended::Failed)?;
+    let range = range.unwrap_or(0..head.size);
+    let asked = range.end.min(head.size).saturating_sub(range.start);
+    if bytes.len() as u64 != asked {
+        return Err(corrupt(format!(
+            "{} bytes came where {asked} were asked for",
+            bytes.len()
+        )));
+    }
+    Ok((head, bytes))
 }
 
 /// All of a body. Taken piece by piece into memory of the right size, it is never held twice, and what

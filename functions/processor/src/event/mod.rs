@@ -159,7 +159,11 @@ mod tests {
                 "SQS: Records[0]: missing field `messageId`",
             ),
             (
-                json!({"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {}}}]}),
+                json!({"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "photos"}, "object": {"key": "a"}}}]}),
+                "notification: missing field `eventName`",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:s3", "eventName": "", "s3": {"bucket": {}}}]}),
                 "notification: s3.bucket: missing field `name`",
             ),
             (

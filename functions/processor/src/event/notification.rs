@@ -61,7 +61,6 @@ fn shape<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, String> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct S3Record {
-    #[serde(default)]
     event_name: String,
     s3: S3Entity,
 }

@@ -18,9 +18,9 @@ use shared::modes::Images;
 use shared::record::{Origin, Record};
 use shared::s3::{self, Head, MAX_PARTS, ObjectId, Upload};
 use shared::summary;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-use super::{Pipeline, Processed};
+use super::{GOODBYE, Processed, Task};
 use crate::commit::{event_id, ndjson};
 
 const MIB: u64 = 1024 * 1024;
@@ -35,13 +35,13 @@ const COPIED_PART: u64 = 512 * MIB;
 /// Parts of one image in flight.
 const PARTS_IN_FLIGHT: usize = 4;
 
-impl Pipeline<'_> {
+impl Task<'_> {
     /// Downloads all of an image, extracts its metadata, uploads it.
     pub(super) async fn upload(&self, id: &ObjectId, target: &str) -> Result<Processed, Failure> {
         let Some(size) = id.size.filter(|&size| self.takes_whole(size)) else {
             return self.upload_after_reading(id, target).await;
         };
-        let _held = self.limits.memory.hold(size).await?;
+        let _held = self.hold(size).await?;
         let started = Instant::now();
         let (head, bytes) = self.get(id, None).await?;
         let download = started.elapsed();
@@ -67,11 +67,12 @@ impl Pipeline<'_> {
         let (record, added) = record(id, &read.head, read.metadata);
         let started = Instant::now();
         if !self.takes_whole(read.head.size) {
+            drop(read.whole);
             self.in_parts(&read.source, read.head, added, target).await?;
-        } else if let Some(bytes) = read.whole {
+        } else if let Some((bytes, _held)) = read.whole {
             self.put(target, bytes, read.head, added).await?;
         } else {
-            let _held = self.limits.memory.hold(read.head.size).await?;
+            let _held = self.hold(read.head.size).await?;
             let (head, bytes) = self.get(&read.source, None).await?;
             self.put(target, bytes, head, added).await?;
         }
@@ -84,20 +85,29 @@ impl Pipeline<'_> {
     }
 
     fn takes_whole(&self, size: u64) -> bool {
-        size <= MOST_WHOLE && self.limits.memory.fits(size)
+        size <= MOST_WHOLE && self.pipeline.limits.memory.fits(size)
     }
 
     async fn put(&self, target: &str, bytes: Bytes, head: Head, added: HashMap<String, String>) -> Result<(), Failure> {
         let size = bytes.len() as u64;
-        let _connection = self.connection().await;
-        s3::put_image(&self.writes, &self.destination.bucket, target, bytes, head, added).await?;
-        self.bytes_written.fetch_add(size, Relaxed);
+        let _connection = self.turn_to_write().await;
+        s3::put_image(
+            &self.pipeline.clients.writes,
+            &self.pipeline.destination.bucket,
+            target,
+            bytes,
+            head,
+            added,
+        )
+        .await?;
+        self.pipeline.bytes_written.fetch_add(size, Relaxed);
         Ok(())
     }
 
     /// Reads what it takes, extracts, copies inside S3 where there is a `target`.
     pub(super) async fn copy(&self, id: &ObjectId, target: Option<&str>) -> Result<Processed, Failure> {
         let read = self.read(id).await?;
+        drop(read.whole);
         let (record, added) = record(id, &read.head, read.metadata);
         let mut upload = None;
         if let Some(target) = target {
@@ -105,9 +115,15 @@ impl Pipeline<'_> {
             if read.head.size > filter::MAX_BYTES {
                 self.in_parts(&read.source, read.head, added, target).await?;
             } else {
-                let bucket = &self.destination.bucket;
-                let _connection = self.connection().await;
-                s3::copy_image(&self.writes, &read.source, bucket, target, read.head, added).await?;
+                let bucket = &self.pipeline.destination.bucket;
+                let clients = &self.pipeline.clients;
+                let client = if read.head.size > MOST_WHOLE {
+                    &clients.large_copies
+                } else {
+                    &clients.writes
+                };
+                let _connection = self.turn_to_write().await;
+                s3::copy_image(client, &read.source, bucket, target, read.head, added).await?;
             }
             upload = Some(started.elapsed());
         }
@@ -128,38 +144,51 @@ impl Pipeline<'_> {
         target: &str,
     ) -> Result<(), Failure> {
         let size = head.size;
-        let least = if self.images == Images::Upload {
+        let least = if self.pipeline.images == Images::Upload {
             PART
         } else {
             COPIED_PART
         };
         let part = size.div_ceil(MAX_PARTS).next_multiple_of(MIB).max(least);
-        // S3 keeps the parts of an upload that nobody completes or aborts, so the time must do for that.
-        let until = self.schedule.end() - (self.schedule.end() - Instant::now()) / 20;
-        let until = until.min(Instant::now() + self.schedule.limit(size.saturating_mul(2)) * 9 / 10);
-
-        let bucket = &self.destination.bucket;
+        let bucket = &self.pipeline.destination.bucket;
+        let clients = &self.pipeline.clients;
+        let client = if least == PART {
+            &clients.writes
+        } else {
+            &clients.large_copies
+        };
         let upload = {
-            let _connection = self.connection().await;
-            Upload::begin(&self.writes, bucket, target, head, added).await?
+            let _connection = self.turn_to_write().await;
+            Upload::begin(client, bucket, target, head, added).await?
         };
         let ranges = (0..size.div_ceil(part)).map(|index| index * part..size.min((index + 1) * part));
         let parts = stream::iter((1..).zip(ranges))
             .map(|(number, range)| self.part(&upload, number, source, range))
             .buffer_unordered(PARTS_IN_FLIGHT)
             .try_collect();
-        let done = async { upload.complete(parts.await?).await };
-        let result = timeout_at(until, done).await;
-        if let Ok(Ok(())) = result {
-            return Ok(());
-        }
+        let done = async {
+            let parts = parts.await?;
+            let _connection = self.turn_to_write().await;
+            upload.complete(parts).await
+        };
+        // S3 keeps the parts of an upload that nobody completes or aborts, so what ends this must not do so
+        // before they are thrown away.
+        let end = self.pipeline.schedule.end() - GOODBYE;
+        let failure = tokio::select! {
+            result = done => match result {
+                Ok(()) => return Ok(()),
+                Err(failure) => Some(failure),
+            },
+            () = self.clock.is_up() => None,
+            () = sleep_until(end) => None,
+        };
         if let Err(failure) = upload.abort().await {
             warn!(%failure, "an upload in parts is left behind");
         }
-        match result {
-            Ok(result) => result,
+        match failure {
+            Some(failure) => Err(failure),
             // Whoever set the time says what it means that it is up.
-            Err(_) => pending().await,
+            None => pending().await,
         }
     }
 
@@ -170,16 +199,16 @@ impl Pipeline<'_> {
         source: &ObjectId,
         range: Range<u64>,
     ) -> Result<CompletedPart, Failure> {
-        if self.images != Images::Upload {
-            let _connection = self.connection().await;
+        if self.pipeline.images != Images::Upload {
+            let _connection = self.turn_to_write().await;
             return upload.part_copied(number, source, range).await;
         }
         let size = range.end - range.start;
-        let _held = self.limits.memory.hold(size).await?;
+        let _held = self.hold(size).await?;
         let (_, bytes) = self.get(source, Some(range)).await?;
-        let _connection = self.connection().await;
+        let _connection = self.turn_to_write().await;
         let part = upload.part(number, bytes).await?;
-        self.bytes_written.fetch_add(size, Relaxed);
+        self.pipeline.bytes_written.fetch_add(size, Relaxed);
         Ok(part)
     }
 
@@ -192,13 +221,13 @@ impl Pipeline<'_> {
         let origin = &record.origin;
         let date = origin.last_modified.get(..10).unwrap_or("unknown");
         let id = event_id(&origin.bucket, &origin.key, origin.version_id.as_deref(), &origin.etag);
-        let key = self.destination.event_record(date, &id);
+        let key = self.pipeline.destination.event_record(date, &id);
         self.write_json(&key, s3::NDJSON, ndjson(&[record])).await
     }
 
     pub(super) async fn write_failure(&self, id: &ObjectId, failure: &Failure) -> Result<(), Failure> {
         let file = event_id(&id.bucket, &id.key, id.version_id.as_deref(), &id.etag);
-        let key = self.destination.event_failed(&file);
+        let key = self.pipeline.destination.event_failed(&file);
         let line = FailedObject {
             bucket: &id.bucket,
             version_id: id.version_id.as_deref(),
@@ -210,9 +239,16 @@ impl Pipeline<'_> {
 
     /// Writes a small file of ours. A repetition writes the same again.
     async fn write_json(&self, key: &str, content_type: &str, body: Bytes) -> Result<(), Failure> {
-        self.bytes_written.fetch_add(body.len() as u64, Relaxed);
-        let _connection = self.connection().await;
-        s3::put(&self.writes, &self.destination.bucket, key, content_type, body).await
+        self.pipeline.bytes_written.fetch_add(body.len() as u64, Relaxed);
+        let _connection = self.turn_to_write().await;
+        s3::put(
+            &self.pipeline.clients.writes,
+            &self.pipeline.destination.bucket,
+            key,
+            content_type,
+            body,
+        )
+        .await
     }
 }
 

@@ -379,6 +379,20 @@ async fn requests_keep_to_their_rate() {
 }
 
 #[tokio::test]
+async fn waiting_for_its_turn_is_not_an_images_own_time() {
+    let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "1")]).await;
+    let objects: Vec<Value> = (0..60)
+        .map(|n| cloud.put(&format!("{n}.jpg"), PHOTOS[0].clone()))
+        .collect();
+    // Each image waits three seconds for each of its two requests.
+    let mut request = chunk("copy", &objects);
+    request["max_requests_per_second"] = json!(20.0);
+    request["concurrency"] = json!(60);
+    let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+    assert_eq!(response.ok, 60, "{:?}", response.failed);
+}
+
+#[tokio::test]
 async fn a_senseless_chunk_is_refused() {
     let cloud = Cloud::start(&[]).await;
     let object = cloud.put("a.jpg", PHOTOS[0].clone());

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use local::s3::{Headers, Latency, Object};
-use processor::EventResponse;
+use local::s3::{Effect, Fault, Headers, Latency, Object, S3ErrorCode};
+use processor::{Error, EventResponse};
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, DESTINATION, PHOTOS};
@@ -34,20 +34,62 @@ async fn cloud(variables: &[(&str, &str)], versioned: bool) -> Cloud {
 #[tokio::test]
 async fn an_older_event_that_comes_late_changes_nothing() {
     for versioned in [false, true] {
-        let cloud = cloud(&[], versioned).await;
-        cloud.put("a.jpg", PHOTOS[0].clone());
-        let older = event_of(&cloud, "a.jpg");
-        cloud.put("a.jpg", PHOTOS[1].clone());
-        let newer = event_of(&cloud, "a.jpg");
+        for images in ["copy", "upload", "none"] {
+            let cloud = cloud(&[("IMAGES", images)], versioned).await;
+            cloud.put("a.jpg", PHOTOS[0].clone());
+            let older = event_of(&cloud, "a.jpg");
+            cloud.put("a.jpg", PHOTOS[1].clone());
+            let newer = event_of(&cloud, "a.jpg");
 
-        assert_eq!(invoke(&cloud, newer).await.ok, 1);
-        let response = invoke(&cloud, older).await;
-        assert_eq!((response.ok, response.failed.len()), (0, 0), "{response:?}");
-        assert!(response.ignored[0].why.contains("replaced since"), "{response:?}");
-        assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
-        assert_eq!(cloud.server.store.keys("photos-out", "records/").len(), 1);
-        assert_eq!(cloud.server.store.keys("photos-out", "jobs/"), [""; 0]);
+            assert_eq!(invoke(&cloud, newer).await.ok, 1);
+            let written = cloud.server.store.keys("photos-out", "");
+            let response = invoke(&cloud, older).await;
+            assert_eq!(response.failed.len(), 0, "{response:?}");
+            if images == "none" {
+                assert!(response.ignored[0].why.contains("replaced since"), "{response:?}");
+            } else {
+                assert_eq!(response.ok, 1, "it does the newest again: {response:?}");
+                assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
+            }
+            assert_eq!(cloud.server.store.keys("photos-out", ""), written);
+        }
     }
+}
+
+#[tokio::test]
+async fn an_older_event_that_is_tried_again_does_not_stay() {
+    let cloud = cloud(&[("IMAGES", "upload")], false).await;
+    cloud.put("a.jpg", PHOTOS[0].clone());
+    let older = event_of(&cloud, "a.jpg");
+    // Its first try writes while all of the newer one happens, and then cannot look for it.
+    let put = Duration::from_millis(600);
+    cloud.server.faults.set_latency(Latency {
+        put,
+        ..Latency::default()
+    });
+    let (first, newer) = tokio::join!(cloud.invoke(older.clone()), async {
+        tokio::time::sleep(put / 2).await;
+        cloud.server.faults.set_latency(Latency::default());
+        cloud.put("a.jpg", PHOTOS[1].clone());
+        let newer = invoke(&cloud, event_of(&cloud, "a.jpg")).await;
+        cloud.server.faults.add(Fault {
+            operation: "HeadObject",
+            key_contains: "a.jpg".to_owned(),
+            effect: Effect::Error(S3ErrorCode::NotImplemented),
+            after: 0,
+            times: 1,
+        });
+        newer
+    });
+    assert_eq!(newer.ok, 1);
+    assert!(matches!(first, Err(Error::TryAgain { .. })), "{first:?}");
+    assert_eq!(
+        cloud.output("images/a.jpg").unwrap().body,
+        PHOTOS[0],
+        "it was the last to write"
+    );
+    invoke(&cloud, older).await;
+    assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Images of all sizes, known and unknown, in little memory.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use local::s3::{Effect, Fault, Headers, Object, S3ErrorCode};
+use processor::handle;
 use serde_json::{Value, json};
 use shared::chunk::ChunkResponse;
 use shared::failure::Class;
@@ -63,7 +66,7 @@ async fn a_large_image_is_uploaded_in_parts_among_small_ones() {
 
 #[tokio::test]
 async fn of_an_upload_in_parts_that_fails_nothing_is_left() {
-    let cloud = Cloud::start(&[LITTLE_MEMORY, ("IMAGE_TIMEOUT_SECONDS", "0")]).await;
+    let cloud = Cloud::start(&[LITTLE_MEMORY]).await;
     let object = cloud.put_long("large.jpg", PHOTOS[0].clone(), 100 * MIB);
     for (operation, effect, class) in [
         (
@@ -89,6 +92,25 @@ async fn of_an_upload_in_parts_that_fails_nothing_is_left() {
         assert_eq!(response.failed[0].class, class, "{operation}: {:?}", response.failed);
         assert_eq!(cloud.server.store.uploads("photos-out"), 0, "{operation}");
     }
+    assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
+}
+
+#[tokio::test]
+async fn of_an_upload_in_parts_that_runs_out_of_time_nothing_is_left() {
+    let cloud = Cloud::start(&[LITTLE_MEMORY]).await;
+    let object = cloud.put_long("large.jpg", PHOTOS[0].clone(), 100 * MIB);
+    cloud.server.faults.add(Fault {
+        operation: "UploadPart",
+        key_contains: "large".to_owned(),
+        effect: Effect::Hang,
+        after: 2,
+        times: usize::MAX,
+    });
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let deadline = u64::try_from(now.as_millis()).unwrap() + 6_000;
+    let response = handle(&cloud.app, chunk("upload", &[object]), deadline).await.unwrap();
+    assert_eq!(response["unprocessed"], json!(["large.jpg"]));
+    assert_eq!(cloud.server.store.uploads("photos-out"), 0);
     assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
 }
 
