@@ -1,3 +1,6 @@
+// The futures of the SDK, of reading and of a job nest deeper than the compiler looks by default.
+#![recursion_limit = "256"]
+
 use fanout::{App, Config, handle, invoke_client};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use serde_json::Value;
