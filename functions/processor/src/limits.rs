@@ -231,6 +231,8 @@ impl Intercept for InFlight {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use super::*;
 
     #[tokio::test]
@@ -264,5 +266,20 @@ mod tests {
         assert!(futures::poll!(Box::pin(in_flight.clone().slot())).is_pending());
         taken.pop();
         assert!(futures::poll!(Box::pin(in_flight.clone().slot())).is_ready());
+    }
+
+    #[tokio::test]
+    async fn free_slots_are_taken_back_at_once() {
+        let in_flight = InFlight::default();
+        in_flight.start_from(40);
+        for _ in 0..40 {
+            in_flight.observe(None, true);
+        }
+        let mut taken = Vec::new();
+        while let Poll::Ready(slot) = futures::poll!(Box::pin(in_flight.clone().slot())) {
+            taken.push(slot);
+        }
+        assert_eq!(taken.len(), in_flight.settled());
+        assert!(taken.len() < 40);
     }
 }
