@@ -1,24 +1,29 @@
 // The futures of the SDK, of reading and of a job nest deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
+use std::sync::Arc;
+
 use fanout::{App, Config, handle, invoke_client};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn, tracing};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let sdk = shared::s3::config().await;
-    let config = Config::load(&shared::settings::environment)?;
-    let app = App {
+    // As text: what `main` fails with is printed for programmers.
+    let config = Config::load(&shared::settings::environment).map_err(|error| error.to_string())?;
+    let app = Arc::new(App {
         lambda: invoke_client(&sdk, config.invoke_timeout)?,
         config,
         sdk,
-    };
-    let app = &app;
-    run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let context = event.context;
-        handle(app, event.payload, &context.request_id, context.deadline).await
+    });
+    run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
+        let app = app.clone();
+        async move {
+            let context = event.context;
+            handle(&app, event.payload, &context.request_id, context.deadline).await
+        }
     }))
     .await
 }

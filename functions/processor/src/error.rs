@@ -8,7 +8,7 @@ use shared::uri::UriError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "unknown event: it has {0}; expected a chunk from fanout (objects), a notification from S3, SNS or SQS \
+        "unknown event: it is {0}; expected a chunk from fanout (objects), a notification from S3, SNS or SQS \
          (Records) or EventBridge (detail-type), tasks of S3 Batch Operations (tasks), or a batch of a \
          Distributed Map (Items)"
     )]
@@ -25,7 +25,7 @@ pub enum Error {
     GivenUp { chunk: u64, attempt: String },
     #[error("the records could not be written: {0}")]
     Commit(Failure),
-    #[error("{count} objects of the event are to be tried again, the first: {first}")]
+    #[error("objects of the event to be tried again: {count}, the first: {first}")]
     TryAgain { count: usize, first: String },
 }
 

@@ -75,7 +75,7 @@ async fn queue(app: &App, messages: Vec<Message>, deadline: Instant) -> Result<Q
         let start = entries.len();
         match &message.entries {
             Ok(found) => entries.extend_from_slice(found),
-            Err(problem) => warn!(message = message.id, problem, "a message cannot be read"),
+            Err(problem) => warn!(message_id = message.id, problem, "a message cannot be read"),
         }
         ranges.push(start..entries.len());
     }

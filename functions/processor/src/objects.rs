@@ -96,6 +96,7 @@ pub async fn process(
         fates: plan
             .into_iter()
             .map(|sorted| match sorted {
+                Sorted::Failed(failure) => Fate::Failed(failure),
                 Sorted::Ignored(why) => Fate::Ignored(why),
                 Sorted::Twice(index) => Fate::Twice(index),
                 Sorted::Image => fates.next().expect("each image has its outcome"),
@@ -124,6 +125,7 @@ fn fate(image: &Image, outcome: Outcome) -> Fate {
 }
 
 enum Sorted {
+    Failed(Failure),
     Ignored(String),
     Twice(usize),
     /// The next of the images.
@@ -175,6 +177,9 @@ impl<'a> Sorter<'a> {
             Entry::Object(named) => named,
         };
         let id = &named.id;
+        if let Err(error) = S3Uri::new(&id.bucket, "") {
+            return Sorted::Failed(Failure::new(Class::NotFound, error.to_string()));
+        }
         let relative_key = match relative_key(self.config, self.destination, id) {
             Ok(relative_key) => relative_key,
             Err(why) => return Sorted::Ignored(why),

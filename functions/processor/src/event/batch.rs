@@ -1,10 +1,12 @@
 //! S3 Batch Operations, schema 1.0 and 2.0: tasks with an object each, and a result for each task.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::key;
 use shared::s3::ObjectId;
 
-use super::{Meant, Named};
+use super::{Meant, Named, parse};
+use crate::error::Error;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -13,6 +15,17 @@ pub struct BatchJob {
     #[serde(default)]
     pub invocation_id: String,
     pub tasks: Vec<Task>,
+}
+
+pub fn job(event: Value) -> Result<BatchJob, Error> {
+    let what = "S3 Batch Operations";
+    let job: BatchJob = parse(what, event)?;
+    if ["1.0", "2.0"].contains(&job.invocation_schema_version.as_str()) {
+        return Ok(job);
+    }
+    let version = job.invocation_schema_version;
+    let problem = format!("invocationSchemaVersion: {version} is not 1.0 or 2.0");
+    Err(Error::BadEvent { what, problem })
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,6 +18,7 @@ struct Batch {
 
 /// What the workflow gives to every batch.
 #[derive(Deserialize)]
+#[serde(expecting = "an object like {\"Bucket\": \"...\"}")]
 struct BatchInput {
     #[serde(rename = "Bucket", alias = "bucket")]
     bucket: Option<String>,
@@ -25,7 +26,7 @@ struct BatchInput {
 
 /// An object as `ListObjectsV2` has it. Its bucket is not a part of that, unless the workflow adds it.
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "an object with a Key")]
 struct Item {
     bucket: Option<String>,
     key: String,

@@ -75,7 +75,7 @@ impl Event {
             return parse("chunk", event).map(|chunk| Self::Chunk(Box::new(chunk)));
         }
         if has("tasks") {
-            return parse("S3 Batch Operations", event).map(Self::Batch);
+            return batch::job(event).map(Self::Batch);
         }
         if has("Items") {
             return map::entries(event, source).map(Self::Map);
@@ -113,10 +113,9 @@ fn fields(event: &Value) -> String {
         Value::Object(fields) if fields.is_empty() => "an empty object".to_owned(),
         Value::Object(fields) => {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-            match record_source(event) {
-                Some(source) => format!("the fields {}, its records from {source}", names.join(", ")),
-                None => format!("the fields {}", names.join(", ")),
-            }
+            let source = record_source(event).or_else(|| event.get("source")?.as_str());
+            let from = source.map(|source| format!(", from {source}")).unwrap_or_default();
+            format!("an object with the fields {}{from}", names.join(", "))
         }
         Value::Array(_) => "an array".to_owned(),
         other => format!("{other:.100}"),
@@ -132,13 +131,17 @@ mod tests {
     #[test]
     fn unknown_shapes_say_what_they_hold() {
         for (event, part) in [
-            (json!({"Recrods": []}), "it has the fields Recrods"),
+            (json!({"Recrods": []}), "it is an object with the fields Recrods;"),
             (json!({}), "an empty object"),
             (json!("text"), "\"text\""),
-            (json!([1]), "an array"),
+            (json!([1]), "it is an array"),
+            (
+                json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}),
+                "the fields detail, detail-type, source, from aws.events;",
+            ),
             (
                 json!({"Records": [{"eventSource": "aws:kinesis", "kinesis": {}}]}),
-                "the fields Records, its records from aws:kinesis",
+                "the fields Records, from aws:kinesis;",
             ),
         ] {
             let error = Event::parse(event, None).unwrap_err().to_string();
@@ -151,7 +154,7 @@ mod tests {
         for (event, part) in [
             (json!({"objects": []}), "chunk: missing field `job_id`"),
             (
-                json!({"tasks": [{"taskId": 1}]}),
+                json!({"invocationSchemaVersion": "1.0", "tasks": [{"taskId": 1}]}),
                 "S3 Batch Operations: tasks[0].taskId: invalid type: integer `1`",
             ),
             (
@@ -169,6 +172,19 @@ mod tests {
             (
                 json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "photos"}}}),
                 "notification: detail: missing field `object`",
+            ),
+            (json!({"Records": "none"}), "notification: Records is no list"),
+            (
+                json!({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}),
+                "notification: Records[0] has neither s3 nor Sns.Message",
+            ),
+            (
+                json!({"invocationSchemaVersion": "3.0", "tasks": []}),
+                "S3 Batch Operations: invocationSchemaVersion: 3.0 is not 1.0 or 2.0",
+            ),
+            (
+                json!({"Items": ["a.jpg"]}),
+                "Distributed Map: Items[0]: invalid type: string \"a.jpg\", expected an object with a Key",
             ),
             (
                 json!({"Items": [{"key": "a.jpg"}]}),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::key;
 use shared::s3::{ObjectId, unquoted};
 
-use super::{Entry, Ignored, Meant, Named};
+use super::{Entry, Ignored, Meant, Named, record_source};
 
 /// What a notification names, or `None` for what is none. An error names what is wrong with it.
 pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
@@ -20,6 +20,9 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
         })]));
     }
     if event.get("detail-type").is_some() {
+        if event["source"].as_str().is_some_and(|source| source != "aws.s3") {
+            return Ok(None);
+        }
         let event: EventBridge = shape(event)?;
         return Ok(Some(vec![eventbridge(event)]));
     }
@@ -27,11 +30,12 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     if let (Some("Notification"), Some(message)) = (event["Type"].as_str(), event["Message"].as_str()) {
         return wrapped(message);
     }
-    let Some(records) = event.get("Records").and_then(Value::as_array) else {
+    let Some(records) = event.get("Records") else {
         return Ok(None);
     };
+    let records = records.as_array().ok_or("Records is no list")?;
     let mut found = Vec::with_capacity(records.len());
-    for record in records {
+    for (index, record) in records.iter().enumerate() {
         if record.get("s3").is_some() {
             found.push(s3(shape(record)?)?);
         } else if let Some(message) = record["Sns"]["Message"].as_str() {
@@ -39,6 +43,8 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
                 Some(entries) => found.extend(entries),
                 None => return Err(format!("an SNS message is no notification of S3: {message:.100}")),
             }
+        } else if ["aws:s3", "aws:sns"].contains(&record_source(event).unwrap_or_default()) {
+            return Err(format!("Records[{index}] has neither s3 nor Sns.Message"));
         } else {
             return Ok(None);
         }

@@ -49,18 +49,18 @@ impl Clock {
         wait.await
     }
 
-    /// Ends when the time is up.
-    pub async fn is_up(&self) {
+    /// Ends when the time is up, and says how much it was.
+    pub async fn is_up(&self) -> Duration {
         loop {
             let changed = self.changed.notified();
-            let (up, stands_still) = {
+            let (up, limit, stands_still) = {
                 let state = self.state();
-                (state.up, state.waiting > 0)
+                (state.up, state.limit, state.waiting > 0)
             };
             if stands_still {
                 changed.await;
             } else if up <= Instant::now() {
-                return;
+                return limit;
             } else {
                 tokio::select! {
                     () = sleep_until(up) => {}

@@ -145,8 +145,9 @@ impl Pipeline<'_> {
             clock: &clock,
         };
         let time_is_up = async {
-            clock.is_up().await;
+            let limit = clock.is_up().await;
             sleep(GOODBYE).await;
+            limit
         };
         let outcome = isolated(task.written_down(image), time_is_up, self.schedule.end()).await;
         if let Outcome::Ok(processed) = &outcome {
@@ -310,7 +311,7 @@ fn too_long() -> Failure {
 /// The work on one image, whose hanging or panicking its neighbours do not notice.
 async fn isolated(
     work: impl Future<Output = Result<Processed, Failure>>,
-    time_is_up: impl Future<Output = ()>,
+    time_is_up: impl Future<Output = Duration>,
     end: Instant,
 ) -> Outcome {
     tokio::select! {
@@ -319,7 +320,10 @@ async fn isolated(
             Ok(Err(failure)) => Outcome::Failed(failure),
             Err(panic) => Outcome::Failed(Failure::new(Class::Internal, panic_message(panic.as_ref()))),
         },
-        () = time_is_up => Outcome::Failed(Failure::new(Class::Timeout, "it was not done in the time that one image has")),
+        limit = time_is_up => {
+            let error = format!("it was not done within {:.0} s (IMAGE_TIMEOUT_SECONDS, and more for its bytes)", limit.as_secs_f64());
+            Outcome::Failed(Failure::new(Class::Timeout, error))
+        }
         // It had less time than others, and to repeat it does no harm.
         () = sleep_until(end) => Outcome::Unprocessed,
     }
@@ -341,7 +345,7 @@ mod tests {
 
     async fn outcome(
         work: impl Future<Output = Result<Processed, Failure>>,
-        time_is_up: impl Future<Output = ()>,
+        time_is_up: impl Future<Output = Duration>,
         end_in: Duration,
     ) -> String {
         match isolated(work, time_is_up, Instant::now() + end_in).await {
@@ -359,7 +363,7 @@ mod tests {
             outcome(panicking, pending(), long).await,
             "internal: panicked: of its own"
         );
-        assert!(outcome(pending(), ready(()), long).await.starts_with("timeout: "));
+        assert!(outcome(pending(), ready(short), long).await.starts_with("timeout: "));
         assert_eq!(outcome(pending(), pending(), short).await, "unprocessed");
         let failed = ready(Err(Failure::new(Class::Changed, "replaced")));
         assert_eq!(outcome(failed, pending(), long).await, "changed: replaced");

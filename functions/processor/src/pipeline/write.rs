@@ -179,7 +179,7 @@ impl Task<'_> {
                 Ok(()) => return Ok(()),
                 Err(failure) => Some(failure),
             },
-            () = self.clock.is_up() => None,
+            _ = self.clock.is_up() => None,
             () = sleep_until(end) => None,
         };
         if let Err(failure) = upload.abort().await {

@@ -168,8 +168,10 @@ async fn batch_operations_get_a_result_for_each_task() {
     });
     let mut event = sample("s3-batch-2.0.json");
     event["tasks"][1]["s3Key"] = json!("%FF.jpg");
+    event["tasks"][2]["s3Bucket"] = json!("");
     let response = cloud.invoke(event).await.unwrap();
     assert_eq!(response["results"][0]["resultCode"], "TemporaryFailure");
+    assert_eq!(response["results"][2]["resultCode"], "PermanentFailure");
     assert_eq!(response["results"][1]["resultCode"], "PermanentFailure");
     assert!(
         response["results"][1]["resultString"]

@@ -49,8 +49,18 @@ async fn what_does_not_pass_has_its_class() {
             Class::Corrupt,
             "where 131072 were asked for",
         ),
-        ("hang.jpg", Effect::Hang, Class::Timeout, "not done in the time"),
-        ("stall.jpg", Effect::Stall, Class::Timeout, "not done in the time"),
+        (
+            "hang.jpg",
+            Effect::Hang,
+            Class::Timeout,
+            "not done within 1 s (IMAGE_TIMEOUT_SECONDS",
+        ),
+        (
+            "stall.jpg",
+            Effect::Stall,
+            Class::Timeout,
+            "not done within 1 s (IMAGE_TIMEOUT_SECONDS",
+        ),
         (
             "slow.jpg",
             Effect::Error(S3ErrorCode::SlowDown),
