@@ -104,7 +104,7 @@ async fn batch(app: &App, job: BatchJob, deadline: Instant) -> Result<BatchRespo
     let results = job.tasks.into_iter().zip(objects).map(|(task, object)| {
         let (result_code, result_string) = match object {
             Err(problem) => (Code::PermanentFailure, problem),
-            Ok(_) => result(&done.fates, index.next().expect("each object has its entry")),
+            Ok(_) => result(done.fate(index.next().expect("each object has its entry"))),
         };
         TaskResult {
             task_id: task.id,
@@ -120,13 +120,13 @@ async fn batch(app: &App, job: BatchJob, deadline: Instant) -> Result<BatchRespo
     })
 }
 
-fn result(fates: &[Fate], index: usize) -> (Code, String) {
+fn result(fate: &Fate) -> (Code, String) {
     let failure = |failure: &Failure| format!("{}: {:.300}", failure.class, failure.message);
-    match &fates[index] {
+    match fate {
         Fate::Ok { with_exif: true } => (Code::Succeeded, "ok".to_owned()),
         Fate::Ok { with_exif: false } => (Code::Succeeded, "ok, without EXIF".to_owned()),
         Fate::Ignored(why) => (Code::Succeeded, format!("ignored: {why}")),
-        Fate::Twice(first) => result(fates, *first),
+        Fate::Twice(_) => (Code::Succeeded, "ignored: it comes twice".to_owned()),
         Fate::Failed(failed) => (Code::PermanentFailure, failure(failed)),
         Fate::Again(failed) => (Code::TemporaryFailure, failure(failed)),
         Fate::Unprocessed => (

@@ -244,13 +244,20 @@ fn relative_key(config: &Config, destination: &Destination, id: &ObjectId) -> Re
 }
 
 impl Done {
-    /// Why an entry is to come again, if it is.
-    pub fn again(&self, index: usize) -> Option<String> {
+    /// What became of an entry; of one that came twice, what became of the first.
+    pub fn fate(&self, index: usize) -> &Fate {
         match &self.fates[index] {
-            Fate::Again(failure) => Some(failure.message.clone()),
-            Fate::Unprocessed => Some("not done in time".to_owned()),
-            Fate::Twice(first) => self.again(*first),
-            Fate::Ok { .. } | Fate::Ignored(_) | Fate::Failed(_) => None,
+            Fate::Twice(first) => &self.fates[*first],
+            fate => fate,
+        }
+    }
+
+    /// Why an entry is to come again, if it is.
+    pub fn again(&self, index: usize) -> Option<&str> {
+        match self.fate(index) {
+            Fate::Again(failure) => Some(&failure.message),
+            Fate::Unprocessed => Some("not done in time"),
+            Fate::Ok { .. } | Fate::Ignored(_) | Fate::Twice(_) | Fate::Failed(_) => None,
         }
     }
 
