@@ -1,10 +1,11 @@
 //! A chunk from fanout.
 
 use lambda_runtime::tracing::info;
-use shared::chunk::{ChunkRequest, ChunkResponse};
+use shared::chunk::{ChunkRequest, ChunkResponse, FailedKey};
 use shared::destination::Destination;
 use shared::key;
 use shared::modes::Records;
+use shared::record::Record;
 use shared::s3::{ObjectId, Written};
 use shared::uri::S3Uri;
 use tokio::time::Instant;
@@ -13,9 +14,9 @@ use crate::commit;
 use crate::error::Error;
 use crate::event::Meant;
 use crate::handler::App;
-use crate::limits::MOST_IN_FLIGHT;
-use crate::pipeline::{Image, PerImage};
-use crate::run::{Counted, Run, Work};
+use crate::in_flight::MOST_IN_FLIGHT;
+use crate::pipeline::{Image, Outcome, PerImage};
+use crate::run::{Run, Work};
 
 pub async fn process(app: &App, request: ChunkRequest, deadline: Instant) -> Result<ChunkResponse, Error> {
     let source = S3Uri::new(&request.source_bucket, &request.source_prefix)?;
@@ -118,5 +119,40 @@ fn check_range(concurrency: usize, max_requests_per_second: Option<f64>) -> Resu
             "max_requests_per_second: {rate} is not within 0.001 to 1,000,000"
         )),
         _ => Ok(()),
+    }
+}
+
+/// The outcomes, sorted out.
+struct Counted<'a> {
+    records: Vec<&'a Record>,
+    with_exif: u64,
+    failed: Vec<FailedKey>,
+    unprocessed: Vec<String>,
+}
+
+impl<'a> Counted<'a> {
+    fn of(images: &[Image], outcomes: &'a [Outcome]) -> Self {
+        let mut counted = Self {
+            records: Vec::with_capacity(outcomes.len()),
+            with_exif: 0,
+            failed: Vec::new(),
+            unprocessed: Vec::new(),
+        };
+        for (image, outcome) in images.iter().zip(outcomes) {
+            let key = || image.id.key.clone();
+            match outcome {
+                Outcome::Ok(processed) => {
+                    counted.with_exif += u64::from(processed.record.exif.is_some());
+                    counted.records.push(&processed.record);
+                }
+                Outcome::Failed(failure) => {
+                    counted
+                        .failed
+                        .push(FailedKey::new(key(), failure.class, &failure.message));
+                }
+                Outcome::Unprocessed => counted.unprocessed.push(key()),
+            }
+        }
+        counted
     }
 }

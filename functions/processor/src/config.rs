@@ -1,3 +1,5 @@
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use shared::deadline;
@@ -8,7 +10,7 @@ use shared::modes::{Images, Records};
 use shared::settings::{self, Lookup, SettingError};
 use shared::uri::S3Uri;
 
-use crate::limits::MOST_IN_FLIGHT;
+use crate::in_flight::MOST_IN_FLIGHT;
 use crate::pipeline::MOST_BYTES;
 
 /// In seconds: for a few requests that each hang once or twice, and for the waits of one that is throttled.
@@ -42,27 +44,13 @@ pub struct Config {
 
 impl Config {
     pub fn load(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-        let concurrency = settings::parsed(lookup, "CONCURRENCY")?.unwrap_or(64);
-        if !(1..=MOST_IN_FLIGHT).contains(&concurrency) {
-            return Err(SettingError::new(
-                "CONCURRENCY",
-                format!("{concurrency} is not within 1 to {MOST_IN_FLIGHT}"),
-            ));
-        }
-        let front_bytes = settings::parsed(lookup, "FRONT_BYTES")?.unwrap_or(exif::FRONT_BYTES);
-        if !(1..=MOST_BYTES).contains(&front_bytes) {
-            return Err(SettingError::new(
-                "FRONT_BYTES",
-                format!("{front_bytes} is not within 1 to {MOST_BYTES}"),
-            ));
-        }
-        let image_timeout = settings::parsed(lookup, "IMAGE_TIMEOUT_SECONDS")?.unwrap_or(IMAGE_TIMEOUT);
-        if !(1..=deadline::LONGEST.as_secs()).contains(&image_timeout) {
-            return Err(SettingError::new(
-                "IMAGE_TIMEOUT_SECONDS",
-                format!("{image_timeout} is not within 1 to {}", deadline::LONGEST.as_secs()),
-            ));
-        }
+        let front_bytes = within(lookup, "FRONT_BYTES", exif::FRONT_BYTES, MOST_BYTES)?;
+        let image_timeout = within(
+            lookup,
+            "IMAGE_TIMEOUT_SECONDS",
+            IMAGE_TIMEOUT,
+            deadline::LONGEST.as_secs(),
+        )?;
         let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
         let config = Self {
             source: settings::parsed(lookup, "SOURCE")?,
@@ -71,7 +59,7 @@ impl Config {
             records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
             names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude)
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
-            concurrency,
+            concurrency: within(lookup, "CONCURRENCY", 64, MOST_IN_FLIGHT)?,
             front_bytes,
             image_timeout: Duration::from_secs(image_timeout),
             memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
@@ -84,6 +72,18 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// A number from 1 to `most`.
+fn within<T>(lookup: Lookup<'_>, name: &'static str, default: T, most: T) -> Result<T, SettingError>
+where
+    T: FromStr<Err: Display> + PartialOrd + Display + Copy + From<u8>,
+{
+    let value = settings::parsed(lookup, name)?.unwrap_or(default);
+    if value >= T::from(1) && value <= most {
+        return Ok(value);
+    }
+    Err(SettingError::new(name, format!("{value} is not within 1 to {most}")))
 }
 
 #[cfg(test)]

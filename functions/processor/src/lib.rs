@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod gradient;
 mod handler;
+mod in_flight;
 mod limits;
 mod memory;
 mod objects;

@@ -69,7 +69,7 @@ pub async fn process(
 ) -> Result<Done, Error> {
     let destination = app.config.destination.clone().ok_or(Error::NoDestination)?;
     let mut sorter = Sorter::new(&app.config, &destination, entries);
-    let plan: Vec<Sorted> = entries
+    let known: Vec<Option<Fate>> = entries
         .iter()
         .enumerate()
         .map(|(index, entry)| sorter.sort(index, entry))
@@ -93,14 +93,9 @@ pub async fn process(
     let usage = run.usage(&outcomes);
     let mut fates = images.iter().zip(outcomes).map(|(image, outcome)| fate(image, outcome));
     let done = Done {
-        fates: plan
+        fates: known
             .into_iter()
-            .map(|sorted| match sorted {
-                Sorted::Failed(failure) => Fate::Failed(failure),
-                Sorted::Ignored(why) => Fate::Ignored(why),
-                Sorted::Twice(index) => Fate::Twice(index),
-                Sorted::Image => fates.next().expect("each image has its outcome"),
-            })
+            .map(|fate| fate.unwrap_or_else(|| fates.next().expect("each image has its outcome")))
             .collect(),
         usage,
         concurrency: run.concurrency(),
@@ -122,14 +117,6 @@ fn fate(image: &Image, outcome: Outcome) -> Fate {
         Outcome::Failed(failure) => Fate::Failed(failure),
         Outcome::Unprocessed => Fate::Unprocessed,
     }
-}
-
-enum Sorted {
-    Failed(Failure),
-    Ignored(String),
-    Twice(usize),
-    /// The next of the images.
-    Image,
 }
 
 /// Decides which entries are images to be processed.
@@ -171,18 +158,19 @@ impl<'a> Sorter<'a> {
         }
     }
 
-    fn sort(&mut self, index: usize, entry: &'a Entry) -> Sorted {
+    /// What becomes of an entry, if that is known beforehand; otherwise it is the next of the images.
+    fn sort(&mut self, index: usize, entry: &'a Entry) -> Option<Fate> {
         let named = match entry {
-            Entry::Ignored(ignored) => return Sorted::Ignored(ignored.why.clone()),
+            Entry::Ignored(ignored) => return Some(Fate::Ignored(ignored.why.clone())),
             Entry::Object(named) => named,
         };
         let id = &named.id;
         if let Err(error) = S3Uri::new(&id.bucket, "") {
-            return Sorted::Failed(Failure::new(Class::NotFound, error.to_string()));
+            return Some(Fate::Failed(Failure::new(Class::NotFound, error.to_string())));
         }
         let relative_key = match relative_key(self.config, self.destination, id) {
             Ok(relative_key) => relative_key,
-            Err(why) => return Sorted::Ignored(why),
+            Err(why) => return Some(Fate::Ignored(why)),
         };
         if let Meant::Newest {
             sequencer: Some(sequencer),
@@ -190,7 +178,7 @@ impl<'a> Sorter<'a> {
         {
             let newest = self.newest.get(&(id.bucket.as_str(), id.key.as_str()));
             if newest.is_some_and(|newest| by_sequence(sequencer, newest) == Ordering::Less) {
-                return Sorted::Ignored("a newer event of its key came with it".to_owned());
+                return Some(Fate::Ignored("a newer event of its key came with it".to_owned()));
             }
         }
         let state = (
@@ -201,7 +189,7 @@ impl<'a> Sorter<'a> {
         );
         let first = *self.seen.entry(state).or_insert(index);
         if first != index {
-            return Sorted::Twice(first);
+            return Some(Fate::Twice(first));
         }
         self.images.push(Image {
             id: id.clone(),
@@ -209,7 +197,7 @@ impl<'a> Sorter<'a> {
             meant: named.meant.clone(),
             storage_class: None,
         });
-        Sorted::Image
+        None
     }
 }
 
@@ -294,16 +282,6 @@ impl Done {
             }
         }
         response
-    }
-}
-
-impl Entry {
-    /// Bucket and key.
-    pub fn name(&self) -> (&str, &str) {
-        match self {
-            Self::Object(named) => (&named.id.bucket, &named.id.key),
-            Self::Ignored(ignored) => (&ignored.bucket, &ignored.key),
-        }
     }
 }
 

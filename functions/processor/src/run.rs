@@ -4,17 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use shared::chunk::{FailedKey, Usage};
+use shared::chunk::Usage;
 use shared::destination::Destination;
 use shared::modes::Images;
-use shared::record::Record;
 use shared::s3::{self, Meter};
 use tokio::time::Instant;
 
 use crate::handler::App;
-use crate::limits::MOST_IN_FLIGHT;
+use crate::in_flight::MOST_IN_FLIGHT;
 use crate::pace::Pace;
-use crate::pipeline::{Clients, Image, Outcome, PerImage, Pipeline};
+use crate::pipeline::{Clients, Outcome, PerImage, Pipeline};
 use crate::schedule::Schedule;
 
 /// S3 begins its answer to a read within a fraction of a second, so one that has not begun after so long is
@@ -117,39 +116,4 @@ fn cpu_time() -> Duration {
         now.tv_sec.try_into().unwrap_or_default(),
         now.tv_nsec.try_into().unwrap_or_default(),
     )
-}
-
-/// The outcomes, sorted out.
-pub struct Counted<'a> {
-    pub records: Vec<&'a Record>,
-    pub with_exif: u64,
-    pub failed: Vec<FailedKey>,
-    pub unprocessed: Vec<String>,
-}
-
-impl<'a> Counted<'a> {
-    pub fn of(images: &[Image], outcomes: &'a [Outcome]) -> Self {
-        let mut counted = Self {
-            records: Vec::with_capacity(outcomes.len()),
-            with_exif: 0,
-            failed: Vec::new(),
-            unprocessed: Vec::new(),
-        };
-        for (image, outcome) in images.iter().zip(outcomes) {
-            let key = || image.id.key.clone();
-            match outcome {
-                Outcome::Ok(processed) => {
-                    counted.with_exif += u64::from(processed.record.exif.is_some());
-                    counted.records.push(&processed.record);
-                }
-                Outcome::Failed(failure) => {
-                    counted
-                        .failed
-                        .push(FailedKey::new(key(), failure.class, &failure.message));
-                }
-                Outcome::Unprocessed => counted.unprocessed.push(key()),
-            }
-        }
-        counted
-    }
 }

@@ -42,6 +42,16 @@ pub enum Entry {
     Ignored(Ignored),
 }
 
+impl Entry {
+    /// Bucket and key.
+    pub fn name(&self) -> (&str, &str) {
+        match self {
+            Self::Object(named) => (&named.id.bucket, &named.id.key),
+            Self::Ignored(ignored) => (&ignored.bucket, &ignored.key),
+        }
+    }
+}
+
 /// An object, its key plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {

@@ -9,3 +9,4 @@ mod events;
 mod faults;
 mod order;
 mod sizes;
+mod time;

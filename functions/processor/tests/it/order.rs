@@ -31,6 +31,20 @@ async fn cloud(variables: &[(&str, &str)], versioned: bool) -> Cloud {
     cloud
 }
 
+/// Invokes with an event, and does something else when it has read its object and is about to write.
+async fn interrupted<T>(cloud: &Cloud, event: Value, meanwhile: impl Future<Output = T>) -> (Result<Value, Error>, T) {
+    let put = Duration::from_millis(600);
+    cloud.server.faults.set_latency(Latency {
+        put,
+        ..Latency::default()
+    });
+    tokio::join!(cloud.invoke(event), async {
+        tokio::time::sleep(put / 2).await;
+        cloud.server.faults.set_latency(Latency::default());
+        meanwhile.await
+    })
+}
+
 #[tokio::test]
 async fn an_older_event_that_comes_late_changes_nothing() {
     for versioned in [false, true] {
@@ -62,14 +76,7 @@ async fn an_older_event_that_is_tried_again_does_not_stay() {
     cloud.put("a.jpg", PHOTOS[0].clone());
     let older = event_of(&cloud, "a.jpg");
     // Its first try writes while all of the newer one happens, and then cannot look for it.
-    let put = Duration::from_millis(600);
-    cloud.server.faults.set_latency(Latency {
-        put,
-        ..Latency::default()
-    });
-    let (first, newer) = tokio::join!(cloud.invoke(older.clone()), async {
-        tokio::time::sleep(put / 2).await;
-        cloud.server.faults.set_latency(Latency::default());
+    let (first, newer) = interrupted(&cloud, older.clone(), async {
         cloud.put("a.jpg", PHOTOS[1].clone());
         let newer = invoke(&cloud, event_of(&cloud, "a.jpg")).await;
         cloud.server.faults.add(Fault {
@@ -80,7 +87,8 @@ async fn an_older_event_that_is_tried_again_does_not_stay() {
             times: 1,
         });
         newer
-    });
+    })
+    .await;
     assert_eq!(newer.ok, 1);
     assert!(matches!(first, Err(Error::TryAgain { .. })), "{first:?}");
     assert_eq!(
@@ -99,19 +107,12 @@ async fn an_older_upload_that_ends_late_does_not_stay() {
             let cloud = cloud(&[("IMAGES", images), ("RECORDS", records)], versioned).await;
             cloud.put("a.jpg", PHOTOS[0].clone());
             let older = event_of(&cloud, "a.jpg");
-            // The older one has read, and is about to write, while all of the newer one happens.
-            let put = Duration::from_millis(600);
-            cloud.server.faults.set_latency(Latency {
-                put,
-                ..Latency::default()
-            });
-            let (older, newer) = tokio::join!(invoke(&cloud, older), async {
-                tokio::time::sleep(put / 2).await;
-                cloud.server.faults.set_latency(Latency::default());
+            let (older, newer) = interrupted(&cloud, older, async {
                 cloud.put("a.jpg", PHOTOS[1].clone());
-                let newer = event_of(&cloud, "a.jpg");
-                invoke(&cloud, newer).await
-            });
+                invoke(&cloud, event_of(&cloud, "a.jpg")).await
+            })
+            .await;
+            let older: EventResponse = serde_json::from_value(older.unwrap()).unwrap();
             assert_eq!((older.ok, newer.ok), (1, 1), "{older:?}");
             assert!(older.usage.requests.get >= 2, "it took the newer one, too: {older:?}");
             if images == "upload" {
@@ -129,16 +130,11 @@ async fn a_copy_whose_source_is_deleted_meanwhile_stays() {
     let cloud = cloud(&[("IMAGES", "upload")], false).await;
     cloud.put("a.jpg", PHOTOS[0].clone());
     let event = event_of(&cloud, "a.jpg");
-    let put = Duration::from_millis(400);
-    cloud.server.faults.set_latency(Latency {
-        put,
-        ..Latency::default()
-    });
-    let (response, ()) = tokio::join!(invoke(&cloud, event), async {
-        tokio::time::sleep(put / 2).await;
+    let (response, ()) = interrupted(&cloud, event, async {
         cloud.server.store.delete("photos", "a.jpg");
-    });
-    assert_eq!(response.ok, 1, "{response:?}");
+    })
+    .await;
+    assert_eq!(response.unwrap()["ok"], 1);
 }
 
 #[tokio::test]
