@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bound::Reading;
 use crate::failure::Class;
 use crate::modes::{Images, Records};
 use crate::s3::Requests;
@@ -151,6 +152,9 @@ pub struct ChunkResponse {
     pub concurrency: usize,
     #[serde(flatten)]
     pub usage: Usage,
+    /// What bounded it; absent where no image was done.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
 }
 
 /// What an invocation used.
@@ -167,6 +171,9 @@ pub struct Usage {
     pub elapsed_ms: u64,
     /// CPU time of the process, all threads.
     pub cpu_ms: u64,
+    /// CPU time that the process could have used: `elapsed_ms` on each vCPU that it has, or on its part of one.
+    #[serde(default)]
+    pub vcpu_ms: u64,
     pub stages: Stages,
 }
 
@@ -178,6 +185,7 @@ impl Usage {
         self.bytes_written += other.bytes_written;
         self.elapsed_ms += other.elapsed_ms;
         self.cpu_ms += other.cpu_ms;
+        self.vcpu_ms += other.vcpu_ms;
         self.stages.merge(&other.stages);
     }
 }

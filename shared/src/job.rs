@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bound::Reading;
 use crate::failure::Class;
 use crate::s3::Requests;
 use crate::stages::StagesSummary;
@@ -60,4 +61,7 @@ pub struct Report {
     /// CPU time of the processors for each image they dealt with.
     pub cpu_ms_per_image: f64,
     pub stages: StagesSummary,
+    /// What bounded it so far; absent where no image was done.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
 }

@@ -12,12 +12,14 @@
 //! | [`job`] | the state of a job: fanout's response and `job.json` |
 //! | [`deadline`] | until when an invocation may work |
 //! | [`failure`] | why an object failed, and the one place where S3 errors are classed |
+//! | [`bound`] | what bounds a job or an invocation, and what would make it faster |
 //! | [`stages`] | mergeable latency histograms |
 //! | [`s3`] | clients, counted requests, reading, copying and writing objects |
 //! | [`exif`] | bytes of an image to its metadata, without any I/O |
 //! | [`record`] | the metadata of one image as one line of JSON |
 //! | [`summary`] | the few EXIF fields that a processed image carries as user metadata |
 
+pub mod bound;
 pub mod chunk;
 pub mod deadline;
 pub mod destination;

@@ -31,6 +31,12 @@ impl Times {
             .expect("an auto-resizing histogram takes all of another");
     }
 
+    /// The sum of all times, in milliseconds.
+    #[must_use]
+    pub fn total_ms(&self) -> f64 {
+        self.0.mean() * self.0.len() as f64 / 1000.0
+    }
+
     #[must_use]
     pub fn percentiles(&self) -> Percentiles {
         let millis = |quantile| {
@@ -84,6 +90,19 @@ impl Stages {
         self.upload.merge(&other.upload);
     }
 
+    /// Images that went through.
+    #[must_use]
+    pub fn images(&self) -> u64 {
+        self.download.0.len()
+    }
+
+    /// The time of all images in all stages, in milliseconds: divided by the time that passed, it is how many
+    /// were in flight on average.
+    #[must_use]
+    pub fn total_ms(&self) -> f64 {
+        self.download.total_ms() + self.exif.total_ms() + self.upload.total_ms()
+    }
+
     #[must_use]
     pub fn summary(&self) -> StagesSummary {
         StagesSummary {
@@ -123,6 +142,23 @@ mod tests {
         assert!((percentiles.p50_ms - 10.0).abs() < 0.2, "{percentiles:?}");
         assert!((percentiles.p99_ms - 2000.0).abs() < 20.0, "{percentiles:?}");
         assert_eq!(a.0.len(), 100);
+        assert!((a.total_ms() / 20_900.0 - 1.0).abs() < 0.01, "{}", a.total_ms());
+    }
+
+    #[test]
+    fn all_stages_count_towards_the_total() {
+        let mut stages = Stages::default();
+        assert_eq!((stages.images(), stages.total_ms()), (0, 0.0));
+        for (times, ms) in [
+            (&mut stages.download, 800),
+            (&mut stages.exif, 120),
+            (&mut stages.upload, 400),
+        ] {
+            times.add(Duration::from_millis(ms));
+            times.add(Duration::from_millis(ms));
+        }
+        assert_eq!(stages.images(), 2);
+        assert!((stages.total_ms() / 2640.0 - 1.0).abs() < 0.01, "{}", stages.total_ms());
     }
 
     #[test]

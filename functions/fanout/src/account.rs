@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use shared::bound::{Evidence, FanOut, Reading};
 use shared::chunk::{ChunkResponse, FailedKey, ObjectRef, Usage};
 use shared::failure::Class;
 use shared::job::{Report, State};
@@ -163,7 +164,28 @@ impl Checkpoint {
             images_per_second,
             cpu_ms_per_image: ratio(counters.usage.cpu_ms as f64, counters.done() as f64),
             stages: counters.usage.stages.summary(),
+            reading: self.reading(),
         }
+    }
+
+    /// What bounded the job so far.
+    fn reading(&self) -> Option<Reading> {
+        // It was checked before the job began.
+        let job = self.request.validate(&self.job_id).ok()?;
+        let counters = &self.counters;
+        let evidence = Evidence {
+            usage: &counters.usage,
+            concurrency: job.concurrency,
+            max_requests_per_second: job.max_requests_per_second,
+            job: Some(FanOut {
+                elapsed_ms: counters.elapsed_ms,
+                parallel: job.parallel,
+                chunks: self.cursors.is_empty().then_some(counters.chunks),
+                invocations: counters.invocations,
+                refused: counters.invocations_throttled,
+            }),
+        };
+        evidence.reading()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use shared::bound::{NETWORK_BYTES_PER_SECOND, vcpus};
 use shared::exif::FRONT_BYTES;
 use shared::modes::{Images, Records};
 use shared::s3::{Meter, Requests};
@@ -33,9 +34,6 @@ const REQUEST_SECONDS: f64 = 0.1;
 const S3_READS_PER_SECOND: f64 = 5_500.0;
 const S3_WRITES_PER_SECOND: f64 = 3_500.0;
 
-/// 625 Mbps for each environment.
-const NETWORK_BYTES_PER_SECOND: f64 = 625e6 / 8.0;
-
 /// CPU of one image on a whole vCPU. On a desktop, without TLS, it is between a quarter of this and all of
 /// it (`cpu_ms_per_image` of a report): Lambda's cores are slower, and S3 is spoken to over TLS.
 fn cpu_seconds(images: Images) -> f64 {
@@ -45,9 +43,6 @@ fn cpu_seconds(images: Images) -> f64 {
         Images::Upload => 0.8e-3,
     }
 }
-
-/// Lambda gives one vCPU for each 1,769 MB.
-const MB_PER_VCPU: f64 = 1769.0;
 
 #[derive(Debug, Serialize)]
 pub struct Estimate {
@@ -157,7 +152,7 @@ fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
         * (job.concurrency as f64)
             .min(images / found.chunks.max(1) as f64)
             .max(1.0);
-    let vcpus = parallel * f64::from(config.processor_memory_mb) / MB_PER_VCPU;
+    let vcpus = parallel * vcpus(config.processor_memory_mb, 1);
     let network_bytes = match job.images {
         Images::Upload => found.bytes_to_read as f64 * 2.0,
         Images::None | Images::Copy => found.bytes_to_read as f64,

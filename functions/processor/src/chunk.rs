@@ -77,6 +77,7 @@ pub async fn process(app: &App, request: ChunkRequest, deadline: Instant) -> Res
             Err(failure) => return Err(Error::Commit(failure)),
         }
     }
+    let usage = run.usage(&outcomes);
     let response = ChunkResponse {
         job_id: request.job_id,
         chunk: request.chunk,
@@ -85,7 +86,8 @@ pub async fn process(app: &App, request: ChunkRequest, deadline: Instant) -> Res
         with_exif: counted.with_exif,
         skipped: 0,
         concurrency: run.concurrency(),
-        usage: run.usage(&outcomes),
+        reading: run.reading(&usage),
+        usage,
         failed: counted.failed,
         unprocessed: counted.unprocessed,
     };

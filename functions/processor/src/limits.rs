@@ -1,13 +1,10 @@
 //! What all invocations in this process share: memory, connections, and the images in flight.
 
+use shared::bound::MOST_CONNECTIONS;
 use tokio::sync::Semaphore;
 
 use crate::in_flight::InFlight;
 use crate::memory::Memory;
-
-/// The most connections to the source, and to the destination: each bucket is a host of its own, whose
-/// idle connections stay open. Lambda gives 1,024 file descriptors.
-const MOST_CONNECTIONS: usize = 450;
 
 #[derive(Debug)]
 pub struct Limits {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use lambda_runtime::tracing::{info, warn};
 use serde::{Deserialize, Serialize};
+use shared::bound::Reading;
 use shared::chunk::{FailedKey, Usage};
 use shared::destination::Destination;
 use shared::failure::{Class, Failure};
@@ -43,6 +44,7 @@ pub enum Fate {
 pub struct Done {
     pub fates: Vec<Fate>,
     pub usage: Usage,
+    pub reading: Option<Reading>,
     pub concurrency: usize,
 }
 
@@ -57,6 +59,9 @@ pub struct EventResponse {
     pub concurrency: usize,
     #[serde(flatten)]
     pub usage: Usage,
+    /// What bounded it; absent where no image was done.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
 }
 
 /// Processes what the entries name. `write_down_failures`: the caller forgets what failed for good, so
@@ -97,6 +102,7 @@ pub async fn process(
             .into_iter()
             .map(|fate| fate.unwrap_or_else(|| fates.next().expect("each image has its outcome")))
             .collect(),
+        reading: run.reading(&usage),
         usage,
         concurrency: run.concurrency(),
     };
@@ -258,6 +264,7 @@ impl Done {
             ignored: Vec::new(),
             concurrency: self.concurrency,
             usage: self.usage,
+            reading: self.reading,
         };
         for (entry, fate) in entries.iter().zip(self.fates) {
             let (bucket, key) = entry.name();

@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use shared::bound::{Evidence, Reading, vcpu_time, vcpus};
 use shared::chunk::Usage;
 use shared::destination::Destination;
 use shared::modes::Images;
 use shared::s3::{self, Meter};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::handler::App;
@@ -26,6 +28,9 @@ const WRITE: Duration = Duration::from_secs(25);
 pub struct Run<'a> {
     pub pipeline: Pipeline<'a>,
     meter: Meter,
+    concurrency: usize,
+    max_requests_per_second: Option<f64>,
+    vcpus: f64,
     started: Instant,
     cpu_at_start: Duration,
 }
@@ -75,6 +80,9 @@ impl<'a> Run<'a> {
                 bytes_written: AtomicU64::new(0),
             },
             meter,
+            concurrency: work.concurrency,
+            max_requests_per_second: work.max_requests_per_second,
+            vcpus: vcpus(app.config.memory_mb, Handle::current().metrics().num_workers()),
             started: Instant::now(),
             cpu_at_start: cpu_time(),
         }
@@ -86,13 +94,15 @@ impl<'a> Run<'a> {
     }
 
     pub fn usage(&self, outcomes: &[Outcome]) -> Usage {
+        let (elapsed, cpu) = (self.started.elapsed(), cpu_time().saturating_sub(self.cpu_at_start));
         let mut usage = Usage {
             requests: self.meter.requests(),
             throttled: self.meter.throttled(),
             bytes_read: self.pipeline.bytes_read.load(Relaxed),
             bytes_written: self.pipeline.bytes_written.load(Relaxed),
-            elapsed_ms: millis(self.started.elapsed()),
-            cpu_ms: millis(cpu_time().saturating_sub(self.cpu_at_start)),
+            elapsed_ms: millis(elapsed),
+            cpu_ms: millis(cpu),
+            vcpu_ms: millis(vcpu_time(elapsed, cpu, self.vcpus)),
             ..Usage::default()
         };
         for outcome in outcomes {
@@ -101,6 +111,17 @@ impl<'a> Run<'a> {
             }
         }
         usage
+    }
+
+    /// What bounded this invocation.
+    pub fn reading(&self, usage: &Usage) -> Option<Reading> {
+        let evidence = Evidence {
+            usage,
+            concurrency: self.concurrency,
+            max_requests_per_second: self.max_requests_per_second,
+            job: None,
+        };
+        evidence.reading()
     }
 }
 

@@ -27,6 +27,14 @@ pub struct Requests {
     pub invoke: u64,
 }
 
+impl Requests {
+    /// All but those to Lambda.
+    #[must_use]
+    pub fn to_s3(&self) -> u64 {
+        self.list + self.get + self.head + self.put + self.copy
+    }
+}
+
 impl AddAssign for Requests {
     fn add_assign(&mut self, other: Self) {
         self.list += other.list;

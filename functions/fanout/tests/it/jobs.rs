@@ -29,6 +29,85 @@ async fn every_page_is_processed_and_accounted_for() {
 }
 
 #[tokio::test]
+async fn a_report_says_what_bounded_the_job() {
+    // What processors use on Lambda: 10 images in each chunk, of 60 ms each.
+    let on_lambda = |cpu_ms: u64, vcpu_ms: u64, elapsed_ms: u64, throttled: u64| {
+        json!({"cpu_ms": cpu_ms, "vcpu_ms": vcpu_ms, "elapsed_ms": elapsed_ms, "throttled": throttled,
+               "stages": {"download": [[60_000, 10]]}})
+    };
+    for (used, refused, fields, bound, advice) in [
+        (
+            on_lambda(10, 1_000, 1_000, 0),
+            0,
+            json!({}),
+            "io",
+            "lower `chunk_keys` (chunks: 6, `parallel`: 32)",
+        ),
+        (
+            on_lambda(10, 1_000, 1_000, 0),
+            0,
+            json!({"parallel": 1, "concurrency": 4}),
+            "io",
+            "raise `concurrency`",
+        ),
+        (on_lambda(280, 289, 1_000, 0), 0, json!({}), "cpu", "0.29 of a vCPU"),
+        (on_lambda(10, 1_000, 1_000, 1), 0, json!({}), "s3 rate", "S3 refused "),
+        (
+            on_lambda(10, 1_000, 1_000, 0),
+            1,
+            json!({}),
+            "lambda concurrency",
+            "Lambda refused 14.3 %",
+        ),
+        (
+            // So much longer than the test takes that it was busy all the time, with all its images in flight.
+            json!({"cpu_ms": 0, "vcpu_ms": 600_000, "elapsed_ms": 600_000,
+                   "stages": {"download": [[600_000_000_u64, 10]]}}),
+            0,
+            json!({"parallel": 1}),
+            "lambda concurrency",
+            "raise `parallel`",
+        ),
+    ] {
+        let cloud = Cloud::with(move |number, processor: Processor| {
+            let used = used.clone();
+            async move {
+                if number <= refused {
+                    return Reply::Refused(429, "TooManyRequestsException");
+                }
+                match processor.run().await {
+                    Reply::Ok(mut response) => {
+                        for (name, value) in used.as_object().unwrap() {
+                            response[name] = value.clone();
+                        }
+                        Reply::Ok(response)
+                    }
+                    other => other,
+                }
+            }
+        })
+        .await;
+        cloud.put_many(60);
+        let mut request = fields.clone();
+        request["chunk_keys"] = json!(10);
+        request["images"] = json!("none");
+        let report = cloud.run(request).await.unwrap();
+        let written: Value = serde_json::from_str(&cloud.text("jobs/job/job.json")).unwrap();
+        assert_eq!(
+            (report.ok, &written["bound"]),
+            (60, &json!(bound)),
+            "{fields}: {written}"
+        );
+        assert!(
+            written["advice"].as_str().unwrap().contains(advice),
+            "{fields}: {written}"
+        );
+        cloud.check(&report);
+        assert_eq!(report, cloud.run(json!({"action": "status"})).await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn awkward_keys_go_all_the_way() {
     let keys = [
         "a b+c.jpg",
@@ -120,6 +199,7 @@ async fn an_empty_prefix_completes_with_zeros() {
         (report.state, report.listed, report.invocations),
         (State::Completed, 0, 0)
     );
+    assert_eq!(report.reading, None);
     cloud.check(&report);
 }
 

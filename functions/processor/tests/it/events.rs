@@ -1,6 +1,7 @@
 use local::s3::{Effect, Fault, S3ErrorCode};
 use processor::{Error, EventResponse};
 use serde_json::{Value, json};
+use shared::bound::Bound;
 
 use crate::cloud::{Cloud, DESTINATION, PHOTOS, sample};
 
@@ -104,6 +105,33 @@ async fn a_passing_failure_asks_for_another_try() {
     assert_eq!(cloud.server.store.keys("photos-out", "jobs/"), [""; 0]);
     cloud.server.faults.clear();
     assert_eq!(invoke(&cloud, sample("s3-put.json")).await.ok, 1);
+}
+
+#[tokio::test]
+async fn an_answer_says_what_bounded_it() {
+    let cloud = Cloud::start(&[DESTINATION]).await;
+    cloud.put("IMG_00000.jpg", PHOTOS[0].clone());
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: String::new(),
+        effect: Effect::Error(S3ErrorCode::SlowDown),
+        after: 0,
+        times: 1,
+    });
+    let answer = cloud.invoke(sample("s3-put.json")).await.unwrap();
+    assert_eq!(
+        (&answer["ok"], &answer["bound"]),
+        (&json!(1), &json!("s3 rate")),
+        "{answer}"
+    );
+    let [io, cpu] = ["io_percent", "cpu_percent"].map(|name| answer[name].as_f64().unwrap());
+    assert!((io + cpu - 100.0).abs() < 0.05, "{answer}");
+    assert!(
+        answer["advice"].as_str().unwrap().starts_with("S3 refused "),
+        "{answer}"
+    );
+    let response: EventResponse = serde_json::from_value(answer).unwrap();
+    assert_eq!(response.reading.map(|reading| reading.bound), Some(Bound::S3Rate));
 }
 
 #[tokio::test]
