@@ -13,6 +13,7 @@
 //! | [`deadline`] | until when an invocation may work |
 //! | [`failure`] | why an object failed, and the one place where S3 errors are classed |
 //! | [`bound`] | what bounds a job or an invocation, and what would make it faster |
+//! | [`prices`] | what AWS charges |
 //! | [`stages`] | mergeable latency histograms |
 //! | [`s3`] | clients, counted requests, reading, copying and writing objects |
 //! | [`exif`] | bytes of an image to its metadata, without any I/O |
@@ -29,6 +30,7 @@ pub mod filter;
 pub mod job;
 pub mod key;
 pub mod modes;
+pub mod prices;
 pub mod record;
 pub mod s3;
 pub mod settings;

@@ -3,8 +3,8 @@ use std::time::Duration;
 use shared::deadline;
 use shared::settings::{self, Lookup, SettingError};
 
-use crate::prices::Architecture;
 use crate::request::Request;
+use shared::prices::Architecture;
 
 /// What the environment says.
 #[derive(Clone, Debug)]

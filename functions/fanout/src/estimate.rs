@@ -15,10 +15,10 @@ use crate::App;
 use crate::config::Config;
 use crate::error::Error;
 use crate::plan::Planner;
-use crate::prices::{PRICES, Prices};
 use crate::request::{Job, Request};
 use crate::source::{Cursor, KeyRange, Source, manifest};
 use crate::start::{Invocation, scope};
+use shared::prices::{PRICES, Prices};
 
 /// As many keys as all listers together bring.
 const DEMAND: usize = 1_000_000;

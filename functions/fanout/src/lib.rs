@@ -17,7 +17,6 @@
 //! | [`checkpoint`] | all of it written down, and who is at work |
 //! | [`save`] | one write of all that |
 //! | [`estimate`] | what a job would take: time, requests, cost |
-//! | [`prices`] | what AWS charges |
 
 mod account;
 mod checkpoint;
@@ -28,7 +27,6 @@ mod estimate;
 mod hand_over;
 mod invoke;
 mod plan;
-mod prices;
 mod request;
 mod run;
 mod save;

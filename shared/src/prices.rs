@@ -38,6 +38,7 @@ pub struct Prices {
 }
 
 impl Prices {
+    #[must_use]
     pub fn gb_second(&self, architecture: Architecture) -> f64 {
         match architecture {
             Architecture::Arm64 => self.lambda_gb_second_arm64,
