@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
+use lambda_runtime::tracing::info;
 use shared::chunk::ObjectRef;
 use shared::failure::{Class, Failure};
 use shared::job::State;
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::invoke::Invoker;
 use crate::plan::{Chunk, Planner, Tries};
 use crate::request::Job;
-use crate::save::save;
+use crate::save::{save, update_report};
 use crate::source::{Candidate, Source};
 
 /// How often the checkpoint and `job.json` are written where nothing else asks for it.
@@ -131,10 +132,10 @@ impl<'a> Run<'a> {
         self.state.open = kept;
     }
 
-    /// Writes the first checkpoint, or the one that takes a job over.
-    pub async fn save_first(&mut self) -> Result<Saved, Failure> {
+    /// Writes the checkpoint that takes a job over.
+    pub async fn claim(&mut self) -> Result<Saved, Failure> {
         let snapshot = self.snapshot();
-        let saved = save(self.invoker.s3, self.job, &snapshot, self.etag.as_deref(), None, true).await?;
+        let saved = save(self.invoker.s3, self.job, &snapshot, self.etag.as_deref(), None).await?;
         if let Saved::Done(etag) | Saved::Stop(etag) = &saved {
             self.etag = Some(etag.clone());
             self.state.stop |= matches!(saved, Saved::Stop(_));
@@ -146,33 +147,41 @@ impl<'a> Run<'a> {
     pub async fn until_settled(&mut self) {
         let (job, invoker) = (self.job, self.invoker);
         let mut in_flight = FuturesUnordered::new();
-        // One at a time.
+        // One at a time, each.
         let mut saving = FuturesUnordered::new();
+        let mut reporting = FuturesUnordered::new();
         let mut tick = interval(SAVE_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.reset();
-        let mut report = false;
+        let mut report = true;
         loop {
             if self.ending.is_none() {
                 self.dispatch.reserve();
             }
-            if saving.is_empty() && (self.dispatch.has_reserved() || (report && self.dirty)) {
+            if self.is_lost() || (saving.is_empty() && in_flight.is_empty() && self.is_over()) {
+                break;
+            }
+            let due_report = report && reporting.is_empty() && self.dirty;
+            if saving.is_empty() && (self.dispatch.has_reserved() || due_report) {
                 self.dispatch.write();
                 let failed = self.state.counters.failed_file(false);
                 let (snapshot, etag) = (self.snapshot(), self.etag.clone());
-                let with_report = std::mem::take(&mut report);
-                saving
-                    .push(async move { save(invoker.s3, job, &snapshot, etag.as_deref(), failed, with_report).await });
-            }
-            if self.is_lost() || (saving.is_empty() && in_flight.is_empty() && self.is_over()) {
-                return;
+                saving.push(async move {
+                    let saved = save(invoker.s3, job, &snapshot, etag.as_deref(), failed).await;
+                    (saved, snapshot)
+                });
             }
             let listing = self.ending.is_none() && !self.source.is_exhausted();
             let demand = self.demand();
             let due = self.dispatch.due();
             let (last_start, last_wait) = self.last_moments();
             tokio::select! {
-                Some(saved) = saving.next() => {
+                Some((saved, snapshot)) = saving.next() => {
+                    // Nobody waits for it: what is to be sent is written down.
+                    if report && reporting.is_empty() && matches!(saved, Ok(Saved::Done(_))) {
+                        report = false;
+                        reporting.push(async move { update_report(invoker.s3, &snapshot.report()).await });
+                    }
                     let mut written = self.take_saved(saved);
                     while let Some(open) = written.pop() {
                         let share = self.dispatch.send(&open, written.len() + 1, self.source.is_exhausted());
@@ -192,6 +201,7 @@ impl<'a> Run<'a> {
                     Ok(candidates) => self.plan(candidates),
                     Err(failure) => self.end(Ending::Aborted(format!("the listing broke off: {failure}"))),
                 },
+                Some(()) = reporting.next() => {}
                 _ = tick.tick() => report = true,
                 () = sleep_until(due.unwrap_or(self.deadline)), if due.is_some() && self.ending.is_none() => {}
                 () = sleep_until(last_start), if self.ending.is_none() => self.end(Ending::TimeUp),
@@ -199,10 +209,12 @@ impl<'a> Run<'a> {
             }
         }
         // What is in flight stays open. A write under way must end, since the next one builds on it.
-        while let Some(saved) = saving.next().await {
+        while let Some((saved, _)) = saving.next().await {
             // Nothing is sent once there is an ending.
             self.take_saved(saved);
         }
+        // It must not overtake the last one.
+        while let Some(()) = reporting.next().await {}
     }
 
     /// From when on nothing is started, so that what is in flight can end; and from when on nothing is
@@ -335,7 +347,7 @@ impl<'a> Run<'a> {
         let mut snapshot = self.snapshot();
         loop {
             let etag = self.etag.as_deref();
-            let saved = save(self.invoker.s3, self.job, &snapshot, etag, failed.take(), true).await;
+            let saved = save(self.invoker.s3, self.job, &snapshot, etag, failed.take()).await;
             match saved.map_err(Error::Destination)? {
                 Saved::Done(_) => break,
                 Saved::Lost => return Ok((Ending::Lost, snapshot)),
@@ -345,6 +357,23 @@ impl<'a> Run<'a> {
                     snapshot.stop = true;
                 }
             }
+        }
+        let report = snapshot.report();
+        update_report(self.invoker.s3, &report).await;
+        if report.state != State::Running {
+            info!(
+                job_id = report.job_id,
+                state = ?report.state,
+                reason = report.reason,
+                generation = report.generation,
+                listed = report.listed,
+                ok = report.ok,
+                failed = report.failed,
+                pending = report.pending,
+                invocations = report.invocations,
+                elapsed_ms = report.elapsed_ms,
+                "job ended"
+            );
         }
         Ok((ending, snapshot))
     }

@@ -154,14 +154,9 @@ async fn begin(
     let s3 = meter.s3(&app.sdk);
     checkpoint.take_over(&invocation.id, invocation.deadline);
     let mut run = prepare(app, job, &s3, meter, checkpoint, None, invocation);
-    // The first page shows whether the source can be listed at all, the checkpoint whether the
+    // The first page shows whether the source can be listed at all, the first checkpoint whether the
     // destination can be written: both before anything is done.
     run.first_page().await.map_err(|failure| Error::listing(job, failure))?;
-    if run.save_first().await.map_err(Error::Destination)? == Saved::Lost {
-        // Started twice at the same time.
-        let (checkpoint, _) = Checkpoint::load(&s3, &job.destination, &job.id).await?;
-        return Ok(checkpoint.report());
-    }
     info!(job_id = job.id, source = %job.source, destination = %job.destination.uri(), "job started");
     // A large future, so on the heap.
     Box::pin(work(app, job, &s3, run, invocation)).await
@@ -179,7 +174,7 @@ pub async fn take_over(
     let s3 = meter.s3(&app.sdk);
     checkpoint.take_over(&invocation.id, invocation.deadline);
     let mut run = prepare(app, job, &s3, meter, checkpoint, Some(etag), invocation);
-    if run.save_first().await.map_err(Error::Destination)? == Saved::Lost {
+    if run.claim().await.map_err(Error::Destination)? == Saved::Lost {
         let (checkpoint, _) = Checkpoint::load(&s3, &job.destination, &job.id).await?;
         return Ok(checkpoint.report());
     }
@@ -263,7 +258,8 @@ async fn work(app: &App, job: &Job, s3: &Client, mut run: Run<'_>, invocation: &
                 job_id = job.id,
                 "another invocation is at work on the job; this one ends"
             );
-            Ok(checkpoint.report())
+            let (found, _) = Checkpoint::load(s3, &job.destination, &job.id).await?;
+            Ok(found.report())
         }
         Ending::Completed | Ending::Aborted(_) | Ending::Broken(_) => Ok(checkpoint.report()),
     }
