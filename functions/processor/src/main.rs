@@ -1,9 +1,15 @@
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn, tracing};
+use mimalloc::MiMalloc;
 use processor::{App, Config, handle};
 use serde_json::Value;
 use tokio::runtime::Builder;
+
+/// A request of the SDK is hundreds of small allocations: with glibc's allocator a small image takes a sixth more CPU
+/// time. (One of 8 MB takes a tenth less.)
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// One thread: a function of up to 1,769 MB has one vCPU, and the work is waiting for S3; with several, an
 /// image takes two fifths more CPU time (0.18 to 0.20 ms in place of 0.13). Where Lambda gives one

@@ -15,6 +15,8 @@ use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::ByBucket;
+
 /// Requests by kind, as AWS prices them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -75,6 +77,7 @@ impl Meter {
     pub fn client(&self, config: Builder) -> Client {
         Client::from_conf(
             config
+                .endpoint_resolver(ByBucket::default())
                 .interceptor(self.clone())
                 .retry_partition(
                     RetryPartition::custom("s3")

@@ -2,6 +2,7 @@
 //! the `ETag` it was listed with, every error classed.
 
 mod client;
+mod endpoint;
 mod list;
 mod meter;
 mod multipart;
