@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::{BoxFuture, join};
 use futures::stream::{self, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
 use lambda_runtime::tracing::info;
 use shared::chunk::ObjectRef;
 use shared::failure::{Class, Failure};
@@ -62,6 +63,8 @@ pub struct Run<'a> {
     slowest: Duration,
     /// Whether anything changed since the last checkpoint.
     dirty: bool,
+    /// A write of `job.json` that is under way.
+    reporting: FuturesUnordered<BoxFuture<'a, ()>>,
     ending: Option<Ending>,
 }
 
@@ -89,6 +92,7 @@ impl<'a> Run<'a> {
             deaths: 0,
             slowest: Duration::ZERO,
             dirty: true,
+            reporting: FuturesUnordered::new(),
             ending: None,
         }
     }
@@ -147,9 +151,8 @@ impl<'a> Run<'a> {
     pub async fn until_settled(&mut self) {
         let (job, invoker) = (self.job, self.invoker);
         let mut in_flight = FuturesUnordered::new();
-        // One at a time, each.
+        // One at a time, as of job.json.
         let mut saving = FuturesUnordered::new();
-        let mut reporting = FuturesUnordered::new();
         let mut tick = interval(SAVE_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.reset();
@@ -161,7 +164,7 @@ impl<'a> Run<'a> {
             if self.is_lost() || (saving.is_empty() && in_flight.is_empty() && self.is_over()) {
                 break;
             }
-            let due_report = report && reporting.is_empty() && self.dirty;
+            let due_report = report && self.reporting.is_empty() && self.dirty;
             if saving.is_empty() && (self.dispatch.has_reserved() || due_report) {
                 self.dispatch.write();
                 let failed = self.state.counters.failed_file(false);
@@ -178,9 +181,10 @@ impl<'a> Run<'a> {
             tokio::select! {
                 Some((saved, snapshot)) = saving.next() => {
                     // Nobody waits for it: what is to be sent is written down.
-                    if report && reporting.is_empty() && matches!(saved, Ok(Saved::Done(_))) {
+                    if report && self.reporting.is_empty() && matches!(saved, Ok(Saved::Done(_))) {
                         report = false;
-                        reporting.push(async move { update_report(invoker.s3, &snapshot.report()).await });
+                        let update = async move { update_report(invoker.s3, &snapshot.report()).await };
+                        self.reporting.push(update.boxed());
                     }
                     let mut written = self.take_saved(saved);
                     while let Some(open) = written.pop() {
@@ -201,7 +205,7 @@ impl<'a> Run<'a> {
                     Ok(candidates) => self.plan(candidates),
                     Err(failure) => self.end(Ending::Aborted(format!("the listing broke off: {failure}"))),
                 },
-                Some(()) = reporting.next() => {}
+                Some(()) = self.reporting.next() => {}
                 _ = tick.tick() => report = true,
                 () = sleep_until(due.unwrap_or(self.deadline)), if due.is_some() && self.ending.is_none() => {}
                 () = sleep_until(last_start), if self.ending.is_none() => self.end(Ending::TimeUp),
@@ -213,8 +217,6 @@ impl<'a> Run<'a> {
             // Nothing is sent once there is an ending.
             self.take_saved(saved);
         }
-        // It must not overtake the last one.
-        while let Some(()) = reporting.next().await {}
     }
 
     /// From when on nothing is started, so that what is in flight can end; and from when on nothing is
@@ -347,7 +349,13 @@ impl<'a> Run<'a> {
         let mut snapshot = self.snapshot();
         loop {
             let etag = self.etag.as_deref();
-            let saved = save(self.invoker.s3, self.job, &snapshot, etag, failed.take()).await;
+            // The last report must not be overtaken by the one before.
+            let reported = (&mut self.reporting).collect::<()>();
+            let (saved, ()) = join(
+                save(self.invoker.s3, self.job, &snapshot, etag, failed.take()),
+                reported,
+            )
+            .await;
             match saved.map_err(Error::Destination)? {
                 Saved::Done(_) => break,
                 Saved::Lost => return Ok((Ending::Lost, snapshot)),
