@@ -5,7 +5,6 @@ use shared::chunk::{ChunkRequest, ChunkResponse, FailedKey};
 use shared::destination::Destination;
 use shared::key;
 use shared::modes::Records;
-use shared::record::Record;
 use shared::s3::{ObjectId, Written};
 use shared::uri::S3Uri;
 use tokio::time::Instant;
@@ -126,7 +125,7 @@ fn check_range(concurrency: usize, max_requests_per_second: Option<f64>) -> Resu
 
 /// The outcomes, sorted out.
 struct Counted<'a> {
-    records: Vec<&'a Record>,
+    records: Vec<&'a [u8]>,
     with_exif: u64,
     failed: Vec<FailedKey>,
     unprocessed: Vec<String>,
@@ -143,9 +142,9 @@ impl<'a> Counted<'a> {
         for (image, outcome) in images.iter().zip(outcomes) {
             let key = || image.id.key.clone();
             match outcome {
-                Outcome::Ok(processed) => {
-                    counted.with_exif += u64::from(processed.record.exif.is_some());
-                    counted.records.push(&processed.record);
+                Outcome::Ok(done) => {
+                    counted.with_exif += u64::from(done.with_exif);
+                    counted.records.push(&done.record);
                 }
                 Outcome::Failed(failure) => {
                     counted

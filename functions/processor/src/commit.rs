@@ -6,15 +6,16 @@ use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use shared::failure::Failure;
-use shared::record::Record;
 use shared::s3::{self, Condition, Written};
 
 use crate::pipeline::Pipeline;
 
-/// Writes the records of one attempt at a chunk, unless fanout has given the attempt up by writing
+/// Writes the records of one attempt at a chunk, each as a line of JSON, unless fanout has given the attempt up by writing
 /// the file itself.
-pub async fn chunk(pipeline: &Pipeline<'_>, key: &str, records: &[&Record]) -> Result<Written, Failure> {
-    let body = ndjson(records);
+pub async fn chunk(pipeline: &Pipeline<'_>, key: &str, records: &[&[u8]]) -> Result<Written, Failure> {
+    let mut body = records.join(&b'\n');
+    body.push(b'\n');
+    let body = Bytes::from(body);
     pipeline.bytes_written.fetch_add(body.len() as u64, Relaxed);
     s3::put_if(
         &pipeline.clients.writes,

@@ -113,8 +113,8 @@ pub async fn process(
 fn fate(image: &Image, outcome: Outcome) -> Fate {
     let has_successor = matches!(image.meant, Meant::Newest { .. });
     match outcome {
-        Outcome::Ok(processed) => Fate::Ok {
-            with_exif: processed.record.exif.is_some(),
+        Outcome::Ok(done) => Fate::Ok {
+            with_exif: done.with_exif,
         },
         Outcome::Failed(failure) if failure.class == Class::Changed && has_successor => {
             Fate::Ignored("it was replaced since, and what replaced it has an event of its own".to_owned())

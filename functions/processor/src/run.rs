@@ -106,8 +106,8 @@ impl<'a> Run<'a> {
             ..Usage::default()
         };
         for outcome in outcomes {
-            if let Outcome::Ok(processed) = outcome {
-                processed.measure(&mut usage.stages);
+            if let Outcome::Ok(done) = outcome {
+                done.measure(&mut usage.stages);
             }
         }
         usage

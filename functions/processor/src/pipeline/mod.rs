@@ -84,24 +84,52 @@ pub struct Image {
 }
 
 pub enum Outcome {
-    Ok(Box<Processed>),
+    Ok(Done),
     Failed(Failure),
     /// Not started, or not done, when the time was up.
     Unprocessed,
 }
 
-pub struct Processed {
-    pub record: Record,
+struct Processed {
+    record: Record,
+    times: Times,
+}
+
+/// How long each stage took.
+#[derive(Clone, Copy)]
+struct Times {
     download: Duration,
     exif: Duration,
     upload: Option<Duration>,
 }
 
-impl Processed {
+/// What is kept of an image until all of its invocation are done. Its record is kept as it is written: with
+/// all its values it takes three times the memory.
+pub struct Done {
+    /// JSON, without a newline.
+    pub record: Vec<u8>,
+    pub with_exif: bool,
+    /// Of the object, in bytes.
+    size: u64,
+    times: Times,
+}
+
+impl From<Processed> for Done {
+    fn from(Processed { record, times }: Processed) -> Self {
+        Self {
+            record: serde_json::to_vec(&record).expect("a record is valid JSON"),
+            with_exif: record.exif.is_some(),
+            size: record.origin.size,
+            times,
+        }
+    }
+}
+
+impl Done {
     pub fn measure(&self, stages: &mut Stages) {
-        stages.download.add(self.download);
-        stages.exif.add(self.exif);
-        if let Some(upload) = self.upload {
+        stages.download.add(self.times.download);
+        stages.exif.add(self.times.exif);
+        if let Some(upload) = self.times.upload {
             stages.upload.add(upload);
         }
     }
@@ -150,8 +178,8 @@ impl Pipeline<'_> {
             limit
         };
         let outcome = isolated(task.written_down(image), time_is_up, self.schedule.end()).await;
-        if let Outcome::Ok(processed) = &outcome {
-            let moved = self.moved(processed.record.origin.size);
+        if let Outcome::Ok(done) = &outcome {
+            let moved = self.moved(done.size);
             self.schedule.took(started.elapsed(), moved);
         }
         outcome
@@ -316,7 +344,7 @@ async fn isolated(
 ) -> Outcome {
     tokio::select! {
         result = AssertUnwindSafe(work).catch_unwind() => match result {
-            Ok(Ok(processed)) => Outcome::Ok(Box::new(processed)),
+            Ok(Ok(processed)) => Outcome::Ok(processed.into()),
             Ok(Err(failure)) => Outcome::Failed(failure),
             Err(panic) => Outcome::Failed(Failure::new(Class::Internal, panic_message(panic.as_ref()))),
         },

@@ -20,7 +20,7 @@ use shared::s3::{self, Head, MAX_PARTS, ObjectId, Upload};
 use shared::summary;
 use tokio::time::{Instant, sleep_until};
 
-use super::{GOODBYE, Processed, Task};
+use super::{GOODBYE, Processed, Task, Times};
 use crate::commit::{event_id, ndjson};
 
 const MIB: u64 = 1024 * 1024;
@@ -53,12 +53,12 @@ impl Task<'_> {
 
         let started = Instant::now();
         self.put(target, bytes, head, added).await?;
-        Ok(Processed {
-            record,
+        let times = Times {
             download,
             exif,
             upload: Some(started.elapsed()),
-        })
+        };
+        Ok(Processed { record, times })
     }
 
     /// The same where the image is too large to be held, or its front must tell how large it is.
@@ -76,12 +76,12 @@ impl Task<'_> {
             let (head, bytes) = self.get(&read.source, None).await?;
             self.put(target, bytes, head, added).await?;
         }
-        Ok(Processed {
-            record,
+        let times = Times {
             download: read.download,
             exif: read.exif,
             upload: Some(started.elapsed()),
-        })
+        };
+        Ok(Processed { record, times })
     }
 
     fn takes_whole(&self, size: u64) -> bool {
@@ -127,12 +127,12 @@ impl Task<'_> {
             }
             upload = Some(started.elapsed());
         }
-        Ok(Processed {
-            record,
+        let times = Times {
             download: read.download,
             exif: read.exif,
             upload,
-        })
+        };
+        Ok(Processed { record, times })
     }
 
     /// Uploads or copies an object part by part. Of one that fails nothing is left.
