@@ -37,7 +37,8 @@ pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |dir| workspace().join(dir))
 }
 
-fn cargo() -> OsString {
+#[must_use]
+pub fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
@@ -84,7 +85,7 @@ async fn lock(tools: PathBuf) -> anyhow::Result<File> {
 
 /// Takes away what `cargo run` and `cargo test` tell their child about its package. Build scripts that
 /// look at these variables (ring's does) would otherwise take every build from here for a new one.
-fn outside_cargo(command: &mut Command) -> &mut Command {
+pub fn outside_cargo(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         let told = [
             "CARGO_PKG_",
@@ -112,7 +113,7 @@ async fn works(program: &Path) -> bool {
     command.status().await.is_ok_and(|status| status.success())
 }
 
-async fn run(command: &mut Command) -> anyhow::Result<()> {
+pub async fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.as_std().get_program().to_owned();
     let status = command
         .stdin(Stdio::null())

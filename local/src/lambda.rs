@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -13,10 +13,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::serve::serve;
+use crate::serve::{listen, serve};
 
 /// How an invocation ends.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ impl Endpoint {
         F: Fn(String, Value) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = listen(0).await?;
         let address = listener.local_addr()?;
         let service = service_fn(move |request| answer(request, function.clone()));
         let accepting = tokio::spawn(serve(listener, service));

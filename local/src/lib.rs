@@ -9,6 +9,7 @@
 //! | [`dataset`] | sample photos |
 //! | [`serve`] | the accept loop of the servers here |
 //! | [`runtime`] | one instance of a function, run as Lambda runs it |
+//! | [`process`] | what a running process takes |
 //! | [`bench`] | what it takes, measured |
 //! | [`demo`] | the whole job, on this machine |
 //! | [`exif`] | the records of files on disk |
@@ -21,6 +22,7 @@ pub mod demo;
 pub mod emulator;
 pub mod exif;
 pub mod lambda;
+pub mod process;
 pub mod runtime;
 pub mod s3;
 pub mod serve;

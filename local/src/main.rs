@@ -42,10 +42,7 @@ enum Command {
         chances: Chances,
     },
     /// Measure what it takes
-    Bench {
-        #[command(subcommand)]
-        bench: bench::Bench,
-    },
+    Bench(bench::Options),
     /// Print the record of each image on disk, one a line
     Exif(exif::Options),
     /// Write sample photos, the same bytes every time
@@ -79,7 +76,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             };
             commands::s3(port, data.as_deref(), &bucket, latency, chances).await
         }
-        Command::Bench { bench } => bench::run(bench).await,
+        Command::Bench(options) => bench::run(options).await,
         Command::Exif(options) => exif::run(&options),
         Command::Dataset { out, count } => commands::dataset(&out, count),
     }

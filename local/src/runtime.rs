@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,14 +16,15 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::serve::serve;
+use crate::process;
+use crate::serve::{listen, serve};
 
 /// What the function is to do next.
 struct Invocation {
@@ -57,7 +57,7 @@ pub struct Function {
 impl Function {
     /// Starts `binary`; what it logs goes to `log`.
     pub async fn start(binary: &Path, environment: &[(&str, String)], log: File) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = listen(0).await?;
         let address = listener.local_addr()?;
         let (events, receiver) = mpsc::unbounded_channel();
         let api = Arc::new(Api {
@@ -138,19 +138,22 @@ impl Function {
 
     /// The most memory it has had, in bytes.
     pub fn peak_memory(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = peak
-            .and_then(|peak| peak.trim().strip_suffix("kB"))
-            .context("no VmHWM")?;
-        Ok(kib.trim().parse::<u64>()? * 1024)
+        process::peak_memory(self.id)
     }
 
-    /// The CPU time of its first thread, which for a function of ours is all it does.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
-        let schedstat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.id))?;
-        let nanos = schedstat.split(' ').next().unwrap_or_default();
-        Ok(Duration::from_nanos(nanos.parse()?))
+        process::cpu_time(self.id)
+    }
+
+    /// Keeps its first thread, and what that starts from now on, to one core.
+    pub fn keep_to_one_core(&self) -> anyhow::Result<()> {
+        let allowed = sched_getaffinity(None)?;
+        let core = (0..CpuSet::MAX_CPU).find(|&core| allowed.is_set(core));
+        let mut one = CpuSet::new();
+        one.set(core.context("no core is allowed")?);
+        let process = Pid::from_raw(self.id.cast_signed()).context("no process has number 0")?;
+        sched_setaffinity(Some(process), &one)?;
+        Ok(())
     }
 }
 

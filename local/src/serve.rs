@@ -1,6 +1,8 @@
-//! The accept loop of the servers here.
+//! What the servers here have in common: where they listen, and their accept loop.
 
 use std::error::Error;
+use std::io;
+use std::net::Ipv4Addr;
 
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
@@ -8,6 +10,18 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
+
+/// Connections that wait to be accepted. Beyond so many they are dropped, and asked for again after one second and
+/// more: all that processors begin with must fit.
+const BACKLOG: i32 = 4096;
+
+/// Listens on the loopback address; port 0 takes any free one.
+pub async fn listen(port: u16) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    // Once more, with a longer queue.
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
 
 /// Answers every connection with a service of its own, for ever. An error of the service breaks the
 /// connection.

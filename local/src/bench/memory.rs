@@ -178,7 +178,7 @@ async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
         elapsed,
         cpu,
         concurrency,
-        peak: processors.peak_memory().await?,
+        peak: processors.peak_memory().await?[0],
         wrong,
     })
 }

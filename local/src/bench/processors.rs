@@ -76,10 +76,17 @@ impl Processors {
         })
     }
 
-    /// The most memory that one of them has had, in bytes.
-    pub async fn peak_memory(&self) -> anyhow::Result<u64> {
-        let idle = self.idle.lock().await;
-        let peaks: Vec<u64> = idle.iter().map(Function::peak_memory).collect::<Result<_, _>>()?;
-        peaks.into_iter().max().context("there is none")
+    /// The most memory that each of them has had, in bytes.
+    pub async fn peak_memory(&self) -> anyhow::Result<Vec<u64>> {
+        self.idle.lock().await.iter().map(Function::peak_memory).collect()
+    }
+
+    /// Of all of them.
+    pub async fn cpu_time(&self) -> anyhow::Result<Duration> {
+        self.idle.lock().await.iter().map(Function::cpu_time).sum()
+    }
+
+    pub async fn keep_to_one_core(&self) -> anyhow::Result<()> {
+        self.idle.lock().await.iter().try_for_each(Function::keep_to_one_core)
     }
 }

@@ -11,12 +11,13 @@ mod listing;
 mod multipart;
 mod object;
 mod read;
+mod served;
 mod service;
 mod store;
 mod versions;
 mod write;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -25,10 +26,9 @@ use aws_sdk_s3::config::Credentials;
 use hyper::service::{Service, service_fn};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::serve::serve;
+use crate::serve::{listen, serve};
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;
@@ -37,6 +37,7 @@ pub use faults::{Effect, Fault, Faults, Latency, Suffered};
 pub use folder::files;
 pub use object::{Headers, Object};
 pub use s3s::S3ErrorCode;
+pub use served::{Served, Totals};
 use service::Service as Operations;
 pub use store::Store;
 
@@ -51,21 +52,19 @@ pub struct Server {
     pub address: SocketAddr,
     pub store: Arc<Store>,
     pub faults: Arc<Faults>,
+    pub served: Arc<Served>,
     accepting: JoinHandle<()>,
 }
 
 impl Server {
     /// Listens on the loopback address; port 0 takes any free one.
     pub async fn start(port: u16) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        let listener = listen(port)
             .await
             .with_context(|| format!("port {port} cannot be opened; --port takes another one"))?;
         let address = listener.local_addr()?;
-        let service = Operations {
-            store: Arc::default(),
-            faults: Arc::default(),
-        };
-        let (store, faults) = (service.store.clone(), service.faults.clone());
+        let service = Operations::default();
+        let Operations { store, faults, served } = service.clone();
         let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let s3 = builder.build();
@@ -84,6 +83,7 @@ impl Server {
             address,
             store,
             faults,
+            served,
             accepting,
         })
     }
@@ -97,18 +97,24 @@ impl Server {
     /// The variables with which any AWS program finds this server.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("AWS_ENDPOINT_URL_S3", self.endpoint()),
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
-        ]
+        environment(&self.endpoint())
     }
 
     /// The SDK's settings for this server, whatever the environment says.
     pub async fn sdk(&self) -> SdkConfig {
         sdk(&self.endpoint()).await
     }
+}
+
+/// The variables with which any AWS program finds a server.
+#[must_use]
+pub fn environment(endpoint: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("AWS_ENDPOINT_URL_S3", endpoint.to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+    ]
 }
 
 /// The functions' own settings of the SDK, for a local endpoint. Set before loading, it also wins over

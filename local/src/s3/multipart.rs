@@ -108,7 +108,7 @@ pub async fn create(
     service: &Service,
     input: CreateMultipartUploadInput,
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-    let after = service.faults.suffer("CreateMultipartUpload", &input.key).await?;
+    let after = service.admit("CreateMultipartUpload", &input.key).await?;
     let headers = Headers {
         cache_control: input.cache_control,
         content_disposition: input.content_disposition,
@@ -136,8 +136,9 @@ pub async fn create(
 }
 
 pub async fn upload_part(service: &Service, input: UploadPartInput) -> S3Result<S3Response<UploadPartOutput>> {
-    let after = service.faults.suffer("UploadPart", &input.key).await?;
+    let after = service.admit("UploadPart", &input.key).await?;
     let (body, etag) = receive(input.body, input.content_length).await?;
+    service.served.received(body.len());
     let part = Part {
         body,
         etag: etag.clone(),
@@ -157,7 +158,7 @@ pub async fn upload_part_copy(
     input: UploadPartCopyInput,
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
     let (bucket, key, version_id) = source(&input.copy_source)?;
-    let after = service.faults.suffer("UploadPartCopy", key).await?;
+    let after = service.admit("UploadPartCopy", key).await?;
     let source = service.object(bucket, key, version_id)?;
     check(
         Some(&source.etag),
@@ -194,7 +195,7 @@ pub async fn complete(
     service: &Service,
     input: CompleteMultipartUploadInput,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    let after = service.faults.suffer("CompleteMultipartUpload", &input.key).await?;
+    let after = service.admit("CompleteMultipartUpload", &input.key).await?;
     let listed = input
         .multipart_upload
         .and_then(|upload| upload.parts)
@@ -223,7 +224,7 @@ pub async fn abort(
     service: &Service,
     input: AbortMultipartUploadInput,
 ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-    let after = service.faults.suffer("AbortMultipartUpload", &input.key).await?;
+    let after = service.admit("AbortMultipartUpload", &input.key).await?;
     service.change(&input.bucket, |bucket| {
         bucket.uploads.get(&input.upload_id, &input.key)?;
         bucket.uploads.open.remove(&input.upload_id);

@@ -19,7 +19,7 @@ use super::service::Service;
 const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
-    let after = service.faults.suffer("GetObject", &input.key).await?;
+    let after = service.admit("GetObject", &input.key).await?;
     let object = service.object(&input.bucket, &input.key, input.version_id.as_deref())?;
     check(
         Some(&object.etag),
@@ -36,6 +36,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Respons
             .map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?,
     };
     let part = object.body.slice(range.clone());
+    service.served.sent(part.len());
     let headers = object.headers.clone();
     Ok(S3Response::new(GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -60,7 +61,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Respons
 }
 
 pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
-    let after = service.faults.suffer("HeadObject", &input.key).await?;
+    let after = service.admit("HeadObject", &input.key).await?;
     let object = service.object(&input.bucket, &input.key, input.version_id.as_deref())?;
     check(
         Some(&object.etag),

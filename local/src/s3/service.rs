@@ -14,18 +14,26 @@ use s3s::dto::{
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::bucket::Bucket as StoredBucket;
-use super::faults::Faults;
+use super::faults::{Aftermath, Faults};
 use super::object::Object;
+use super::served::Served;
 use super::store::Store;
 use super::{listing, multipart, read, write};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Service {
     pub store: Arc<Store>,
     pub faults: Arc<Faults>,
+    pub served: Arc<Served>,
 }
 
 impl Service {
+    /// Counts a request, and lets it in once it has suffered what it is to suffer.
+    pub async fn admit(&self, operation: &str, key: &str) -> S3Result<Aftermath> {
+        self.served.count(operation);
+        self.faults.suffer(operation, key).await
+    }
+
     /// Reads a bucket that exists.
     fn with<T>(&self, bucket: &str, read: impl FnOnce(&StoredBucket) -> S3Result<T>) -> S3Result<T> {
         self.store.read().get(bucket).ok_or_else(no_such_bucket).and_then(read)
@@ -98,7 +106,7 @@ impl S3 for Service {
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
-        let after = self.faults.suffer("DeleteObject", &input.key).await?;
+        let after = self.admit("DeleteObject", &input.key).await?;
         let output = self.change(&input.bucket, |bucket| Ok(bucket.delete(&input.key, input.version_id)))?;
         after.answer(output).await
     }
@@ -134,8 +142,7 @@ impl S3 for Service {
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let after = self
-            .faults
-            .suffer("ListObjectsV2", input.prefix.as_deref().unwrap_or_default())
+            .admit("ListObjectsV2", input.prefix.as_deref().unwrap_or_default())
             .await?;
         let name = input.bucket.clone();
         let output = self.with(&name, |bucket| listing::list(bucket, input))?;

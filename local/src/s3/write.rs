@@ -21,7 +21,7 @@ const MAX_BODY: u64 = 5 << 30;
 const MAX_USER_METADATA: usize = 2048;
 
 pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Response<PutObjectOutput>> {
-    let after = service.faults.suffer("PutObject", &input.key).await?;
+    let after = service.admit("PutObject", &input.key).await?;
     let headers = Headers {
         cache_control: input.cache_control,
         content_disposition: input.content_disposition,
@@ -34,6 +34,7 @@ pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Respons
     };
     check_user_metadata(&headers)?;
     let (body, etag) = receive(input.body, input.content_length).await?;
+    service.served.received(body.len());
     let mut object = Object::with_etag(body, etag.clone(), headers);
     object.storage_class = input.storage_class.map(|class| class.as_str().to_owned());
     let version_id = service.change(&input.bucket, |bucket| {
@@ -55,7 +56,7 @@ pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Respons
 
 pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Response<CopyObjectOutput>> {
     let (bucket, key, version_id) = source(&input.copy_source)?;
-    let after = service.faults.suffer("CopyObject", key).await?;
+    let after = service.admit("CopyObject", key).await?;
     let source = service.object(bucket, key, version_id)?;
     check(
         Some(&source.etag),

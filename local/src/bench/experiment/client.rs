@@ -1,0 +1,192 @@
+//! Peers in Rust, each a process of one thread that gets, reads and puts images.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use futures::{StreamExt, TryStreamExt, stream};
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper_util::client::legacy;
+use hyper_util::rt::TokioExecutor;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use shared::exif::read_whole;
+use tokio::runtime::Builder;
+
+use super::photos::{DESTINATION, SOURCE};
+use crate::process::peak_memory;
+
+#[derive(Args, Debug)]
+pub struct Options {
+    how: Rust,
+    #[arg(long)]
+    in_flight: usize,
+    #[arg(long)]
+    images: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum Rust {
+    /// HTTP alone: every request is signed beforehand
+    Http,
+    /// A plain loop over the SDK
+    Sdk,
+}
+
+/// What a peer prints of its work, without what starting up and listing took.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Printed {
+    pub images: usize,
+    pub seconds: f64,
+    pub cpu_seconds: f64,
+    pub peak_bytes: u64,
+    #[serde(default)]
+    pub stages: Stages,
+}
+
+/// Seconds of all images together.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Stages {
+    pub download: f64,
+    pub exif: f64,
+    pub upload: f64,
+}
+
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    // One thread does the work; the one that waits for it takes nothing.
+    let work = move || {
+        Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(work(&options))
+    };
+    let printed = tokio::task::spawn_blocking(work).await??;
+    println!("{}", serde_json::to_string(&printed)?);
+    Ok(())
+}
+
+async fn work(options: &Options) -> anyhow::Result<Printed> {
+    let sdk = Client::new(&shared::s3::config().await);
+    let keys = keys(&sdk, options.images).await?;
+    match options.how {
+        Rust::Http => {
+            let client = legacy::Client::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(options.in_flight)
+                .build_http();
+            let requests: Vec<_> = stream::iter(&keys)
+                .then(|key| presigned(&sdk, key))
+                .try_collect()
+                .await?;
+            measured(options, requests, |(get, put)| over_http(&client, get, put)).await
+        }
+        Rust::Sdk => measured(options, keys, |key| over_sdk(&sdk, key)).await,
+    }
+}
+
+async fn keys(sdk: &Client, count: usize) -> anyhow::Result<Vec<String>> {
+    let mut pages = sdk.list_objects_v2().bucket(SOURCE).into_paginator().send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        keys.extend(
+            page?
+                .contents
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|object| object.key),
+        );
+    }
+    keys.truncate(count);
+    Ok(keys)
+}
+
+/// All images, so many in flight.
+async fn measured<I, F>(options: &Options, images: Vec<I>, process: impl Fn(I) -> F) -> anyhow::Result<Printed>
+where
+    F: Future<Output = anyhow::Result<[Instant; 4]>>,
+{
+    let count = images.len();
+    let stages = RefCell::new(Stages::default());
+    let (started, cpu_at_start) = (Instant::now(), cpu_time());
+    stream::iter(images.into_iter().map(process))
+        .buffer_unordered(options.in_flight)
+        .try_for_each(|[start, downloaded, parsed, uploaded]| {
+            let mut stages = stages.borrow_mut();
+            stages.download += (downloaded - start).as_secs_f64();
+            stages.exif += (parsed - downloaded).as_secs_f64();
+            stages.upload += (uploaded - parsed).as_secs_f64();
+            async { Ok(()) }
+        })
+        .await?;
+    Ok(Printed {
+        images: count,
+        seconds: started.elapsed().as_secs_f64(),
+        cpu_seconds: cpu_time().saturating_sub(cpu_at_start).as_secs_f64(),
+        peak_bytes: peak_memory(std::process::id())?,
+        stages: stages.into_inner(),
+    })
+}
+
+async fn over_sdk(s3: &Client, key: String) -> anyhow::Result<[Instant; 4]> {
+    let start = Instant::now();
+    let object = s3.get_object().bucket(SOURCE).key(&key).send().await?;
+    let body = object.body.collect().await?.into_bytes();
+    let downloaded = Instant::now();
+    black_box(read_whole(body.clone()));
+    let parsed = Instant::now();
+    let put = s3.put_object().bucket(DESTINATION).key(format!("images/{key}"));
+    put.body(ByteStream::from(body)).send().await?;
+    Ok([start, downloaded, parsed, Instant::now()])
+}
+
+async fn presigned(s3: &Client, key: &str) -> anyhow::Result<(PresignedRequest, PresignedRequest)> {
+    let lifetime = PresigningConfig::expires_in(Duration::from_hours(1))?;
+    let get = s3.get_object().bucket(SOURCE).key(key);
+    let put = s3.put_object().bucket(DESTINATION).key(format!("images/{key}"));
+    Ok((get.presigned(lifetime.clone()).await?, put.presigned(lifetime).await?))
+}
+
+type Http = legacy::Client<legacy::connect::HttpConnector, Full<Bytes>>;
+
+async fn over_http(client: &Http, get: PresignedRequest, put: PresignedRequest) -> anyhow::Result<[Instant; 4]> {
+    let start = Instant::now();
+    let body = answer(client, &get, Bytes::new()).await?;
+    let downloaded = Instant::now();
+    black_box(read_whole(body.clone()));
+    let parsed = Instant::now();
+    answer(client, &put, body).await?;
+    Ok([start, downloaded, parsed, Instant::now()])
+}
+
+async fn answer(client: &Http, request: &PresignedRequest, body: Bytes) -> anyhow::Result<Bytes> {
+    let mut builder = Request::builder().method(request.method()).uri(request.uri());
+    for (name, value) in request.headers() {
+        builder = builder.header(name, value);
+    }
+    let response = client.request(builder.body(Full::new(body))?).await?;
+    let status = response.status();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .context("the answer broke off")?
+        .to_bytes();
+    ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+    Ok(body)
+}
+
+/// Of this process.
+fn cpu_time() -> Duration {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
+}
