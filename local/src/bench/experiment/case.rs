@@ -54,7 +54,7 @@ pub async fn measure(cases: &[Case], progress: &ProgressBar) -> anyhow::Result<V
         .map(|case| Row {
             name: case.name.clone(),
             setting: case.setting.clone(),
-            in_flight: case.program.in_flight(),
+            in_flight: case.program.in_flight().min(case.load.images),
             runs: Vec::new(),
         })
         .collect();

@@ -78,12 +78,14 @@ fn images_per_second(area: &Area, serial_total: &[Row], stated_latencies: &[Row]
         .margin(12)
         .x_label_area_size(45)
         .y_label_area_size(60)
-        .build_cartesian_2d((0.8_f64..6_000.0).log_scale(), (0.5_f64..10_000.0).log_scale())
+        .build_cartesian_2d((0.8_f64..12_000.0).log_scale(), (0.5_f64..10_000.0).log_scale())
         .map_err(failed)?;
     chart
         .configure_mesh()
         .x_desc("images in flight, all processes")
         .y_desc("images/s")
+        .x_label_formatter(&|in_flight| format!("{in_flight:.0}"))
+        .y_label_formatter(&|rate| format!("{rate:.0}"))
         .label_style(FONT)
         .light_line_style(TRANSPARENT)
         .draw()
@@ -166,10 +168,12 @@ fn bars(path: &Path, title: &str, parts: &[&str], bars: &[Bar]) -> anyhow::Resul
     const COLORS: [RGBColor; 3] = [FIRST, SECOND, THIRD];
     const BAR: usize = 26;
     const LABELS: u32 = 330;
+    /// Below the bars, in bars.
+    const LEGEND: usize = 3;
     let total = |bar: &Bar| bar.parts.iter().sum::<f64>();
     let most = bars.iter().map(total).fold(0.0, f64::max);
-    let rows = bars.len() as f64;
-    let height = u32::try_from(BAR * bars.len() + 120)?;
+    let rows = (bars.len() + LEGEND) as f64;
+    let height = u32::try_from(BAR * (bars.len() + LEGEND) + 120)?;
     picture(path, height, |area| {
         let mut chart = ChartBuilder::on(area)
             .caption(title, TITLE)
@@ -186,6 +190,7 @@ fn bars(path: &Path, title: &str, parts: &[&str], bars: &[Bar]) -> anyhow::Resul
             .y_labels(0)
             .light_line_style(TRANSPARENT)
             .label_style(FONT)
+            .x_label_formatter(&|ms| format!("{}", (ms * 10.0).round() / 10.0))
             .draw()
             .map_err(failed)?;
         for (number, name) in parts.iter().enumerate() {

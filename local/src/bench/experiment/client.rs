@@ -3,12 +3,18 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::iter;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, sign,
+};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -23,6 +29,7 @@ use tokio::runtime::Builder;
 
 use super::photos::{DESTINATION, SOURCE};
 use crate::process::peak_memory;
+use crate::s3::{ACCESS_KEY, REGION, SECRET_KEY};
 
 #[derive(Args, Debug)]
 pub struct Options {
@@ -35,7 +42,7 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Rust {
-    /// HTTP alone: every request is signed beforehand
+    /// HTTP alone, and a signature on each request, as any client must
     Http,
     /// A plain loop over the SDK
     Sdk,
@@ -78,14 +85,8 @@ async fn work(options: &Options) -> anyhow::Result<Printed> {
     let keys = keys(&sdk, options.images).await?;
     match options.how {
         Rust::Http => {
-            let client = legacy::Client::builder(TokioExecutor::new())
-                .pool_max_idle_per_host(options.in_flight)
-                .build_http();
-            let requests: Vec<_> = stream::iter(&keys)
-                .then(|key| presigned(&sdk, key))
-                .try_collect()
-                .await?;
-            measured(options, requests, |(get, put)| over_http(&client, get, put)).await
+            let http = Http::new(options)?;
+            measured(options, keys, |key| over_http(&http, key)).await
         }
         Rust::Sdk => measured(options, keys, |key| over_sdk(&sdk, key)).await,
     }
@@ -146,40 +147,68 @@ async fn over_sdk(s3: &Client, key: String) -> anyhow::Result<[Instant; 4]> {
     Ok([start, downloaded, parsed, Instant::now()])
 }
 
-async fn presigned(s3: &Client, key: &str) -> anyhow::Result<(PresignedRequest, PresignedRequest)> {
-    let lifetime = PresigningConfig::expires_in(Duration::from_hours(1))?;
-    let get = s3.get_object().bucket(SOURCE).key(key);
-    let put = s3.put_object().bucket(DESTINATION).key(format!("images/{key}"));
-    Ok((get.presigned(lifetime.clone()).await?, put.presigned(lifetime).await?))
-}
-
-type Http = legacy::Client<legacy::connect::HttpConnector, Full<Bytes>>;
-
-async fn over_http(client: &Http, get: PresignedRequest, put: PresignedRequest) -> anyhow::Result<[Instant; 4]> {
+async fn over_http(http: &Http, key: String) -> anyhow::Result<[Instant; 4]> {
     let start = Instant::now();
-    let body = answer(client, &get, Bytes::new()).await?;
+    let body = http.send("GET", &format!("{SOURCE}/{key}"), Bytes::new()).await?;
     let downloaded = Instant::now();
     black_box(read_whole(body.clone()));
     let parsed = Instant::now();
-    answer(client, &put, body).await?;
+    http.send("PUT", &format!("{DESTINATION}/images/{key}"), body).await?;
     Ok([start, downloaded, parsed, Instant::now()])
 }
 
-async fn answer(client: &Http, request: &PresignedRequest, body: Bytes) -> anyhow::Result<Bytes> {
-    let mut builder = Request::builder().method(request.method()).uri(request.uri());
-    for (name, value) in request.headers() {
-        builder = builder.header(name, value);
+struct Http {
+    client: legacy::Client<legacy::connect::HttpConnector, Full<Bytes>>,
+    endpoint: String,
+    identity: Identity,
+}
+
+impl Http {
+    fn new(options: &Options) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: legacy::Client::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(options.in_flight)
+                .build_http(),
+            endpoint: std::env::var("AWS_ENDPOINT_URL_S3")?,
+            identity: Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local").into(),
+        })
     }
-    let response = client.request(builder.body(Full::new(body))?).await?;
-    let status = response.status();
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .context("the answer broke off")?
-        .to_bytes();
-    ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
-    Ok(body)
+
+    async fn send(&self, method: &str, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
+        let response = self.client.request(self.signed(method, path, body)?).await?;
+        let status = response.status();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .context("the answer broke off")?
+            .to_bytes();
+        ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+
+    /// As the SDK does it for the processor: without the payload.
+    fn signed(&self, method: &str, path: &str, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
+        let uri = format!("{}/{path}", self.endpoint);
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let parameters = v4::SigningParams::builder()
+            .identity(&self.identity)
+            .region(REGION)
+            .name("s3")
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()?
+            .into();
+        let signable = SignableRequest::new(method, &uri, iter::empty(), SignableBody::UnsignedPayload)?;
+        let (instructions, _) = sign(signable, &parameters)?.into_parts();
+        let mut request = Request::builder().method(method).uri(&uri);
+        for (name, value) in instructions.headers() {
+            request = request.header(name, value);
+        }
+        Ok(request.body(Full::new(body))?)
+    }
 }
 
 /// Of this process.

@@ -48,7 +48,7 @@ pub const ONE_PROCESSOR: &str = "one processor";
 pub const FANOUT: &str = "fanout";
 
 /// The setting of the processor as it is used: its images in flight are up to it.
-pub const ADAPTIVE: &str = "as many in flight as it finds best, from 64 on";
+pub const ADAPTIVE: &str = "its own choice, from 64 in flight on";
 
 /// Images in flight in one processor.
 const IN_FLIGHT: [usize; 4] = [8, 64, 256, 900];

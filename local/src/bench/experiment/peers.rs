@@ -10,7 +10,7 @@ use super::program::{Concurrency, Cores, Load, Program};
 use super::run::Row;
 use crate::s3::Latency;
 
-pub const HTTP: &str = "bare HTTP, signed beforehand";
+pub const HTTP: &str = "bare HTTP";
 pub const OURS: &str = "s3-exif";
 pub const SDK: &str = "plain loop over the SDK";
 pub const ASYNCIO: &str = "Python, asyncio";
