@@ -170,7 +170,7 @@ impl Checkpoint {
 
     /// What bounded the job so far.
     fn reading(&self) -> Option<Reading> {
-        // It was checked before the job began.
+        // It was checked before the job began; that of an older version may be out of range by now.
         let job = self.request.validate(&self.job_id).ok()?;
         let counters = &self.counters;
         let evidence = Evidence {

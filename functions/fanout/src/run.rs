@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join};
 use futures::stream::{self, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
-use lambda_runtime::tracing::info;
+use lambda_runtime::tracing::{info, warn};
 use shared::chunk::ObjectRef;
 use shared::failure::{Class, Failure};
 use shared::job::State;
 use shared::s3::Meter;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 
 use crate::checkpoint::{Checkpoint, Open, Saved};
 use crate::dispatch::Dispatch;
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
         self.state.open = kept;
     }
 
-    /// Writes the checkpoint that takes a job over.
+    /// Writes the checkpoint that makes a job this invocation's.
     pub async fn claim(&mut self) -> Result<Saved, Failure> {
         let snapshot = self.snapshot();
         let saved = save(self.invoker.s3, self.job, &snapshot, self.etag.as_deref(), None).await?;
@@ -156,7 +156,8 @@ impl<'a> Run<'a> {
         let mut tick = interval(SAVE_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.reset();
-        let mut report = true;
+        // Whether the checkpoint is to be written anew, and whether job.json is.
+        let (mut tick_is_due, mut report) = (false, true);
         loop {
             if self.ending.is_none() {
                 self.dispatch.reserve();
@@ -164,10 +165,12 @@ impl<'a> Run<'a> {
             if self.is_lost() || (saving.is_empty() && in_flight.is_empty() && self.is_over()) {
                 break;
             }
-            let due_report = report && self.reporting.is_empty() && self.dirty;
-            if saving.is_empty() && (self.dispatch.has_reserved() || due_report) {
+            if saving.is_empty() && (self.dispatch.has_reserved() || (tick_is_due && self.dirty)) {
+                tick_is_due = false;
                 self.dispatch.write();
-                let failed = self.state.counters.failed_file(false);
+                // Before the first checkpoint the job may be somebody else's, and so the files of its failed keys.
+                let is_ours = self.etag.is_some();
+                let failed = is_ours.then(|| self.state.counters.failed_file(false)).flatten();
                 let (snapshot, etag) = (self.snapshot(), self.etag.clone());
                 saving.push(async move {
                     let saved = save(invoker.s3, job, &snapshot, etag.as_deref(), failed).await;
@@ -183,7 +186,8 @@ impl<'a> Run<'a> {
                     // Nobody waits for it: what is to be sent is written down.
                     if report && self.reporting.is_empty() && matches!(saved, Ok(Saved::Done(_))) {
                         report = false;
-                        let update = async move { update_report(invoker.s3, &snapshot.report()).await };
+                        let report = snapshot.report();
+                        let update = async move { update_report(invoker.s3, &report).await };
                         self.reporting.push(update.boxed());
                     }
                     let mut written = self.take_saved(saved);
@@ -206,7 +210,7 @@ impl<'a> Run<'a> {
                     Err(failure) => self.end(Ending::Aborted(format!("the listing broke off: {failure}"))),
                 },
                 Some(()) = self.reporting.next() => {}
-                _ = tick.tick() => report = true,
+                _ = tick.tick() => (tick_is_due, report) = (true, true),
                 () = sleep_until(due.unwrap_or(self.deadline)), if due.is_some() && self.ending.is_none() => {}
                 () = sleep_until(last_start), if self.ending.is_none() => self.end(Ending::TimeUp),
                 () = sleep_until(last_wait), if self.ending.is_some() => break,
@@ -329,6 +333,11 @@ impl<'a> Run<'a> {
     /// Writes the last checkpoint and `job.json`; how the run ended.
     pub async fn finish(mut self) -> Result<(Ending, Checkpoint), Error> {
         let ending = self.ending.take().expect("a run ends for a reason");
+        let has_job = !matches!(ending, Ending::Lost | Ending::Broken(_));
+        // All was settled before a first checkpoint.
+        if has_job && self.etag.is_none() && self.claim().await.map_err(Error::Destination)? == Saved::Lost {
+            return Ok((Ending::Lost, self.state));
+        }
         match &ending {
             Ending::Lost => return Ok((ending, self.state)),
             Ending::Broken(failure) => return Err(Error::Destination(failure.clone())),
@@ -345,13 +354,19 @@ impl<'a> Run<'a> {
                 self.state.reason = Some(reason.clone());
             }
         }
+        // A job that goes on needs time for that, and gets its report from the next invocation.
+        let (_, last_wait) = self.last_moments();
+        let report_until = match &ending {
+            Ending::TimeUp => last_wait + (self.deadline - last_wait) / 2,
+            _ => self.deadline,
+        };
         let mut failed = self.state.counters.failed_file(true);
         let mut snapshot = self.snapshot();
         loop {
             let etag = self.etag.as_deref();
             // The last report must not be overtaken by the one before.
-            let reported = (&mut self.reporting).collect::<()>();
-            let (saved, ()) = join(
+            let reported = timeout_at(report_until, (&mut self.reporting).collect::<()>());
+            let (saved, _) = join(
                 save(self.invoker.s3, self.job, &snapshot, etag, failed.take()),
                 reported,
             )
@@ -367,7 +382,12 @@ impl<'a> Run<'a> {
             }
         }
         let report = snapshot.report();
-        update_report(self.invoker.s3, &report).await;
+        if timeout_at(report_until, update_report(self.invoker.s3, &report))
+            .await
+            .is_err()
+        {
+            warn!("job.json was not updated in time");
+        }
         if report.state != State::Running {
             info!(
                 job_id = report.job_id,

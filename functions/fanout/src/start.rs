@@ -157,7 +157,7 @@ async fn begin(
     // The first page shows whether the source can be listed at all, the first checkpoint whether the
     // destination can be written: both before anything is done.
     run.first_page().await.map_err(|failure| Error::listing(job, failure))?;
-    info!(job_id = job.id, source = %job.source, destination = %job.destination.uri(), "job started");
+    info!(job_id = job.id, source = %job.source, destination = %job.destination.uri(), "job begins");
     // A large future, so on the heap.
     Box::pin(work(app, job, &s3, run, invocation)).await
 }

@@ -13,9 +13,8 @@ use crate::pipeline::Pipeline;
 /// Writes the records of one attempt at a chunk, each as a line of JSON, unless fanout has given the attempt up by writing
 /// the file itself.
 pub async fn chunk(pipeline: &Pipeline<'_>, key: &str, records: &[&[u8]]) -> Result<Written, Failure> {
-    let mut body = records.join(&b'\n');
-    body.push(b'\n');
-    let body = Bytes::from(body);
+    let lines = records.iter().flat_map(|record| [*record, b"\n"]);
+    let body = Bytes::from(lines.collect::<Vec<_>>().concat());
     pipeline.bytes_written.fetch_add(body.len() as u64, Relaxed);
     s3::put_if(
         &pipeline.clients.writes,

@@ -41,6 +41,7 @@ impl Processors {
             .append(true)
             .open(self.scratch.path().join("processor.log"))?;
         let function = Function::start(&binary("processor"), &self.environment, log).await?;
+        function.init_time().await?;
         self.idle.lock().await.push(function);
         Ok(())
     }

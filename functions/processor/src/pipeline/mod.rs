@@ -107,7 +107,7 @@ struct Times {
 /// all its values it takes three times the memory.
 pub struct Done {
     /// JSON, without a newline.
-    pub record: Vec<u8>,
+    pub record: Box<[u8]>,
     pub with_exif: bool,
     /// Of the object, in bytes.
     size: u64,
@@ -117,7 +117,7 @@ pub struct Done {
 impl From<Processed> for Done {
     fn from(Processed { record, times }: Processed) -> Self {
         Self {
-            record: serde_json::to_vec(&record).expect("a record is valid JSON"),
+            record: serde_json::to_vec(&record).expect("a record is valid JSON").into(),
             with_exif: record.exif.is_some(),
             size: record.origin.size,
             times,
@@ -177,7 +177,8 @@ impl Pipeline<'_> {
             sleep(GOODBYE).await;
             limit
         };
-        let outcome = isolated(task.written_down(image), time_is_up, self.schedule.end()).await;
+        let work = async { task.written_down(image).await.map(Done::from) };
+        let outcome = isolated(work, time_is_up, self.schedule.end()).await;
         if let Outcome::Ok(done) = &outcome {
             let moved = self.moved(done.size);
             self.schedule.took(started.elapsed(), moved);
@@ -338,13 +339,13 @@ fn too_long() -> Failure {
 
 /// The work on one image, whose hanging or panicking its neighbours do not notice.
 async fn isolated(
-    work: impl Future<Output = Result<Processed, Failure>>,
+    work: impl Future<Output = Result<Done, Failure>>,
     time_is_up: impl Future<Output = Duration>,
     end: Instant,
 ) -> Outcome {
     tokio::select! {
         result = AssertUnwindSafe(work).catch_unwind() => match result {
-            Ok(Ok(processed)) => Outcome::Ok(processed.into()),
+            Ok(Ok(done)) => Outcome::Ok(done),
             Ok(Err(failure)) => Outcome::Failed(failure),
             Err(panic) => Outcome::Failed(Failure::new(Class::Internal, panic_message(panic.as_ref()))),
         },
@@ -372,7 +373,7 @@ mod tests {
     use super::*;
 
     async fn outcome(
-        work: impl Future<Output = Result<Processed, Failure>>,
+        work: impl Future<Output = Result<Done, Failure>>,
         time_is_up: impl Future<Output = Duration>,
         end_in: Duration,
     ) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::program::{Load, Program};
+use super::program::{Concurrency, Load, Program};
 use super::run::Row;
 
 /// One row to be.
@@ -23,7 +23,15 @@ impl Case {
     /// checked.
     fn time(&self) -> Duration {
         let Load { images, latency, .. } = &self.load;
-        let waits = (latency.get + latency.put).div_f64(self.program.in_flight() as f64);
+        let in_flight = match self.program {
+            // It soon finds that it can have more.
+            Program::Processors {
+                concurrency: Concurrency::From(start),
+                ..
+            } => start * 4,
+            program => program.in_flight(),
+        };
+        let waits = (latency.get + latency.put).div_f64(in_flight as f64);
         let start = Duration::from_millis(500);
         start + (waits + self.program.cpu_time()).mul_f64(*images as f64) + latency.get + latency.list * 20
     }

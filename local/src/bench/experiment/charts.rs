@@ -82,7 +82,7 @@ fn images_per_second(area: &Area, serial_total: &[Row], stated_latencies: &[Row]
         .map_err(failed)?;
     chart
         .configure_mesh()
-        .x_desc("images in flight, all processes")
+        .x_desc("images in flight, all processes (fanned out: to start with)")
         .y_desc("images/s")
         .x_label_formatter(&|in_flight| format!("{in_flight:.0}"))
         .y_label_formatter(&|rate| format!("{rate:.0}"))

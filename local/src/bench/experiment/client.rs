@@ -165,10 +165,12 @@ struct Http {
 
 impl Http {
     fn new(options: &Options) -> anyhow::Result<Self> {
+        let mut connector = legacy::connect::HttpConnector::new();
+        connector.set_nodelay(true);
         Ok(Self {
             client: legacy::Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(options.in_flight)
-                .build_http(),
+                .build(connector),
             endpoint: std::env::var("AWS_ENDPOINT_URL_S3")?,
             identity: Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local").into(),
         })

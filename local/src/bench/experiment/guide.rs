@@ -63,11 +63,13 @@ pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
         count: 1,
         concurrency,
         cores: Cores::All,
+        chunk_keys: COUNT,
     };
     let one_at_a_time = |count, cores| Program::Processors {
         count,
         concurrency: Concurrency::Fixed(1),
         cores,
+        chunk_keys: COUNT,
     };
     let mut programs = vec![
         (SERIAL, "one core".to_owned(), one_at_a_time(1, Cores::One)),
@@ -80,7 +82,7 @@ pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
     ];
     programs.extend(IN_FLIGHT.map(|in_flight| {
         let program = one_processor(Concurrency::Fixed(in_flight));
-        (ONE_PROCESSOR, format!("{in_flight} in flight"), program)
+        (ONE_PROCESSOR, format!("up to {in_flight} in flight"), program)
     }));
     programs.push((ONE_PROCESSOR, ADAPTIVE.to_owned(), one_processor(Concurrency::From(64))));
     programs.extend(FANNED_OUT.map(|(parallel, concurrency)| {
@@ -104,7 +106,7 @@ pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
 
 /// Few at a time take their time, and a part of the images tells as much.
 fn images(program: Program, latency: Latency, quick: bool) -> usize {
-    let time = Duration::from_secs(if quick { 3 } else { 20 });
+    let time = Duration::from_secs(if quick { 3 } else { 6 });
     let each = (latency.get + latency.put).as_micros();
     let rounds = usize::try_from(time.as_micros() / each).unwrap_or(usize::MAX);
     match program {

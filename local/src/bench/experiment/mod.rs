@@ -92,7 +92,9 @@ impl Plan {
 
 /// Measures some parts, shows them, and writes them into the report.
 pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
-    python::install().await?;
+    if parts.iter().any(|part| matches!(part, Part::Guide | Part::Peers)) {
+        python::install().await?;
+    }
     let plans: Vec<Plan> = parts
         .iter()
         .map(|&part| Plan::of(part, options.quick))

@@ -6,11 +6,11 @@ use shared::modes::Images;
 
 use super::case::Case;
 use super::client::Rust;
-use super::program::{Concurrency, Cores, Load, Program};
+use super::program::{CHUNK_KEYS, Concurrency, Cores, Load, Program};
 use super::run::Row;
 use crate::s3::Latency;
 
-pub const HTTP: &str = "bare HTTP";
+pub const HTTP: &str = "bare HTTP, signed";
 pub const OURS: &str = "s3-exif";
 pub const SDK: &str = "plain loop over the SDK";
 pub const ASYNCIO: &str = "Python, asyncio";
@@ -26,25 +26,26 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
             latency: Latency::default(),
             mode,
         },
-        runs: if quick { 3 } else { 5 },
+        runs: 3,
     };
     let upload = |name: &str, setting: &str, program, images| case(name, setting, Images::Upload, program, images);
     let ours = Program::Processors {
         count: 1,
-        concurrency: Concurrency::Fixed(64),
+        concurrency: Concurrency::From(64),
         cores: Cores::All,
+        chunk_keys: CHUNK_KEYS,
     };
     let rust = |how| Program::Rust { how, in_flight: 64 };
     let python = |how, workers| Program::Python { how, workers };
-    let (all, some, few) = (8_000, 4_000, 2_000);
+    let (all, some, few) = (8_000, 3_000, 1_500);
     let mut cases = vec![
         upload(HTTP, "64 in flight", rust(Rust::Http), all),
-        upload(OURS, "64 in flight", ours, all),
+        upload(OURS, "from 64 in flight on", ours, all),
         upload(SDK, "64 in flight", rust(Rust::Sdk), all),
         upload(ASYNCIO, "64 tasks", python("asyncio", 64), some),
         upload("Python, processes", "2", python("processes", 2), some),
         upload("Python, serial", "boto3", python("serial", 1), few),
-        case(OURS, "copy, 64 in flight", Images::Copy, ours, all),
+        case(OURS, "copy, from 64 in flight on", Images::Copy, ours, all),
         case(
             "s5cmd, without EXIF",
             "copy, 64 workers",

@@ -8,7 +8,7 @@ use shared::prices::{Architecture, PRICES};
 
 use super::case::Case;
 use super::photos;
-use super::program::{Concurrency, Cores, Load, MEMORY_MB, Program};
+use super::program::{CHUNK_KEYS, Concurrency, Cores, Load, MEMORY_MB, Program};
 use super::run::Row;
 use crate::dataset::COUNT;
 use crate::s3::Latency;
@@ -16,9 +16,6 @@ use crate::s3::Latency;
 /// "Applications can achieve consistent small object latencies of roughly 100 to 200 milliseconds" (Amazon S3 User
 /// Guide, "Best practices design patterns").
 const LATENCY: Duration = Duration::from_millis(100);
-
-/// As fanout cuts chunks.
-const IMAGES_AN_INVOCATION: f64 = 500.0;
 
 pub fn cases(quick: bool) -> anyhow::Result<Vec<Case>> {
     let (medium, large) = if quick { (300, 60) } else { (1_500, 300) };
@@ -41,6 +38,7 @@ pub fn cases(quick: bool) -> anyhow::Result<Vec<Case>> {
                     count: 1,
                     concurrency: Concurrency::From(64),
                     cores: Cores::All,
+                    chunk_keys: CHUNK_KEYS,
                 },
                 load: Load {
                     folder: folder.clone(),
@@ -80,7 +78,7 @@ pub fn cost_of_a_million(row: &Row) -> Cost {
         let writes = (requests.put + requests.copy) as f64 * PRICES.s3_put_copy_list;
         (writes + (requests.get + requests.head) as f64 * PRICES.s3_get_head) / run.images as f64
     });
-    let invocation = PRICES.lambda_invocation / IMAGES_AN_INVOCATION;
+    let invocation = PRICES.lambda_invocation / CHUNK_KEYS as f64;
     Cost {
         lambda: MILLION * (gb_seconds * PRICES.gb_second(Architecture::Arm64) + invocation),
         s3: MILLION * s3,

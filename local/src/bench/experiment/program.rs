@@ -1,7 +1,9 @@
 //! The programs that are measured, and how each is run.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::slice::Chunks;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -9,8 +11,8 @@ use aws_sdk_s3::Client;
 use clap::ValueEnum as _;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use shared::chunk::ChunkResponse;
-use shared::job::Report;
+use shared::chunk::{ChunkResponse, Usage};
+use shared::job::{Report, State};
 use shared::modes::Images;
 use tokio::process::Command;
 
@@ -28,16 +30,21 @@ use crate::s3::Latency;
 /// One vCPU.
 pub const MEMORY_MB: u32 = 1769;
 
+/// As fanout cuts chunks, unless told otherwise.
+pub const CHUNK_KEYS: usize = 500;
+
 /// Nothing that is measured takes as long.
 const LIFETIME: Duration = Duration::from_mins(15);
 
 #[derive(Clone, Copy, Debug)]
 pub enum Program {
-    /// Processors, each with one invocation for its share of the images.
+    /// Processors, each with its share of the images.
     Processors {
         count: usize,
         concurrency: Concurrency,
         cores: Cores,
+        /// The most images in one invocation.
+        chunk_keys: usize,
     },
     /// fanout, and so many processors.
     Fanout {
@@ -56,7 +63,7 @@ pub enum Program {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Concurrency {
-    /// As many images in flight, all the time.
+    /// No more images in flight than this.
     Fixed(usize),
     /// As the processor finds best, from this on.
     From(usize),
@@ -106,7 +113,11 @@ impl Program {
                 count,
                 concurrency,
                 cores,
-            } => processors(&server, load.mode, &images, count, concurrency, cores).await?,
+                chunk_keys,
+            } => {
+                let chunk_keys = images.len().div_ceil(count).min(chunk_keys);
+                processors(&server, load.mode, images.chunks(chunk_keys), count, concurrency, cores).await?
+            }
             Self::Fanout { parallel, concurrency } => {
                 fanout(&server, load.mode, &images, parallel, concurrency).await?
             }
@@ -241,7 +252,7 @@ async fn start_processors(server: &Server, count: usize) -> anyhow::Result<Proce
 async fn processors(
     server: &Server,
     mode: Images,
-    images: &[Entry],
+    chunks: Chunks<'_, Entry>,
     count: usize,
     concurrency: Concurrency,
     cores: Cores,
@@ -250,28 +261,25 @@ async fn processors(
     if cores == Cores::One {
         processors.keep_to_one_core().await?;
     }
-    let requests = images
-        .chunks(images.len().div_ceil(count))
-        .enumerate()
-        .map(|(chunk, images)| {
-            let objects: Vec<Value> = images
-                .iter()
-                .map(|Entry { key, size, etag }| json!({"key": key, "size": size, "etag": etag}))
-                .collect();
-            let mut request = json!({
-                "job_id": "bench", "chunk": chunk, "attempt": "1-1", "source_bucket": SOURCE, "source_prefix": "",
-                "destination": format!("s3://{DESTINATION}/"), "images": mode, "records": "ndjson", "objects": objects,
-            });
-            match concurrency {
-                Concurrency::From(start) => request["concurrency"] = start.into(),
-                Concurrency::Fixed(number) => {
-                    request["concurrency"] = number.into();
-                    // With a limit on its requests, here one that it cannot reach, a processor keeps to it.
-                    request["max_requests_per_second"] = 1e6.into();
-                }
-            }
-            request
+    let requests = chunks.enumerate().map(|(chunk, images)| {
+        let objects: Vec<Value> = images
+            .iter()
+            .map(|Entry { key, size, etag }| json!({"key": key, "size": size, "etag": etag}))
+            .collect();
+        let mut request = json!({
+            "job_id": "bench", "chunk": chunk, "attempt": "1-1", "source_bucket": SOURCE, "source_prefix": "",
+            "destination": format!("s3://{DESTINATION}/"), "images": mode, "records": "ndjson", "objects": objects,
         });
+        match concurrency {
+            Concurrency::From(start) => request["concurrency"] = start.into(),
+            Concurrency::Fixed(number) => {
+                request["concurrency"] = number.into();
+                // With a limit on its requests, here one that it cannot reach, a processor keeps to it.
+                request["max_requests_per_second"] = 1e6.into();
+            }
+        }
+        request
+    });
     let requests: Vec<Value> = requests.collect();
     let (started, cpu_before) = (Instant::now(), processors.cpu_time().await?);
     let answers = requests.into_iter().enumerate().map(|(chunk, request)| {
@@ -281,26 +289,37 @@ async fn processors(
     let answers = futures::future::join_all(answers).await;
     let seconds = started.elapsed().as_secs_f64();
     let cpu_seconds = processors.cpu_time().await?.saturating_sub(cpu_before).as_secs_f64();
-    let mut usage = shared::chunk::Usage::default();
+    let mut usage = Usage::default();
     for answer in answers {
         let Reply::Ok(answer) = answer else {
             bail!("a processor failed: {answer:?}");
         };
         let answer: ChunkResponse = serde_json::from_value(answer)?;
-        ensure!(answer.failed.is_empty(), "images failed: {:?}", answer.failed);
+        check(&answer)?;
         usage.merge(&answer.usage);
     }
-    let mean = |times: &shared::stages::Times| times.total_ms() / images.len() as f64;
     Ok(Taken {
         seconds,
         cpu_seconds,
         peak_bytes: processors.peak_memory().await?.into_iter().sum(),
-        stages: Stages {
-            download: mean(&usage.stages.download),
-            exif: mean(&usage.stages.exif),
-            upload: mean(&usage.stages.upload),
-        },
+        stages: means(&usage),
     })
+}
+
+/// What is not done must not count as fast.
+fn check(answer: &ChunkResponse) -> anyhow::Result<()> {
+    ensure!(answer.failed.is_empty(), "images failed: {:?}", answer.failed);
+    ensure!(answer.unprocessed.is_empty(), "images were given back");
+    Ok(())
+}
+
+fn means(usage: &Usage) -> Stages {
+    let images = usage.stages.images().max(1) as f64;
+    Stages {
+        download: usage.stages.download.total_ms() / images,
+        exif: usage.stages.exif.total_ms() / images,
+        upload: usage.stages.upload.total_ms() / images,
+    }
 }
 
 async fn fanout(
@@ -311,13 +330,25 @@ async fn fanout(
     concurrency: usize,
 ) -> anyhow::Result<Taken> {
     let processors = Arc::new(start_processors(server, parallel).await?);
+    let usage = Arc::new(Mutex::new(Usage::default()));
     let lambda = {
-        let processors = processors.clone();
-        let numbers = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (processors, usage) = (processors.clone(), usage.clone());
+        let numbers = Arc::new(AtomicUsize::new(0));
         Endpoint::start(move |_, payload| {
-            let processors = processors.clone();
-            let number = numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            async move { processors.run(&format!("chunk-{number}"), payload).await }
+            let (processors, usage) = (processors.clone(), usage.clone());
+            let number = numbers.fetch_add(1, Relaxed);
+            async move {
+                let reply = processors.run(&format!("chunk-{number}"), payload).await;
+                if let Reply::Ok(answer) = &reply
+                    && let Ok(answer) = serde_json::from_value::<ChunkResponse>(answer.clone())
+                {
+                    usage
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .merge(&answer.usage);
+                }
+                reply
+            }
         })
         .await?
     };
@@ -336,16 +367,13 @@ async fn fanout(
     let seconds = started.elapsed().as_secs_f64();
     let cpu_seconds = cpu().await?.saturating_sub(cpu_before).as_secs_f64();
     let report: Report = serde_json::from_value(answer.map_err(|error| anyhow!("fanout failed: {error}"))?)?;
-    ensure!(report.failed == 0, "images failed: {:?}", report.failures);
+    let is_done = report.state == State::Completed && report.ok == images.len() as u64;
+    ensure!(is_done, "the job is not done: {report:?}");
     Ok(Taken {
         seconds,
         cpu_seconds,
         peak_bytes: processors.peak_memory().await?.into_iter().sum::<u64>() + fanout.peak_memory()?,
-        stages: Stages {
-            download: report.stages.download.p50_ms,
-            exif: report.stages.exif.p50_ms,
-            upload: report.stages.upload.p50_ms,
-        },
+        stages: means(&usage.lock().unwrap_or_else(PoisonError::into_inner)),
     })
 }
 
