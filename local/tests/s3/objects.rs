@@ -3,12 +3,13 @@ use std::collections::HashMap;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::MetadataDirective;
 use shared::key;
+use shared::s3::Requests;
 
 use super::{body, code, put, start};
 
 #[tokio::test]
 async fn reads_keep_to_ranges_and_conditions() {
-    let (_server, client) = start().await;
+    let (server, client) = start().await;
     let etag = put(&client, "a", "0123456789").await;
     assert_eq!(etag, "\"781e5e245d69b566979b86e28d23f2c7\"", "the MD5 of the bytes");
     for (range, part, total) in [
@@ -37,6 +38,18 @@ async fn reads_keep_to_ranges_and_conditions() {
     assert_eq!(code(get().key("b").send().await), "NoSuchKey");
     let head = client.head_object().bucket("photos").key("a").send().await.unwrap();
     assert_eq!((head.content_length(), head.e_tag()), (Some(10), Some(etag.as_str())));
+
+    let served = server.served.totals();
+    let requests = Requests {
+        put: 1,
+        get: 6,
+        head: 1,
+        ..Requests::default()
+    };
+    assert_eq!(
+        (served.requests, served.bytes_written, served.bytes_read),
+        (requests, 10, 8)
+    );
 }
 
 #[tokio::test]
