@@ -39,7 +39,7 @@ async fn reads_keep_to_ranges_and_conditions() {
     let head = client.head_object().bucket("photos").key("a").send().await.unwrap();
     assert_eq!((head.content_length(), head.e_tag()), (Some(10), Some(etag.as_str())));
 
-    let served = server.served.totals();
+    let totals = server.served.totals();
     let requests = Requests {
         put: 1,
         get: 6,
@@ -47,7 +47,7 @@ async fn reads_keep_to_ranges_and_conditions() {
         ..Requests::default()
     };
     assert_eq!(
-        (served.requests, served.bytes_written, served.bytes_read),
+        (totals.requests, totals.bytes_written, totals.bytes_read),
         (requests, 10, 8)
     );
 }
