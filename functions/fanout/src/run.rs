@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join};
 use futures::stream::{self, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
-use lambda_runtime::tracing::{info, warn};
+use lambda_runtime::tracing::warn;
 use shared::chunk::ObjectRef;
 use shared::failure::{Class, Failure};
 use shared::job::State;
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::invoke::Invoker;
 use crate::plan::{Chunk, Planner, Tries};
 use crate::request::Job;
-use crate::save::{save, update_report};
+use crate::save::{log_end, save, update_report};
 use crate::source::{Candidate, Source};
 
 /// How often the checkpoint and `job.json` are written where nothing else asks for it.
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
         self.state.open = kept;
     }
 
-    /// Writes the checkpoint that makes a job this invocation's.
+    /// Writes the checkpoint that takes a job over.
     pub async fn claim(&mut self) -> Result<Saved, Failure> {
         let snapshot = self.snapshot();
         let saved = save(self.invoker.s3, self.job, &snapshot, self.etag.as_deref(), None).await?;
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.reset();
         // Whether the checkpoint is to be written anew, and whether job.json is.
-        let (mut tick_is_due, mut report) = (false, true);
+        let (mut checkpoint_due, mut report_due) = (false, true);
         loop {
             if self.ending.is_none() {
                 self.dispatch.reserve();
@@ -165,12 +165,10 @@ impl<'a> Run<'a> {
             if self.is_lost() || (saving.is_empty() && in_flight.is_empty() && self.is_over()) {
                 break;
             }
-            if saving.is_empty() && (self.dispatch.has_reserved() || (tick_is_due && self.dirty)) {
-                tick_is_due = false;
+            if saving.is_empty() && (self.dispatch.has_reserved() || (checkpoint_due && self.dirty)) {
+                checkpoint_due = false;
                 self.dispatch.write();
-                // Before the first checkpoint the job may be somebody else's, and so the files of its failed keys.
-                let is_ours = self.etag.is_some();
-                let failed = is_ours.then(|| self.state.counters.failed_file(false)).flatten();
+                let failed = self.state.counters.failed_file(false);
                 let (snapshot, etag) = (self.snapshot(), self.etag.clone());
                 saving.push(async move {
                     let saved = save(invoker.s3, job, &snapshot, etag.as_deref(), failed).await;
@@ -184,8 +182,8 @@ impl<'a> Run<'a> {
             tokio::select! {
                 Some((saved, snapshot)) = saving.next() => {
                     // Nobody waits for it: what is to be sent is written down.
-                    if report && self.reporting.is_empty() && matches!(saved, Ok(Saved::Done(_))) {
-                        report = false;
+                    if report_due && self.reporting.is_empty() && matches!(saved, Ok(Saved::Done(_))) {
+                        report_due = false;
                         let report = snapshot.report();
                         let update = async move { update_report(invoker.s3, &report).await };
                         self.reporting.push(update.boxed());
@@ -210,7 +208,7 @@ impl<'a> Run<'a> {
                     Err(failure) => self.end(Ending::Aborted(format!("the listing broke off: {failure}"))),
                 },
                 Some(()) = self.reporting.next() => {}
-                _ = tick.tick() => (tick_is_due, report) = (true, true),
+                _ = tick.tick() => (checkpoint_due, report_due) = (true, true),
                 () = sleep_until(due.unwrap_or(self.deadline)), if due.is_some() && self.ending.is_none() => {}
                 () = sleep_until(last_start), if self.ending.is_none() => self.end(Ending::TimeUp),
                 () = sleep_until(last_wait), if self.ending.is_some() => break,
@@ -333,11 +331,6 @@ impl<'a> Run<'a> {
     /// Writes the last checkpoint and `job.json`; how the run ended.
     pub async fn finish(mut self) -> Result<(Ending, Checkpoint), Error> {
         let ending = self.ending.take().expect("a run ends for a reason");
-        let has_job = !matches!(ending, Ending::Lost | Ending::Broken(_));
-        // All was settled before a first checkpoint.
-        if has_job && self.etag.is_none() && self.claim().await.map_err(Error::Destination)? == Saved::Lost {
-            return Ok((Ending::Lost, self.state));
-        }
         match &ending {
             Ending::Lost => return Ok((ending, self.state)),
             Ending::Broken(failure) => return Err(Error::Destination(failure.clone())),
@@ -382,27 +375,11 @@ impl<'a> Run<'a> {
             }
         }
         let report = snapshot.report();
-        if timeout_at(report_until, update_report(self.invoker.s3, &report))
-            .await
-            .is_err()
-        {
+        let updated = timeout_at(report_until, update_report(self.invoker.s3, &report)).await;
+        if updated.is_err() {
             warn!("job.json was not updated in time");
         }
-        if report.state != State::Running {
-            info!(
-                job_id = report.job_id,
-                state = ?report.state,
-                reason = report.reason,
-                generation = report.generation,
-                listed = report.listed,
-                ok = report.ok,
-                failed = report.failed,
-                pending = report.pending,
-                invocations = report.invocations,
-                elapsed_ms = report.elapsed_ms,
-                "job ended"
-            );
-        }
+        log_end(&report);
         Ok((ending, snapshot))
     }
 }

@@ -2,10 +2,10 @@
 
 use aws_sdk_s3::Client;
 use bytes::Bytes;
-use lambda_runtime::tracing::warn;
+use lambda_runtime::tracing::{info, warn};
 use shared::destination::Destination;
 use shared::failure::Failure;
-use shared::job::Report;
+use shared::job::{Report, State};
 use shared::s3;
 
 use crate::checkpoint::{Checkpoint, Saved};
@@ -47,4 +47,24 @@ pub async fn save_report(s3: &Client, report: &Report) -> Result<(), Failure> {
         body.into(),
     )
     .await
+}
+
+/// The one line that a job leaves in the log once it has ended.
+pub fn log_end(report: &Report) {
+    if report.state == State::Running {
+        return;
+    }
+    info!(
+        job_id = report.job_id,
+        state = ?report.state,
+        reason = report.reason,
+        generation = report.generation,
+        listed = report.listed,
+        ok = report.ok,
+        failed = report.failed,
+        pending = report.pending,
+        invocations = report.invocations,
+        elapsed_ms = report.elapsed_ms,
+        "job ended"
+    );
 }

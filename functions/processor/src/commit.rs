@@ -10,8 +10,8 @@ use shared::s3::{self, Condition, Written};
 
 use crate::pipeline::Pipeline;
 
-/// Writes the records of one attempt at a chunk, each as a line of JSON, unless fanout has given the attempt up by writing
-/// the file itself.
+/// Writes the records of one attempt at a chunk, each as a line of JSON, unless fanout has given the attempt
+/// up by writing the file itself.
 pub async fn chunk(pipeline: &Pipeline<'_>, key: &str, records: &[&[u8]]) -> Result<Written, Failure> {
     let lines = records.iter().flat_map(|record| [*record, b"\n"]);
     let body = Bytes::from(lines.collect::<Vec<_>>().concat());

@@ -17,6 +17,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 
 use crate::emulator::{Emulator, Profile};
 use crate::stop;
+use experiment::Part;
 
 /// Without a command: the guide's experiment with all that belongs to it, and the report
 #[derive(Args, Debug)]
@@ -55,42 +56,34 @@ enum Bench {
     Client(experiment::ClientOptions),
 }
 
-pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    // Parts of this program as processes of their own, which the others start.
-    match options.bench {
-        Some(Bench::Serve(options)) => return experiment::serve(options).await.map(|()| ExitCode::SUCCESS),
-        Some(Bench::Client(options)) => return experiment::client(options).await.map(|()| ExitCode::SUCCESS),
-        _ => {}
+pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitCode> {
+    match bench {
+        // Processes that the others start.
+        Some(Bench::Serve(options)) => experiment::serve(options).await.map(|()| ExitCode::SUCCESS),
+        Some(Bench::Client(options)) => experiment::client(options).await.map(|()| ExitCode::SUCCESS),
+        None => with_functions(experiment::run(&Part::ALL, experiment)).await,
+        Some(Bench::Guide) => with_functions(experiment::run(&[Part::Guide], experiment)).await,
+        Some(Bench::Peers) => with_functions(experiment::run(&[Part::Peers], experiment)).await,
+        Some(Bench::Pipelines) => with_functions(experiment::run(&[Part::Pipelines], experiment)).await,
+        Some(Bench::Cold) => with_functions(experiment::run(&[Part::Cold], experiment)).await,
+        Some(Bench::Scale(options)) => with_functions(scale::run(options)).await,
+        Some(Bench::Listing(options)) => with_functions(listing::run(options)).await,
+        Some(Bench::Kills(options)) => with_functions(kills::run(options)).await,
+        Some(Bench::Faults(options)) => with_functions(faults::run(options)).await,
+        Some(Bench::Memory(options)) => with_functions(memory::run(options)).await,
     }
+}
+
+/// Builds the functions, and measures until told to stop.
+async fn with_functions(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     println!("building the functions (a first build takes some minutes)");
     Emulator::build(Profile::Release).await?;
     tokio::select! {
-        result = measure(options) => result,
+        result = work => result,
         () = stop::requested() => {
             eprintln!("stopped");
             Ok(ExitCode::FAILURE)
         }
-    }
-}
-
-async fn measure(Options { bench, experiment }: Options) -> anyhow::Result<ExitCode> {
-    use experiment::Part;
-
-    let parts: &[Part] = match &bench {
-        None => &Part::ALL,
-        Some(Bench::Guide) => &[Part::Guide],
-        Some(Bench::Peers) => &[Part::Peers],
-        Some(Bench::Pipelines) => &[Part::Pipelines],
-        Some(Bench::Cold) => &[Part::Cold],
-        Some(_) => &[],
-    };
-    match bench {
-        Some(Bench::Scale(options)) => scale::run(options).await,
-        Some(Bench::Listing(options)) => listing::run(options).await,
-        Some(Bench::Kills(options)) => kills::run(options).await,
-        Some(Bench::Faults(options)) => faults::run(options).await,
-        Some(Bench::Memory(options)) => memory::run(options).await,
-        _ => experiment::run(parts, experiment).await,
     }
 }
 

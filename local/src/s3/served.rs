@@ -38,16 +38,6 @@ impl Served {
 
     /// One request, by the name that S3 gives it.
     pub(super) fn count(&self, operation: &str) {
-        self.change(|totals| {
-            let requests = &mut totals.requests;
-            match operation {
-                "ListObjectsV2" => requests.list += 1,
-                "GetObject" => requests.get += 1,
-                "HeadObject" => requests.head += 1,
-                "CopyObject" | "UploadPartCopy" => requests.copy += 1,
-                "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => requests.put += 1,
-                _ => {}
-            }
-        });
+        self.change(|totals| totals.requests += Requests::one(operation));
     }
 }

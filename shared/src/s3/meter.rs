@@ -1,6 +1,6 @@
 use std::ops::AddAssign;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -30,6 +30,21 @@ pub struct Requests {
 }
 
 impl Requests {
+    /// One request, by the name that S3 gives its operation. What is free, or never sent, counts as none.
+    #[must_use]
+    pub fn one(operation: &str) -> Self {
+        let mut requests = Self::default();
+        match operation {
+            "ListObjectsV2" => requests.list = 1,
+            "GetObject" => requests.get = 1,
+            "HeadObject" | "HeadBucket" => requests.head = 1,
+            "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => requests.put = 1,
+            "CopyObject" | "UploadPartCopy" => requests.copy = 1,
+            _ => {}
+        }
+        requests
+    }
+
     /// All but those to Lambda.
     #[must_use]
     pub fn to_s3(&self) -> u64 {
@@ -54,11 +69,7 @@ pub struct Meter(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    list: AtomicU64,
-    get: AtomicU64,
-    head: AtomicU64,
-    put: AtomicU64,
-    copy: AtomicU64,
+    requests: Mutex<Requests>,
     throttled: AtomicU64,
 }
 
@@ -90,14 +101,7 @@ impl Meter {
 
     #[must_use]
     pub fn requests(&self) -> Requests {
-        Requests {
-            list: self.0.list.load(Relaxed),
-            get: self.0.get.load(Relaxed),
-            head: self.0.head.load(Relaxed),
-            put: self.0.put.load(Relaxed),
-            copy: self.0.copy.load(Relaxed),
-            invoke: 0,
-        }
+        *self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[must_use]
@@ -118,15 +122,10 @@ impl Intercept for Meter {
         _runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let counter = match cfg.load::<Metadata>().map(Metadata::name) {
-            Some("ListObjectsV2") => &self.0.list,
-            Some("GetObject") => &self.0.get,
-            Some("HeadObject" | "HeadBucket") => &self.0.head,
-            Some("PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload") => &self.0.put,
-            Some("CopyObject" | "UploadPartCopy") => &self.0.copy,
-            _ => return Ok(()),
-        };
-        counter.fetch_add(1, Relaxed);
+        if let Some(operation) = cfg.load::<Metadata>() {
+            let mut requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            *requests += Requests::one(operation.name());
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use local::lambda::Reply;
-use local::s3::{Headers, Object};
+use local::s3::{Headers, Latency, Object};
 use serde_json::{Value, json};
 use shared::job::State;
 
@@ -129,6 +129,60 @@ async fn two_starts_at_the_same_moment_are_one_job() {
     let report = cloud.until_ended("job").await;
     assert_eq!((report.ok, cloud.invocations.load(Relaxed)), (100, 10));
     cloud.check_all(&report);
+}
+
+#[tokio::test]
+async fn the_first_checkpoint_has_the_first_chunks() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(10);
+    cloud.server.faults.set_latency(Latency {
+        put: Duration::from_millis(300),
+        ..Latency::default()
+    });
+    let first = async {
+        while cloud
+            .server
+            .store
+            .get("photos-out", "jobs/job/checkpoint.json")
+            .is_none()
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        serde_json::from_str::<Value>(&cloud.text("jobs/job/checkpoint.json")).unwrap()
+    };
+    let (report, first) = tokio::join!(cloud.run(json!({"chunk_keys": 5})), first);
+    let open = first["open"].as_array().unwrap();
+    assert_eq!(open.len(), 2, "{first}");
+    cloud.check_all(&report.unwrap());
+}
+
+#[tokio::test]
+async fn who_loses_the_start_writes_nothing() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(10);
+    cloud.run(json!({"job_id": "winner"})).await.unwrap();
+    let invocations = cloud.invocations.load(Relaxed);
+    let checkpoint = cloud
+        .text("jobs/winner/checkpoint.json")
+        .replace("\"winner\"", "\"job\"");
+    cloud.server.faults.set_latency(Latency {
+        list: Duration::from_millis(500),
+        ..Latency::default()
+    });
+    let other = async {
+        // The job was looked for and not found, and is being listed.
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let object = Object::new(checkpoint.into_bytes().into(), Headers::default());
+        cloud
+            .server
+            .store
+            .load("photos-out", "jobs/job/checkpoint.json", object);
+    };
+    let (report, ()) = tokio::join!(cloud.run(json!({})), other);
+    assert_eq!(report.unwrap().ok, 10, "the winner's report");
+    assert_eq!(cloud.invocations.load(Relaxed), invocations);
+    let written = cloud.server.store.keys("photos-out", "jobs/job/");
+    assert_eq!(written, ["jobs/job/checkpoint.json"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::anyhow;
-use plotters::coord::Shift;
+use plotters::coord::{CoordTranslate, Shift};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -21,7 +21,7 @@ const FIRST: RGBColor = RGBColor(31, 119, 180);
 const SECOND: RGBColor = RGBColor(255, 127, 14);
 const THIRD: RGBColor = RGBColor(44, 160, 44);
 
-/// "The serial pipeline did 12 images/s"; with concurrent I/O 121. How many images were in flight the guide does not
+/// One after the other 12 images/s, with concurrent I/O 121. How many images were in flight the guide does not
 /// say: by Little's law, at 80 ms an image, some 10.
 const OF_THE_GUIDE: [(f64, f64, &str); 2] = [
     (1.0, 12.0, "the guide, serial: 12"),
@@ -41,14 +41,14 @@ pub fn draw(report: &Report, folder: &Path) -> anyhow::Result<()> {
             &folder.join("where-time-goes.svg"),
             "Where the time of an image goes, at the guide's pace (ms)",
             &["download", "EXIF", "upload"],
-            &guide.serial_total.iter().map(where_time_goes).collect::<Vec<_>>(),
+            &guide.serial_total.iter().map(stages).collect::<Vec<_>>(),
         )?;
     }
     let peers = report.peers.iter().flat_map(|section| best(&section.measured));
     let pipelines = report.pipelines.iter().flat_map(|section| &section.measured);
     let cpu: Vec<Bar> = peers
-        .map(|row| cpu(row, [row.cpu_ms(), 0.0]))
-        .chain(pipelines.map(|row| cpu(row, [0.0, row.cpu_ms()])))
+        .map(|row| Bar::of(row, vec![row.cpu_ms(), 0.0]))
+        .chain(pipelines.map(|row| Bar::of(row, vec![0.0, row.cpu_ms()])))
         .collect();
     if cpu.is_empty() {
         return Ok(());
@@ -59,6 +59,15 @@ pub fn draw(report: &Report, folder: &Path) -> anyhow::Result<()> {
         &["18 KB, a server that answers at once", "s3-exif, 100 ms a request"],
         &cpu,
     )
+}
+
+fn stages(row: &Row) -> Bar {
+    let parts = vec![
+        row.median(|run| run.stages.download),
+        row.median(|run| run.stages.exif),
+        row.median(|run| run.stages.upload),
+    ];
+    Bar::of(row, parts)
 }
 
 fn picture(path: &Path, height: u32, draw: impl FnOnce(&Area) -> anyhow::Result<()>) -> anyhow::Result<()> {
@@ -130,6 +139,11 @@ fn images_per_second(area: &Area, serial_total: &[Row], stated_latencies: &[Row]
                 + Text::new(text, (10, 2), FONT)
         }))
         .map_err(failed)?;
+    legend(&mut chart)
+}
+
+/// In the lower right corner.
+fn legend<'a, C: CoordTranslate>(chart: &mut ChartContext<'a, SVGBackend<'a>, C>) -> anyhow::Result<()> {
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::LowerRight)
@@ -146,21 +160,12 @@ struct Bar {
     parts: Vec<f64>,
 }
 
-fn where_time_goes(row: &Row) -> Bar {
-    Bar {
-        label: format!("{}: {}", row.name, row.setting),
-        parts: vec![
-            row.median(|run| run.stages.download),
-            row.median(|run| run.stages.exif),
-            row.median(|run| run.stages.upload),
-        ],
-    }
-}
-
-fn cpu(row: &Row, parts: [f64; 2]) -> Bar {
-    Bar {
-        label: format!("{}: {}", row.name, row.setting),
-        parts: parts.into(),
+impl Bar {
+    fn of(row: &Row, parts: Vec<f64>) -> Self {
+        Self {
+            label: row.label(),
+            parts,
+        }
     }
 }
 
@@ -217,13 +222,6 @@ fn bars(path: &Path, title: &str, parts: &[&str], bars: &[Bar]) -> anyhow::Resul
             area.draw(&Text::new(figure, (right + 6, y), text(HPos::Left)))
                 .map_err(failed)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
-            .background_style(WHITE)
-            .border_style(BLACK)
-            .label_font(FONT)
-            .draw()
-            .map_err(failed)
+        legend(&mut chart)
     })
 }

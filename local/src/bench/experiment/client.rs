@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::hint::black_box;
 use std::iter;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_s3::Client;
@@ -22,13 +22,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use shared::exif::read_whole;
 use tokio::runtime::Builder;
 
 use super::photos::{DESTINATION, SOURCE};
-use crate::process::peak_memory;
+use super::run::Stages;
+use crate::process::{cpu_time, peak_memory};
 use crate::s3::{ACCESS_KEY, REGION, SECRET_KEY};
 
 #[derive(Args, Debug)]
@@ -40,7 +40,7 @@ pub struct Options {
     images: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Rust {
     /// HTTP alone, and a signature on each request, as any client must
     Http,
@@ -55,16 +55,9 @@ pub struct Printed {
     pub seconds: f64,
     pub cpu_seconds: f64,
     pub peak_bytes: u64,
+    /// Of all images together, in seconds.
     #[serde(default)]
     pub stages: Stages,
-}
-
-/// Seconds of all images together.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Stages {
-    pub download: f64,
-    pub exif: f64,
-    pub upload: f64,
 }
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
@@ -109,14 +102,14 @@ async fn keys(sdk: &Client, count: usize) -> anyhow::Result<Vec<String>> {
 }
 
 /// All images, so many in flight.
-async fn measured<I, F>(options: &Options, images: Vec<I>, process: impl Fn(I) -> F) -> anyhow::Result<Printed>
+async fn measured<F>(options: &Options, keys: Vec<String>, work: impl Fn(String) -> F) -> anyhow::Result<Printed>
 where
     F: Future<Output = anyhow::Result<[Instant; 4]>>,
 {
-    let count = images.len();
+    let (count, process) = (keys.len(), std::process::id());
     let stages = RefCell::new(Stages::default());
-    let (started, cpu_at_start) = (Instant::now(), cpu_time());
-    stream::iter(images.into_iter().map(process))
+    let (started, cpu_at_start) = (Instant::now(), cpu_time(process)?);
+    stream::iter(keys.into_iter().map(work))
         .buffer_unordered(options.in_flight)
         .try_for_each(|[start, downloaded, parsed, uploaded]| {
             let mut stages = stages.borrow_mut();
@@ -129,8 +122,8 @@ where
     Ok(Printed {
         images: count,
         seconds: started.elapsed().as_secs_f64(),
-        cpu_seconds: cpu_time().saturating_sub(cpu_at_start).as_secs_f64(),
-        peak_bytes: peak_memory(std::process::id())?,
+        cpu_seconds: cpu_time(process)?.saturating_sub(cpu_at_start).as_secs_f64(),
+        peak_bytes: peak_memory(process)?,
         stages: stages.into_inner(),
     })
 }
@@ -211,13 +204,4 @@ impl Http {
         }
         Ok(request.body(Full::new(body))?)
     }
-}
-
-/// Of this process.
-fn cpu_time() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        now.tv_sec.try_into().unwrap_or_default(),
-        now.tv_nsec.try_into().unwrap_or_default(),
-    )
 }

@@ -1,9 +1,9 @@
 //! What the project holds itself to, and whether it does.
 
-use super::guide::{ADAPTIVE, FANOUT, ONE_PROCESSOR};
 use shared::exif::FRONT_BYTES;
 use shared::s3::Requests;
 
+use super::guide::{ADAPTIVE, FANOUT, ONE_PROCESSOR};
 use super::peers;
 use super::program::CHUNK_KEYS;
 use super::report::Report;

@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use shared::modes::Images;
 
 use super::case::Case;
@@ -13,8 +12,7 @@ use crate::dataset::COUNT;
 use crate::s3::Latency;
 
 /// The guide's two accounts of one image, which do not agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug)]
 pub enum Pace {
     /// 650 s for 8,154 images: 80 ms each, parted as 800 : 120 : 400.
     SerialTotal,
@@ -26,8 +24,6 @@ pub enum Pace {
 const LIST: Duration = Duration::from_millis(50);
 
 impl Pace {
-    pub const ALL: [Self; 2] = [Self::SerialTotal, Self::StatedLatencies];
-
     /// Reads and writes only: for EXIF each program takes what it takes.
     pub fn latency(self) -> Latency {
         let (get, put) = match self {

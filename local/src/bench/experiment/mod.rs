@@ -4,8 +4,10 @@ mod case;
 mod charts;
 mod client;
 mod cold;
+mod functions;
 mod goals;
 mod guide;
+mod outputs;
 mod parsing;
 mod peers;
 mod photos;
@@ -26,7 +28,7 @@ use indicatif::{HumanDuration, ProgressBar};
 use case::Case;
 pub use client::{Options as ClientOptions, run as client};
 use guide::Pace;
-use report::Report;
+use report::{Guide, Origin, Report, Section};
 pub use server::{Options as ServerOptions, serve};
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -63,30 +65,84 @@ const PARSING: Duration = Duration::from_secs(10);
 const COLD: Duration = Duration::from_secs(5);
 
 /// What a part is to measure.
-struct Plan {
-    part: Part,
-    /// In groups that share a table.
-    groups: Vec<Vec<Case>>,
-    time: Duration,
+enum Plan {
+    Guide {
+        serial_total: Vec<Case>,
+        stated_latencies: Vec<Case>,
+    },
+    Peers(Vec<Case>),
+    Pipelines(Vec<Case>),
+    Cold,
 }
 
 impl Plan {
     fn of(part: Part, quick: bool) -> anyhow::Result<Self> {
-        let (groups, more) = match part {
+        Ok(match part {
             Part::Guide => {
                 let folder = photos::of_the_guide()?;
-                let groups = Pace::ALL.map(|pace| guide::cases(pace, &folder, quick));
-                (groups.into(), PARSING)
+                Self::Guide {
+                    serial_total: guide::cases(Pace::SerialTotal, &folder, quick),
+                    stated_latencies: guide::cases(Pace::StatedLatencies, &folder, quick),
+                }
             }
-            Part::Peers => (vec![peers::cases(&photos::of_the_guide()?, quick)], Duration::ZERO),
-            Part::Pipelines => (vec![pipelines::cases(quick)?], Duration::ZERO),
-            Part::Cold => (Vec::new(), COLD),
-        };
-        Ok(Self {
-            part,
-            time: more + groups.iter().map(|cases| case::time(cases)).sum::<Duration>(),
-            groups,
+            Part::Peers => Self::Peers(peers::cases(&photos::of_the_guide()?, quick)),
+            Part::Pipelines => Self::Pipelines(pipelines::cases(quick)?),
+            Part::Cold => Self::Cold,
         })
+    }
+
+    /// About how long it takes.
+    fn time(&self) -> Duration {
+        match self {
+            Self::Guide {
+                serial_total,
+                stated_latencies,
+            } => case::time(serial_total) + case::time(stated_latencies) + PARSING,
+            Self::Peers(cases) | Self::Pipelines(cases) => case::time(cases),
+            Self::Cold => COLD,
+        }
+    }
+
+    async fn measure(
+        &self,
+        options: Options,
+        progress: &ProgressBar,
+        origin: Origin,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Guide {
+                serial_total,
+                stated_latencies,
+            } => {
+                let serial_total = case::measure(serial_total, progress).await?;
+                let stated_latencies = case::measure(stated_latencies, progress).await?;
+                progress.set_message("EXIF alone");
+                let parsing = parsing::measure(&photos::of_the_guide()?, options.quick).await?;
+                progress.inc(case::steps(PARSING));
+                let measured = Guide {
+                    serial_total,
+                    stated_latencies,
+                    parsing,
+                };
+                report.guide = Some(Section { origin, measured });
+            }
+            Self::Peers(cases) => {
+                let measured = case::measure(cases, progress).await?;
+                report.peers = Some(Section { origin, measured });
+            }
+            Self::Pipelines(cases) => {
+                let measured = case::measure(cases, progress).await?;
+                report.pipelines = Some(Section { origin, measured });
+            }
+            Self::Cold => {
+                progress.set_message("cold starts");
+                let measured = cold::measure(options.quick).await?;
+                progress.inc(case::steps(COLD));
+                report.cold = Some(Section { origin, measured });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -99,18 +155,19 @@ pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|&part| Plan::of(part, options.quick))
         .collect::<Result<_, _>>()?;
-    let time = plans.iter().map(|plan| plan.time).sum();
+    let time = plans.iter().map(Plan::time).sum();
     println!("this takes about {}", HumanDuration(time));
+    let command = match parts {
+        [part] => format!("cargo local bench {}", part.name()),
+        _ => "cargo local bench".to_owned(),
+    };
+    let command = if options.quick { command + " --quick" } else { command };
     let progress = case::progress(time)?;
     let mut report = Report::load()?;
-    for plan in &plans {
-        progress.suspend(|| println!("{}:", plan.part.name()));
-        let command = match parts {
-            [part] => format!("cargo local bench {}", part.name()),
-            _ => "cargo local bench".to_owned(),
-        };
-        let command = if options.quick { command + " --quick" } else { command };
-        measure(plan, options.quick, &progress, &command, &mut report).await?;
+    for (plan, part) in plans.iter().zip(parts) {
+        progress.suspend(|| println!("{}:", part.name()));
+        let origin = Origin::of(command.clone());
+        plan.measure(options, &progress, origin, &mut report).await?;
         report.save()?;
     }
     progress.finish_and_clear();
@@ -121,42 +178,4 @@ pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
         eprintln!("some outputs were not right");
     }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn measure(
-    plan: &Plan,
-    quick: bool,
-    progress: &ProgressBar,
-    command: &str,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let mut groups = Vec::new();
-    for cases in &plan.groups {
-        groups.push(case::measure(cases, progress).await?);
-    }
-    let mut groups = groups.into_iter();
-    let mut next = || groups.next().unwrap_or_default();
-    match plan.part {
-        Part::Guide => {
-            let (serial_total, stated_latencies) = (next(), next());
-            progress.set_message("EXIF alone");
-            let parsing = parsing::measure(&photos::of_the_guide()?, quick).await?;
-            progress.inc(case::steps(PARSING));
-            let guide = report::Guide {
-                serial_total,
-                stated_latencies,
-                parsing,
-            };
-            report.guide = Some(report::Section::new(command, guide));
-        }
-        Part::Peers => report.peers = Some(report::Section::new(command, next())),
-        Part::Pipelines => report.pipelines = Some(report::Section::new(command, next())),
-        Part::Cold => {
-            progress.set_message("cold starts");
-            let cold = cold::measure(quick).await?;
-            progress.inc(case::steps(COLD));
-            report.cold = Some(report::Section::new(command, cold));
-        }
-    }
-    Ok(())
 }

@@ -7,8 +7,9 @@ use shared::modes::Images;
 use shared::prices::{Architecture, PRICES};
 
 use super::case::Case;
+use super::functions::MEMORY_MB;
 use super::photos;
-use super::program::{CHUNK_KEYS, Concurrency, Cores, Load, MEMORY_MB, Program};
+use super::program::{CHUNK_KEYS, Concurrency, Cores, Load, Program};
 use super::run::Row;
 use crate::dataset::COUNT;
 use crate::s3::Latency;

@@ -22,13 +22,18 @@ pub struct Report {
     pub cold: Option<Section<Vec<Cold>>>,
 }
 
-/// What was measured, and on what.
+/// What was measured, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Section<T> {
+    pub origin: Origin,
+    pub measured: T,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Origin {
     pub command: String,
     pub date: String,
     pub machine: String,
-    pub measured: T,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,14 +43,14 @@ pub struct Guide {
     pub parsing: Vec<Parsed>,
 }
 
-impl<T> Section<T> {
-    pub fn new(command: &str, measured: T) -> Self {
+impl Origin {
+    /// Here and now.
+    pub fn of(command: String) -> Self {
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         Self {
-            command: command.to_owned(),
+            command,
             date: now.chars().take_while(|&character| character != 'T').collect(),
             machine: machine(),
-            measured,
         }
     }
 }
@@ -73,10 +78,14 @@ pub fn folder() -> PathBuf {
 }
 
 impl Report {
-    /// The last one; an empty one if there is none, or only one of another version.
+    /// The last one; an empty one if there is none.
     pub fn load() -> anyhow::Result<Self> {
-        match std::fs::read(folder().join("results.json")) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+        let path = folder().join("results.json");
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                eprintln!("{} is of another version, and is written anew: {error}", path.display());
+                Self::default()
+            })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error.into()),
         }

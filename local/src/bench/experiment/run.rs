@@ -1,5 +1,7 @@
 //! What was measured.
 
+use std::ops::Mul;
+
 use serde::{Deserialize, Serialize};
 use shared::s3::Requests;
 
@@ -19,11 +21,11 @@ pub struct Run {
     pub requests: Requests,
     pub bytes_read: u64,
     pub bytes_written: u64,
-    /// Of one image on average.
+    /// Of one image on average, in milliseconds.
     pub stages: Stages,
 }
 
-/// In milliseconds.
+/// What an image, or all of them together, spent where.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Stages {
     pub download: f64,
@@ -41,6 +43,18 @@ pub struct Row {
     pub runs: Vec<Run>,
 }
 
+impl Mul<f64> for Stages {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        Self {
+            download: self.download * factor,
+            exif: self.exif * factor,
+            upload: self.upload * factor,
+        }
+    }
+}
+
 impl Run {
     pub fn images_per_second(&self) -> f64 {
         self.images as f64 / self.seconds
@@ -56,6 +70,10 @@ impl Run {
 }
 
 impl Row {
+    pub fn label(&self) -> String {
+        format!("{}: {}", self.name, self.setting)
+    }
+
     pub fn median(&self, figure: impl Fn(&Run) -> f64) -> f64 {
         spread(self.runs.iter().map(figure)).median
     }

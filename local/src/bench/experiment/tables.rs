@@ -11,86 +11,71 @@ use super::goals::goals;
 use super::parsing::Parsed;
 use super::peers::{self, best};
 use super::pipelines::cost_of_a_million;
-use super::report::{Report, Section};
+use super::report::{Guide, Origin, Report, Section};
 use super::run::{Row, Run, spread};
 use crate::bench::{megabytes, table};
 use crate::dataset::COUNT;
 
+/// A table with its title, and what it was measured with.
+type Titled<'a> = (&'static str, &'a Origin, Table);
+
 pub fn markdown(report: &Report, parts: &[Part]) -> String {
     let mut text = String::new();
-    for part in parts {
-        match part {
-            Part::Guide => {
-                if let Some(section) = &report.guide {
-                    let guide = &section.measured;
-                    add(
-                        &mut text,
-                        "The guide's pace, 80 ms an image: GET 48.5 ms, PUT 24.2 ms",
-                        section,
-                        &strategies(&guide.serial_total),
-                    );
-                    add(
-                        &mut text,
-                        "The guide's latencies: GET 800 ms, PUT 400 ms",
-                        section,
-                        &strategies(&guide.stated_latencies),
-                    );
-                    add(
-                        &mut text,
-                        "EXIF alone, in memory, one thread",
-                        section,
-                        &parsing(&guide.parsing),
-                    );
-                }
-            }
-            Part::Peers => {
-                if let Some(section) = &report.peers {
-                    add(
-                        &mut text,
-                        "Other programs, on a server that answers at once",
-                        section,
-                        &programs(&section.measured),
-                    );
-                }
-            }
-            Part::Pipelines => {
-                if let Some(section) = &report.pipelines {
-                    add(
-                        &mut text,
-                        "One processor of 1,769 MB, 100 ms a request",
-                        section,
-                        &pipelines(&section.measured),
-                    );
-                }
-            }
-            Part::Cold => {
-                if let Some(section) = &report.cold {
-                    add(&mut text, "Cold starts", section, &cold(&section.measured));
-                }
-            }
-        }
+    for (title, origin, rows) in parts.iter().flat_map(|&part| of_part(report, part)) {
+        let Origin { command, date, machine } = origin;
+        // A string takes all that is written to it.
+        let _ = writeln!(text, "### {title}\n\n{rows}\n\n`{command}`, {date}, {machine}\n");
     }
     let goals = goals(report);
     if !goals.is_empty() && parts.len() > 1 {
         let mut rows = table(["goal", "measured", ""]);
         for goal in goals {
-            rows.add_row([
-                goal.what,
-                goal.measured,
-                if goal.is_held { "held" } else { "MISSED" }.to_owned(),
-            ]);
+            let held = if goal.is_held { "held" } else { "MISSED" };
+            rows.add_row([goal.what, goal.measured, held.to_owned()]);
         }
-        // A string takes all that is written to it.
         let _ = writeln!(text, "### Goals\n\n{rows}");
     }
     text
 }
 
-fn add<T>(text: &mut String, title: &str, section: &Section<T>, rows: &Table) {
-    let Section {
-        command, date, machine, ..
-    } = section;
-    let _ = writeln!(text, "### {title}\n\n{rows}\n\n`{command}`, {date}, {machine}\n");
+/// The tables of a part, if it was measured.
+fn of_part(report: &Report, part: Part) -> Vec<Titled<'_>> {
+    match part {
+        Part::Guide => report.guide.iter().flat_map(of_the_guide).collect(),
+        Part::Peers => one(
+            report.peers.as_ref(),
+            "Other programs, on a server that answers at once",
+            programs,
+        ),
+        Part::Pipelines => one(
+            report.pipelines.as_ref(),
+            "One processor of 1,769 MB, 100 ms a request",
+            pipelines,
+        ),
+        Part::Cold => one(report.cold.as_ref(), "Cold starts", cold),
+    }
+}
+
+fn one<'a, T>(section: Option<&'a Section<Vec<T>>>, title: &'static str, rows: fn(&[T]) -> Table) -> Vec<Titled<'a>> {
+    let one = section.map(|section| (title, &section.origin, rows(&section.measured)));
+    one.into_iter().collect()
+}
+
+fn of_the_guide(section: &Section<Guide>) -> [Titled<'_>; 3] {
+    let (origin, guide) = (&section.origin, &section.measured);
+    [
+        (
+            "The guide's pace, 80 ms an image: GET 48.5 ms, PUT 24.2 ms",
+            origin,
+            strategies(&guide.serial_total),
+        ),
+        (
+            "The guide's latencies: GET 800 ms, PUT 400 ms",
+            origin,
+            strategies(&guide.stated_latencies),
+        ),
+        ("EXIF alone, in memory, one thread", origin, parsing(&guide.parsing)),
+    ]
 }
 
 /// A median, and how far the runs spread.
@@ -149,7 +134,7 @@ fn strategies(rows: &[Row]) -> Table {
         let stages = |stage: fn(&Run) -> f64| row.median(stage);
         let all = COUNT as f64 / row.images_per_second();
         table.add_row([
-            format!("{}: {}", row.name, row.setting),
+            row.label(),
             with_spread(
                 row,
                 usize::from(row.images_per_second() < 100.0),

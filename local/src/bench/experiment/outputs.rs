@@ -1,0 +1,81 @@
+//! What lies in the buckets: the images, and what programs made of them.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use aws_sdk_s3::Client;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+use shared::modes::Images;
+
+use super::photos::DESTINATION;
+
+#[derive(Debug)]
+pub struct Entry {
+    pub key: String,
+    pub size: i64,
+    pub etag: String,
+}
+
+pub async fn list(s3: &Client, bucket: &str, prefix: &str) -> anyhow::Result<Vec<Entry>> {
+    let mut pages = s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .prefix(prefix)
+        .into_paginator()
+        .send();
+    let mut entries = Vec::new();
+    while let Some(page) = pages.next().await {
+        entries.extend(page?.contents.unwrap_or_default().into_iter().map(|object| Entry {
+            key: object.key.unwrap_or_default(),
+            size: object.size.unwrap_or_default(),
+            etag: object.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
+        }));
+    }
+    Ok(entries)
+}
+
+/// How many images have what they should have: a copy with the same bytes, and one record.
+pub async fn right(s3: &Client, images: &[Entry], mode: Images, with_records: bool) -> anyhow::Result<u64> {
+    let copies: HashMap<String, String> = list(s3, DESTINATION, "images/")
+        .await?
+        .into_iter()
+        .map(|copy| (copy.key, copy.etag))
+        .collect();
+    let records = if with_records {
+        records(s3).await?
+    } else {
+        HashMap::new()
+    };
+    let is_right = |image: &&Entry| {
+        let copy = copies.get(&format!("images/{}", image.key));
+        let is_copied = match mode {
+            Images::None => copy.is_none(),
+            Images::Copy | Images::Upload => copy == Some(&image.etag),
+        };
+        is_copied && (!with_records || records.get(&image.key) == Some(&1))
+    };
+    Ok(images.iter().filter(is_right).count() as u64)
+}
+
+/// How many records each key has.
+async fn records(s3: &Client) -> anyhow::Result<HashMap<String, usize>> {
+    let files = list(s3, DESTINATION, "records/").await?;
+    let bodies: Vec<_> = stream::iter(files)
+        .map(|file| async {
+            let object = s3.get_object().bucket(DESTINATION).key(file.key).send().await?;
+            anyhow::Ok(object.body.collect().await?.into_bytes())
+        })
+        .buffer_unordered(64)
+        .try_collect()
+        .await?;
+    let mut records = HashMap::new();
+    for body in bodies {
+        for line in std::str::from_utf8(&body)?.lines() {
+            let record: Value = serde_json::from_str(line)?;
+            let key = record["key"].as_str().context("a record has no key")?;
+            *records.entry(key.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(records)
+}
