@@ -10,6 +10,7 @@
 //! | [`modes`] | what is written: `images` and `records` |
 //! | [`chunk`] | request and response of one processor invocation |
 //! | [`job`] | the state of a job: fanout's response and `job.json` |
+//! | [`clock`] | the time that deadlines and leases are judged by |
 //! | [`deadline`] | until when an invocation may work |
 //! | [`failure`] | why an object failed, and the one place where S3 errors are classed |
 //! | [`bound`] | what bounds a job or an invocation, and what would make it faster |
@@ -22,6 +23,7 @@
 
 pub mod bound;
 pub mod chunk;
+pub mod clock;
 pub mod deadline;
 pub mod destination;
 pub mod exif;
