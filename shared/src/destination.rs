@@ -1,17 +1,17 @@
 //! The layout of the destination: every key the functions write is made here.
 
-use crate::key;
-use crate::uri::S3Uri;
+use crate::object::{Bucket, Key, KeyTooLong, ObjectUri, Prefix, S3Uri};
+use crate::protocol::attempt::Attempt;
 
 /// A bucket and the folder in it under which all output goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    pub bucket: String,
+    pub bucket: Bucket,
     /// Empty, or ending in `/`.
     folder: String,
 }
 
-/// Takes the place of a job's id in what is written of objects that came by event.
+/// Takes the place of a job's id in the output of objects that came by event.
 pub const EVENTS: &str = "events";
 
 /// The folders below a destination.
@@ -30,7 +30,7 @@ pub struct Overlap {
 
 impl From<S3Uri> for Destination {
     fn from(uri: S3Uri) -> Self {
-        let mut folder = uri.prefix;
+        let mut folder = uri.prefix.to_string();
         if !folder.is_empty() && !folder.ends_with('/') {
             folder.push('/');
         }
@@ -44,77 +44,71 @@ impl From<S3Uri> for Destination {
 impl Destination {
     #[must_use]
     pub fn uri(&self) -> S3Uri {
-        S3Uri {
-            bucket: self.bucket.clone(),
-            prefix: self.folder.clone(),
-        }
+        self.below("")
     }
 
-    /// Where the processed image goes; `None` when S3 would refuse the key as too long.
-    #[must_use]
-    pub fn image(&self, relative_key: &str) -> Option<String> {
-        let key = self.image_of_any_length(relative_key);
-        (key.len() <= key::MAX_BYTES).then_some(key)
+    /// Where the processed image goes.
+    pub fn image(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
+        self.checked(self.image_key(relative_key))
     }
 
-    /// The same also where it is no key, for comparing.
+    /// The key of the processed image, of any length: for comparing with a listing.
     #[must_use]
-    pub fn image_of_any_length(&self, relative_key: &str) -> String {
+    pub fn image_key(&self, relative_key: &str) -> String {
         format!("{}images/{relative_key}", self.folder)
     }
 
-    /// The record of one image, in a file of its own; `None` when S3 would refuse the key as too long.
-    #[must_use]
-    pub fn sidecar(&self, relative_key: &str) -> Option<String> {
-        let key = format!("{}sidecars/{relative_key}.json", self.folder);
-        (key.len() <= key::MAX_BYTES).then_some(key)
+    /// The record of one image, in a file of its own.
+    pub fn sidecar(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
+        self.checked(format!("{}sidecars/{relative_key}.json", self.folder))
     }
 
     /// The record file of one attempt at a chunk of a job.
     #[must_use]
-    pub fn records(&self, job_id: &str, chunk: u64, attempt: crate::chunk::Attempt) -> String {
-        format!("{}{chunk}-{attempt}.ndjson", self.records_folder(job_id))
+    pub fn records(&self, job_id: &str, chunk: u64, attempt: Attempt) -> ObjectUri {
+        self.object(format!("records/job={job_id}/{chunk}-{attempt}.ndjson"))
     }
 
     /// Where the record files of a job are.
     #[must_use]
-    pub fn records_folder(&self, job_id: &str) -> String {
-        format!("{}records/job={job_id}/", self.folder)
+    pub fn records_folder(&self, job_id: &str) -> S3Uri {
+        self.below(&format!("records/job={job_id}/"))
     }
 
     /// The record file of one object that came by event. `date` is `YYYY-MM-DD`.
     #[must_use]
-    pub fn event_record(&self, date: &str, id: &str) -> String {
-        format!("{}records/job={EVENTS}-{date}/{id}.ndjson", self.folder)
+    pub fn event_record(&self, date: &str, id: &str) -> ObjectUri {
+        self.object(format!("records/job={EVENTS}-{date}/{id}.ndjson"))
     }
 
-    /// Where it is written down that one object that came by event failed for good.
+    /// Where the permanent failure of one object that came by event is reported.
     #[must_use]
-    pub fn event_failed(&self, id: &str) -> String {
-        format!("{}{id}.ndjson", self.failed_folder(EVENTS))
+    pub fn event_failed(&self, id: &str) -> ObjectUri {
+        self.object(format!("jobs/{EVENTS}/failed/{id}.ndjson"))
     }
 
+    /// `job.json`, the report of a job.
     #[must_use]
-    pub fn job(&self, job_id: &str) -> String {
-        format!("{}jobs/{job_id}/job.json", self.folder)
+    pub fn job(&self, job_id: &str) -> ObjectUri {
+        self.object(format!("jobs/{job_id}/job.json"))
     }
 
-    /// Where fanout writes down how far it is, for the invocation that goes on after it.
+    /// `checkpoint.json`, from which another invocation of fanout continues a job.
     #[must_use]
-    pub fn checkpoint(&self, job_id: &str) -> String {
-        format!("{}jobs/{job_id}/checkpoint.json", self.folder)
+    pub fn checkpoint(&self, job_id: &str) -> ObjectUri {
+        self.object(format!("jobs/{job_id}/checkpoint.json"))
     }
 
     /// The `number`-th file of failed keys that one generation of a job wrote.
     #[must_use]
-    pub fn failed(&self, job_id: &str, generation: u32, number: u32) -> String {
-        format!("{}{generation}-{number}.ndjson", self.failed_folder(job_id))
+    pub fn failed(&self, job_id: &str, generation: u32, number: u32) -> ObjectUri {
+        self.object(format!("jobs/{job_id}/failed/{generation}-{number}.ndjson"))
     }
 
     /// Where the files of failed keys of a job are.
     #[must_use]
-    pub fn failed_folder(&self, job_id: &str) -> String {
-        format!("{}jobs/{job_id}/failed/", self.folder)
+    pub fn failed_folder(&self, job_id: &str) -> S3Uri {
+        self.below(&format!("jobs/{job_id}/failed/"))
     }
 
     /// Refuses a source that could match anything written here.
@@ -123,8 +117,7 @@ impl Destination {
             return Ok(());
         }
         for folder in FOLDERS {
-            let output = format!("{}{folder}", self.folder);
-            if output.starts_with(&source.prefix) || source.prefix.starts_with(&output) {
+            if self.below(folder).prefix.overlaps(&source.prefix) {
                 return Err(Overlap {
                     destination: self.uri().to_string(),
                     source_uri: source.to_string(),
@@ -137,11 +130,38 @@ impl Destination {
 
     /// Whether an object is one of our own outputs.
     #[must_use]
-    pub fn holds(&self, bucket: &str, key: &str) -> bool {
-        self.bucket == bucket
+    pub fn holds(&self, bucket: &Bucket, key: &Key) -> bool {
+        self.bucket == *bucket
             && key
+                .as_str()
                 .strip_prefix(&self.folder)
                 .is_some_and(|rest| FOLDERS.iter().any(|folder| rest.starts_with(folder)))
+    }
+
+    fn below(&self, path: &str) -> S3Uri {
+        S3Uri {
+            bucket: self.bucket.clone(),
+            prefix: Prefix::from(format!("{}{path}", self.folder)),
+        }
+    }
+
+    /// One of our own files. Their names are short, and so is a folder that could be written to.
+    fn object(&self, path: String) -> ObjectUri {
+        ObjectUri {
+            bucket: self.bucket.clone(),
+            key: Key::from(if self.folder.is_empty() {
+                path
+            } else {
+                format!("{}{path}", self.folder)
+            }),
+        }
+    }
+
+    fn checked(&self, key: String) -> Result<ObjectUri, KeyTooLong> {
+        Ok(ObjectUri {
+            bucket: self.bucket.clone(),
+            key: Key::checked(key)?,
+        })
     }
 }
 
@@ -156,15 +176,21 @@ mod tests {
     #[test]
     fn keys_are_made_below_the_folder() {
         let out = destination("s3://out/2024");
-        assert_eq!(out.image("a//b.jpg").unwrap(), "2024/images/a//b.jpg");
-        assert_eq!(
-            out.records("j1", 17, "1-23".parse().unwrap()),
-            "2024/records/job=j1/17-1-23.ndjson"
-        );
-        assert_eq!(out.failed("j1", 2, 3), "2024/jobs/j1/failed/2-3.ndjson");
-        assert_eq!(destination("s3://out").job("j1"), "jobs/j1/job.json");
-        assert_eq!(out.image(&"x".repeat(1012)).unwrap().len(), 1024);
-        assert_eq!(out.image(&"x".repeat(1013)), None);
+        let attempt = "1-23".parse().unwrap();
+        for (object, uri) in [
+            (out.image("a//b.jpg").unwrap(), "s3://out/2024/images/a//b.jpg"),
+            (
+                out.records("j1", 17, attempt),
+                "s3://out/2024/records/job=j1/17-1-23.ndjson",
+            ),
+            (out.failed("j1", 2, 3), "s3://out/2024/jobs/j1/failed/2-3.ndjson"),
+            (destination("s3://out").job("j1"), "s3://out/jobs/j1/job.json"),
+        ] {
+            assert_eq!(object.to_string(), uri);
+        }
+        assert_eq!(out.failed_folder("j1").to_string(), "s3://out/2024/jobs/j1/failed/");
+        assert_eq!(out.image(&"x".repeat(1012)).unwrap().key.as_str().len(), 1024);
+        assert_eq!(out.image(&"x".repeat(1013)), Err(KeyTooLong(1025)));
     }
 
     #[test]
@@ -191,8 +217,9 @@ mod tests {
     #[test]
     fn own_outputs_are_known() {
         let out = destination("s3://bkt/out/");
-        assert!(out.holds("bkt", "out/images/a.jpg"));
-        assert!(!out.holds("bkt", "out/a.jpg"));
-        assert!(!out.holds("other", "out/images/a.jpg"));
+        let bucket = Bucket::new("bkt").unwrap();
+        assert!(out.holds(&bucket, &"out/images/a.jpg".into()));
+        assert!(!out.holds(&bucket, &"out/a.jpg".into()));
+        assert!(!out.holds(&Bucket::new("other").unwrap(), &"out/images/a.jpg".into()));
     }
 }

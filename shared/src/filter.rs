@@ -3,7 +3,7 @@
 use aws_sdk_s3::primitives::DateTime;
 use glob::{MatchOptions, Pattern};
 
-use crate::key;
+use crate::object::Key;
 
 /// The endings taken when nobody says otherwise: the formats EXIF is read from.
 const IMAGE_ENDINGS: [&str; 13] = [
@@ -11,7 +11,7 @@ const IMAGE_ENDINGS: [&str; 13] = [
 ];
 
 /// 5 GiB: the most that one `CopyObject` or `PutObject` takes.
-pub const MAX_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+pub const MAX_OBJECT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 const MATCHING: MatchOptions = MatchOptions {
     case_sensitive: false,
@@ -57,8 +57,8 @@ impl Names {
     }
 
     #[must_use]
-    pub fn accept(&self, key: &str) -> bool {
-        let name = key::file_name(key);
+    pub fn accept(&self, key: &Key) -> bool {
+        let name = key.file_name();
         let any = |globs: &[Pattern]| globs.iter().any(|glob| glob.matches_with(name, MATCHING));
         any(&self.include) && !any(&self.exclude)
     }
@@ -78,7 +78,7 @@ fn compile(globs: &[String]) -> Result<Vec<Pattern>, GlobError> {
 
 impl Filter {
     #[must_use]
-    pub fn accepts(&self, key: &str, size: Option<u64>, modified: Option<&DateTime>) -> bool {
+    pub fn accepts(&self, key: &Key, size: Option<u64>, modified: Option<&DateTime>) -> bool {
         let young_enough = match (&self.modified_after, modified) {
             (Some(after), Some(modified)) => modified > after,
             _ => true,
@@ -109,16 +109,16 @@ mod tests {
             ("a.jpg/b", false),
             ("jpg", false),
         ] {
-            assert_eq!(names.accept(key), taken, "{key}");
+            assert_eq!(names.accept(&key.into()), taken, "{key}");
         }
     }
 
     #[test]
     fn exclude_wins_over_include() {
         let names = Names::new(Some(&globs(&["IMG_*"])), &globs(&["*thumb*"])).unwrap();
-        assert!(names.accept("x/img_1.cr2"));
-        assert!(!names.accept("x/IMG_1_thumb.jpg"));
-        assert!(!names.accept("IMG_1/other.jpg"));
+        assert!(names.accept(&"x/img_1.cr2".into()));
+        assert!(!names.accept(&"x/IMG_1_thumb.jpg".into()));
+        assert!(!names.accept(&"IMG_1/other.jpg".into()));
         let error = Names::new(Some(&globs(&["[a"])), &[]).unwrap_err();
         assert!(error.to_string().starts_with("\"[a\" is no glob"));
     }
@@ -131,12 +131,13 @@ mod tests {
             max_bytes: 10,
             modified_after: Some(DateTime::from_secs(100)),
         };
+        let key = Key::from("a.jpg");
         let at = |secs| Some(DateTime::from_secs(secs));
-        assert!(filter.accepts("a.jpg", Some(10), at(101).as_ref()));
-        assert!(filter.accepts("a.jpg", Some(1), None));
-        assert!(!filter.accepts("a.jpg", Some(0), at(101).as_ref()));
-        assert!(!filter.accepts("a.jpg", Some(11), at(101).as_ref()));
-        assert!(!filter.accepts("a.jpg", Some(5), at(100).as_ref()));
-        assert!(filter.accepts("a.jpg", None, None));
+        assert!(filter.accepts(&key, Some(10), at(101).as_ref()));
+        assert!(filter.accepts(&key, Some(1), None));
+        assert!(!filter.accepts(&key, Some(0), at(101).as_ref()));
+        assert!(!filter.accepts(&key, Some(11), at(101).as_ref()));
+        assert!(!filter.accepts(&key, Some(5), at(100).as_ref()));
+        assert!(filter.accepts(&key, None, None));
     }
 }

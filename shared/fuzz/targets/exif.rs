@@ -8,7 +8,7 @@
 mod exif_reader;
 
 use bytes::Bytes;
-use exif_reader::{Answer, Metadata, Parts, read, read_whole};
+use exif_reader::{Progress, Metadata, FileView, read, read_whole};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -34,13 +34,13 @@ fn bounded(file: &Bytes) -> Metadata {
 }
 
 fn by_ranges(file: &Bytes, front: usize) -> (Metadata, usize) {
-    let mut parts = Parts::new(file.len() as u64);
+    let mut parts = FileView::new(file.len() as u64);
     parts.insert(0, file.slice(..front));
     let mut requests = 1;
     loop {
         match read(&parts) {
-            Answer::Done(metadata) => return (metadata, requests),
-            Answer::Need(ranges) => {
+            Progress::Complete(metadata) => return (metadata, requests),
+            Progress::NeedRanges(ranges) => {
                 for range in ranges {
                     requests += 1;
                     let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap());

@@ -1,3 +1,5 @@
+//! How clients of AWS are made.
+
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -10,15 +12,15 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 /// Attempts at one request, the first included. Between them the SDK waits, with jitter, up to 0.2 s, then
 /// up to twice as long each time: half of all that fails by chance is asked for again within 0.1 s, and
 /// a throttle of a quarter of a minute passes.
-const ATTEMPTS: u32 = 8;
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+const MAX_ATTEMPTS: u32 = 8;
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
-/// A body of which nothing comes for so long has stalled. S3 pauses for less, and to ask again costs little,
-/// while a chunk waits for the slowest of its images.
-const STALL: Duration = Duration::from_secs(1);
+/// An upload that moves no byte for so long has stalled. (Of downloads the reader of the body itself takes
+/// care, where it can tell a stall from damage.)
+const STALL_GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// What one attempt may take: a copy of 5 GB inside S3 does not answer before it is done.
-pub const LONGEST_ATTEMPT: Duration = Duration::from_secs(180);
+pub const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(180);
 
 /// The SDK's settings, from the environment as any AWS program finds them.
 pub async fn config() -> SdkConfig {
@@ -34,11 +36,16 @@ pub fn loader() -> ConfigLoader {
         .http_client(http_client())
         .retry_config(
             RetryConfig::standard()
-                .with_max_attempts(ATTEMPTS)
-                .with_initial_backoff(FIRST_WAIT),
+                .with_max_attempts(MAX_ATTEMPTS)
+                .with_initial_backoff(FIRST_BACKOFF),
         )
-        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build())
-        .timeout_config(timeouts(LONGEST_ATTEMPT))
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled()
+                .download_enabled(false)
+                .grace_period(STALL_GRACE_PERIOD)
+                .build(),
+        )
+        .timeout_config(timeouts(MAX_ATTEMPT_TIME))
 }
 
 /// `attempt` counts up to the headers of the answer, not to the end of its body.

@@ -2,15 +2,12 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{EncodingType, Object, ObjectStorageClass, OptionalObjectAttributes};
 
-use super::unquoted;
-use crate::chunk::ObjectRef;
-use crate::failure::{Class, Failure};
-use crate::key;
-use crate::uri::S3Uri;
+use super::error::Error;
+use crate::object::{ETag, Key, ObjectRef, S3Uri};
 
 /// An object as it is listed, its key decoded.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct ListedObject {
     pub object: ObjectRef,
     pub last_modified: Option<DateTime>,
 }
@@ -18,7 +15,7 @@ pub struct Listed {
 /// One page of a listing, in key order.
 #[derive(Debug, Default)]
 pub struct Page {
-    pub objects: Vec<Listed>,
+    pub objects: Vec<ListedObject>,
     /// Whether more keys follow.
     pub truncated: bool,
 }
@@ -27,35 +24,35 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub struct Span<'a> {
     pub source: &'a S3Uri,
-    /// Only keys behind this one; it need not exist. Empty for all.
-    pub after: &'a str,
+    /// Only keys behind this one; it need not exist. Empty for all keys.
+    pub after: &'a Key,
     /// The most in one page; S3 gives 1,000 at most.
     pub max_keys: i32,
 }
 
 /// Lists one page. Keys are asked for URL-encoded, since XML cannot carry every character that a key
 /// may hold. Pages follow each other by key, not by token, so that a listing can be taken up anywhere.
-pub async fn list(client: &Client, span: Span<'_>) -> Result<Page, Failure> {
+pub async fn list(client: &Client, span: Span<'_>) -> Result<Page, Error> {
     let output = client
         .list_objects_v2()
-        .bucket(&span.source.bucket)
-        .prefix(&span.source.prefix)
-        .set_start_after(Some(span.after.to_owned()).filter(|after| !after.is_empty()))
+        .bucket(span.source.bucket.as_str())
+        .prefix(span.source.prefix.as_str())
+        .set_start_after(Some(span.after.to_string()).filter(|after| !after.is_empty()))
         .max_keys(span.max_keys)
         .encoding_type(EncodingType::Url)
         .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
         .send()
         .await
-        .map_err(|error| Failure::of(format_args!("ListObjectsV2 {}", span.source), &error))?;
+        .map_err(|error| Error::from_sdk("ListObjectsV2", span.source, &error))?;
     let objects = output.contents.unwrap_or_default().into_iter().map(|object| {
         let storage_class = archived(&object);
-        let key = key::decode(&object.key.unwrap_or_default())
-            .map_err(|error| Failure::new(Class::Internal, format!("ListObjectsV2: {error}")))?;
-        Ok(Listed {
+        let key = Key::decode(&object.key.unwrap_or_default())
+            .map_err(|error| Error::corrupt("ListObjectsV2", span.source, error.to_string()))?;
+        Ok(ListedObject {
             object: ObjectRef {
                 key,
                 size: object.size.and_then(|size| u64::try_from(size).ok()),
-                etag: unquoted(&object.e_tag.unwrap_or_default()).to_owned(),
+                etag: object.e_tag.as_deref().and_then(ETag::parse),
                 version_id: None,
                 storage_class,
             },
@@ -63,7 +60,7 @@ pub async fn list(client: &Client, span: Span<'_>) -> Result<Page, Failure> {
         })
     });
     Ok(Page {
-        objects: objects.collect::<Result<_, Failure>>()?,
+        objects: objects.collect::<Result<_, Error>>()?,
         truncated: output.is_truncated.unwrap_or_default(),
     })
 }

@@ -1,6 +1,5 @@
-use std::ops::AddAssign;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -13,55 +12,10 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
-use serde::{Deserialize, Serialize};
+use parking_lot::Mutex;
 
 use super::endpoint::ByBucket;
-
-/// Requests by kind, as AWS prices them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Requests {
-    pub list: u64,
-    pub get: u64,
-    pub head: u64,
-    pub put: u64,
-    pub copy: u64,
-    pub invoke: u64,
-}
-
-impl Requests {
-    /// One request, by the name that S3 gives its operation. What is free, or never sent, counts as none.
-    #[must_use]
-    pub fn one(operation: &str) -> Self {
-        let mut requests = Self::default();
-        match operation {
-            "ListObjectsV2" => requests.list = 1,
-            "GetObject" => requests.get = 1,
-            "HeadObject" | "HeadBucket" => requests.head = 1,
-            "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => requests.put = 1,
-            "CopyObject" | "UploadPartCopy" => requests.copy = 1,
-            _ => {}
-        }
-        requests
-    }
-
-    /// All but those to Lambda.
-    #[must_use]
-    pub fn to_s3(&self) -> u64 {
-        self.list + self.get + self.head + self.put + self.copy
-    }
-}
-
-impl AddAssign for Requests {
-    fn add_assign(&mut self, other: Self) {
-        self.list += other.list;
-        self.get += other.get;
-        self.head += other.head;
-        self.put += other.put;
-        self.copy += other.copy;
-        self.invoke += other.invoke;
-    }
-}
+use crate::protocol::usage::Requests;
 
 /// Counts what the clients made by it send, retries too, and how often they are throttled.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +55,7 @@ impl Meter {
 
     #[must_use]
     pub fn requests(&self) -> Requests {
-        *self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.requests.lock()
     }
 
     #[must_use]
@@ -123,7 +77,7 @@ impl Intercept for Meter {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(operation) = cfg.load::<Metadata>() {
-            let mut requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut requests = self.0.requests.lock();
             *requests += Requests::one(operation.name());
         }
         Ok(())

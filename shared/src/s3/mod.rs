@@ -1,34 +1,37 @@
-//! S3 as both functions use it: one way to make clients, every request counted, every read tied to
-//! the `ETag` it was listed with, every error classed.
+//! S3 as both functions use it.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`client`] | how clients are made: retries, time-outs, TLS |
+//! | [`endpoint`] | where each bucket is |
+//! | [`meter`] | counts every request |
+//! | [`error`] | classifies every error |
+//! | [`list`] | lists a page |
+//! | [`get`] | reads objects, each tied to its `ETag`, each body checked |
+//! | [`put`] | writes objects, also on a condition |
+//! | [`copy`] | copies inside S3 |
+//! | [`multipart`] | writes objects in parts |
 
 mod client;
+mod copy;
 mod endpoint;
+mod error;
+mod get;
 mod list;
 mod meter;
 mod multipart;
-mod read;
-mod write;
+mod put;
 
-pub use client::{LONGEST_ATTEMPT, config, loader, timeouts};
-pub use list::{Listed, Page, Span, list};
-pub use meter::{Meter, Requests};
-pub use multipart::{MAX_PARTS, Upload};
-pub use read::{Head, ObjectId, get, head};
-pub use write::{Condition, Written, copy_image, put, put_if, put_image};
+pub use client::{MAX_ATTEMPT_TIME, config, loader, timeouts};
+pub use copy::{CopySource, copy_image};
+pub use error::{Cause, Error, ErrorKind};
+pub use get::{get_latest, get_object, head_object, open_latest};
+pub use list::{ListedObject, Page, Span, list};
+pub use meter::Meter;
+pub use multipart::{MAX_PARTS, MultipartUpload};
+pub use put::{Condition, ConditionalWrite, put_image, put_object, put_object_if};
 
 /// The media type of files with one JSON object a line.
 pub const NDJSON: &str = "application/x-ndjson";
 
 pub const JSON: &str = "application/json";
-
-/// An `ETag` as it goes over the wire: with its quotes.
-#[must_use]
-pub fn quoted(etag: &str) -> String {
-    format!("\"{etag}\"")
-}
-
-/// An `ETag` as records and chunks carry it: without its quotes.
-#[must_use]
-pub fn unquoted(etag: &str) -> &str {
-    etag.trim_matches('"')
-}

@@ -8,67 +8,60 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 
-use super::write::expires;
-use super::{Head, ObjectId};
-use crate::failure::{Class, Failure};
-use crate::key;
+use super::copy::CopySource;
+use super::error::Error;
+use super::put::expires;
+use crate::object::{ObjectMeta, ObjectUri};
 
 /// The most parts of one object. All but the last must have 5 MiB, none more than 5 GiB.
 pub const MAX_PARTS: u64 = 10_000;
 
 /// An upload under way. S3 keeps, and charges for, its parts until it is completed or aborted.
-pub struct Upload<'a> {
+pub struct MultipartUpload<'a> {
     client: &'a Client,
-    bucket: &'a str,
-    key: &'a str,
+    target: &'a ObjectUri,
     id: String,
 }
 
-impl<'a> Upload<'a> {
+impl<'a> MultipartUpload<'a> {
     /// Begins an object with the headers and user metadata of its source, and `added` metadata on top.
     pub async fn begin(
         client: &'a Client,
-        bucket: &'a str,
-        key: &'a str,
-        head: Head,
+        target: &'a ObjectUri,
+        meta: ObjectMeta,
         added: HashMap<String, String>,
-    ) -> Result<Self, Failure> {
-        let what = format_args!("CreateMultipartUpload s3://{bucket}/{key}").to_string();
-        let expires = expires(&head);
-        let mut metadata = head.user_metadata;
+    ) -> Result<Self, Error> {
+        const OPERATION: &str = "CreateMultipartUpload";
+        let expires = expires(&meta);
+        let mut metadata = meta.user_metadata;
         metadata.extend(added);
         let output = client
             .create_multipart_upload()
-            .bucket(bucket)
-            .key(key)
-            .set_cache_control(head.cache_control)
-            .set_content_disposition(head.content_disposition)
-            .set_content_encoding(head.content_encoding)
-            .set_content_language(head.content_language)
-            .set_content_type(head.content_type)
+            .bucket(target.bucket.as_str())
+            .key(target.key.as_str())
+            .set_cache_control(meta.cache_control)
+            .set_content_disposition(meta.content_disposition)
+            .set_content_encoding(meta.content_encoding)
+            .set_content_language(meta.content_language)
+            .set_content_type(meta.content_type)
             .set_expires(expires)
             .set_metadata(Some(metadata))
             .send()
             .await
-            .map_err(|error| Failure::of(&what, &error))?;
+            .map_err(|error| Error::from_sdk(OPERATION, target, &error))?;
         let id = output
             .upload_id
-            .ok_or_else(|| Failure::new(Class::Internal, format!("{what}: the response has no upload id")))?;
-        Ok(Self {
-            client,
-            bucket,
-            key,
-            id,
-        })
+            .ok_or_else(|| Error::corrupt(OPERATION, target, "the response has no upload id"))?;
+        Ok(Self { client, target, id })
     }
 
     /// Sends one part. Parts are numbered from 1 and may come in any order.
-    pub async fn part(&self, number: i32, body: Bytes) -> Result<CompletedPart, Failure> {
+    pub async fn part(&self, number: i32, body: Bytes) -> Result<CompletedPart, Error> {
         let output = self
             .client
             .upload_part()
-            .bucket(self.bucket)
-            .key(self.key)
+            .bucket(self.target.bucket.as_str())
+            .key(self.target.key.as_str())
             .upload_id(&self.id)
             .part_number(number)
             .body(ByteStream::from(body))
@@ -77,7 +70,7 @@ impl<'a> Upload<'a> {
             .disable_payload_signing()
             .send()
             .await
-            .map_err(|error| Failure::of(self.what("UploadPart"), &error))?;
+            .map_err(|error| Error::from_sdk("UploadPart", self.target, &error))?;
         Ok(completed(number, output.e_tag))
     }
 
@@ -85,26 +78,22 @@ impl<'a> Upload<'a> {
     pub async fn part_copied(
         &self,
         number: i32,
-        source: &ObjectId,
+        source: CopySource<'_>,
         range: Range<u64>,
-    ) -> Result<CompletedPart, Failure> {
+    ) -> Result<CompletedPart, Error> {
         let output = self
             .client
             .upload_part_copy()
-            .bucket(self.bucket)
-            .key(self.key)
+            .bucket(self.target.bucket.as_str())
+            .key(self.target.key.as_str())
             .upload_id(&self.id)
             .part_number(number)
-            .copy_source(key::copy_source(
-                &source.bucket,
-                &source.key,
-                source.version_id.as_deref(),
-            ))
+            .copy_source(source.to_string())
             .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1))
-            .set_copy_source_if_match(source.if_match())
+            .set_copy_source_if_match(source.object.if_match())
             .send()
             .await
-            .map_err(|error| Failure::of(self.what("UploadPartCopy"), &error))?;
+            .map_err(|error| Error::from_sdk("UploadPartCopy", self.target, &error))?;
         Ok(completed(
             number,
             output.copy_part_result.and_then(|result| result.e_tag),
@@ -112,36 +101,32 @@ impl<'a> Upload<'a> {
     }
 
     /// Makes the object of its parts, in the order of their numbers.
-    pub async fn complete(&self, mut parts: Vec<CompletedPart>) -> Result<(), Failure> {
+    pub async fn complete(&self, mut parts: Vec<CompletedPart>) -> Result<(), Error> {
         parts.sort_unstable_by_key(|part| part.part_number);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         self.client
             .complete_multipart_upload()
-            .bucket(self.bucket)
-            .key(self.key)
+            .bucket(self.target.bucket.as_str())
+            .key(self.target.key.as_str())
             .upload_id(&self.id)
             .multipart_upload(parts)
             .send()
             .await
-            .map_err(|error| Failure::of(self.what("CompleteMultipartUpload"), &error))?;
+            .map_err(|error| Error::from_sdk("CompleteMultipartUpload", self.target, &error))?;
         Ok(())
     }
 
     /// Throws the parts away.
-    pub async fn abort(&self) -> Result<(), Failure> {
+    pub async fn abort(&self) -> Result<(), Error> {
         self.client
             .abort_multipart_upload()
-            .bucket(self.bucket)
-            .key(self.key)
+            .bucket(self.target.bucket.as_str())
+            .key(self.target.key.as_str())
             .upload_id(&self.id)
             .send()
             .await
-            .map_err(|error| Failure::of(self.what("AbortMultipartUpload"), &error))?;
+            .map_err(|error| Error::from_sdk("AbortMultipartUpload", self.target, &error))?;
         Ok(())
-    }
-
-    fn what(&self, operation: &str) -> String {
-        format!("{operation} s3://{}/{}", self.bucket, self.key)
     }
 }
 

@@ -1,0 +1,52 @@
+//! A block of EXIF to the fields of a record. `kamadak-exif` reads the values.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`fields`] | the record's `exif` |
+//! | [`gps`] [`date_time`] | its position and times |
+//! | [`tags`] | the record's `tags`: every field by name |
+//! | [`value`] [`text`] [`number`] | values |
+
+mod date_time;
+mod fields;
+mod gps;
+mod number;
+mod tags;
+mod text;
+mod value;
+
+use std::collections::BTreeMap;
+
+use exif::{Field, Reader};
+use serde_json::Value;
+
+use crate::metadata::tiff::table::TagName;
+use crate::metadata::warnings::Warnings;
+
+pub use fields::{Exif, WhiteBalance};
+pub use gps::Gps;
+
+/// The fields of a record, and every field by name.
+pub type Fields = (Exif, BTreeMap<TagName, Value>);
+
+/// Reads a compact block, whose offsets and counts were checked when it was copied. `None` if nothing in it
+/// could be read.
+pub fn read(block: Vec<u8>, warnings: &mut Warnings) -> Option<Fields> {
+    let exif = match Reader::new().continue_on_error(true).read_raw(block) {
+        Ok(exif) => exif,
+        Err(exif::Error::PartialResult(partial)) => {
+            let (exif, damage) = partial.into_inner();
+            for error in damage {
+                warnings.add(format!("EXIF: {error}"));
+            }
+            exif
+        }
+        Err(error) => {
+            warnings.add(format!("EXIF: {error}"));
+            return None;
+        }
+    };
+    let fields: Vec<&Field> = exif.fields().collect();
+    let tags = tags::all(&fields, exif.little_endian(), warnings);
+    (!tags.is_empty()).then(|| (fields::of(&fields, warnings), tags))
+}

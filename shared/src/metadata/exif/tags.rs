@@ -1,0 +1,68 @@
+//! Every field of an EXIF block, by group and name.
+
+use std::collections::BTreeMap;
+
+use exif::{Field, Value as Exifs};
+use serde_json::{Number, Value};
+
+use super::{number, text};
+use crate::metadata::tiff::table::{Table, TagName};
+use crate::metadata::warnings::Warnings;
+
+/// `little_endian`: the byte order of the block.
+pub fn all(fields: &[&Field], little_endian: bool, warnings: &mut Warnings) -> BTreeMap<TagName, Value> {
+    let mut tags = Vec::with_capacity(fields.len());
+    for field in fields {
+        let table = Table::of(field.tag.context(), field.ifd_num.index());
+        let name = table.tag(field.tag.number());
+        let mut warn = |warning: &str| warnings.add(format!("{name}: {warning}"));
+        if let Some(value) = value(field, name, little_endian, &mut warn) {
+            tags.push((name, value));
+        }
+    }
+    // Of a field given twice the last one counts, as in the fields of a record.
+    tags.into_iter().collect()
+}
+
+fn value(field: &Field, name: TagName, little_endian: bool, warn: &mut impl FnMut(&str)) -> Option<Value> {
+    match &field.value {
+        Exifs::Ascii(parts) => {
+            let mut texts = parts.iter().filter_map(|part| text::clean_or_warn(part, warn));
+            let first = texts.next()?;
+            Some(texts.fold(first, |all, text| all + "\n" + &text).into())
+        }
+        Exifs::Undefined(bytes, _) if name.is_xp() => text::utf16_le(bytes).map(Value::from),
+        Exifs::Undefined(bytes, _) if name.is_text() => {
+            text::with_character_code(bytes, little_endian, warn).map(Value::from)
+        }
+        Exifs::Undefined(bytes, _) => undefined(bytes),
+        numbers => match number::count(numbers) {
+            1 => number::first(numbers).and_then(number::json).map(Value::Number),
+            count => list((0..count).map(|index| number::at(numbers, index).and_then(number::json))),
+        },
+    }
+}
+
+/// Numbers with nulls in the places of what is none; nothing if that is all of them.
+fn list(numbers: impl ExactSizeIterator<Item = Option<Number>>) -> Option<Value> {
+    let list: Vec<Value> = numbers
+        .map(|number| number.map_or(Value::Null, Value::Number))
+        .collect();
+    let any = list.iter().any(|value| !value.is_null());
+    any.then_some(Value::Array(list))
+}
+
+/// Bytes without a type of their own: text where they read as text (`ExifVersion`), numbers otherwise.
+fn undefined(bytes: &[u8]) -> Option<Value> {
+    let printable = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ' || *byte == 0;
+    if bytes.first().is_some_and(u8::is_ascii_graphic)
+        && bytes.iter().all(printable)
+        && let Some(text) = text::clean(bytes)
+    {
+        return Some(text.into());
+    }
+    match bytes {
+        [one] => Some((*one).into()),
+        many => list(many.iter().map(|&byte| Some(byte.into()))),
+    }
+}

@@ -1,0 +1,56 @@
+//! The metadata of one image: one JSON object, one line.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Metadata;
+use super::exif::Exif;
+use super::format::Format;
+use super::tiff::table::TagName;
+use crate::object::{Bucket, ETag, Key, etag};
+
+/// The version of the record's layout.
+pub const SCHEMA: u32 = 1;
+
+/// Where the bytes came from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub bucket: Bucket,
+    pub key: Key,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Empty where S3 did not send one.
+    #[serde(with = "etag::or_empty")]
+    pub etag: Option<ETag>,
+    /// In bytes.
+    pub size: u64,
+    /// RFC 3339, UTC.
+    pub last_modified: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Record {
+    pub schema: u32,
+    #[serde(flatten)]
+    pub origin: Origin,
+    pub format: Format,
+    pub exif: Option<Exif>,
+    pub tags: BTreeMap<TagName, Value>,
+    pub warnings: Vec<String>,
+}
+
+impl Record {
+    #[must_use]
+    pub fn new(origin: Origin, metadata: Metadata) -> Self {
+        Self {
+            schema: SCHEMA,
+            origin,
+            format: metadata.format,
+            exif: metadata.exif,
+            tags: metadata.tags,
+            warnings: metadata.warnings,
+        }
+    }
+}

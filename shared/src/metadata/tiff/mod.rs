@@ -1,0 +1,375 @@
+//! The tables of a TIFF structure, copied together with their small values into one compact block.
+//!
+//! In a file the tables may lie anywhere, hundreds of megabytes apart. What `kamadak-exif` gets is
+//! small, holds only what a record takes, and is sound: every offset and count in it was checked.
+//!
+//! Tables, entries and types: TIFF 6.0, section 2; the EXIF tables: CIPA DC-008 (Exif 3.0), 4.6;
+//! 64-bit tables: the BigTIFF proposal, magic number 43.
+
+pub mod block;
+mod coalesce;
+mod kind;
+mod order;
+mod row;
+pub mod table;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::view::Missing;
+use super::warnings::Warnings;
+use block::Block;
+use coalesce::coalesce;
+use order::Order;
+use row::{Found, Row, texts};
+use table::Table;
+
+/// More numbers than this, or more bytes of no known meaning, are left out.
+const MAX_VALUES: u64 = 64;
+
+/// A longer text is left out.
+const MAX_TEXT_BYTES: u64 = 64 * 1024;
+
+/// In all tables together. Real files have fewer than 200.
+const MAX_ENTRIES: u64 = 1024;
+
+/// What all values together may take, in a file of any size and for each two bytes of a block: in a
+/// hostile file a thousand entries point to the same text.
+const SPARE_BYTES: u64 = 64 * 1024;
+const MAX_VALUE_BYTES: u64 = 128 * 1024;
+
+/// What a number takes in a record, whatever its type.
+const NUMBER_BYTES: u64 = 32;
+
+/// A table with more damaged entries than this is rubbish from there on.
+const MAX_DAMAGED_ENTRIES: u32 = 10;
+
+/// The compact block, as `kamadak-exif` reads it; empty when there is nothing in it. `Err`: the ranges
+/// of the file that have to be read first.
+pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Range<u64>>> {
+    let mut copy = Copy {
+        block,
+        order: Order::Little,
+        wide: false,
+        unread: Vec::new(),
+        entries_left: MAX_ENTRIES,
+        bytes_left: (block.length() / 2).saturating_add(SPARE_BYTES).min(MAX_VALUE_BYTES),
+        visited: [None; Table::COUNT],
+        found: false,
+        out: Vec::with_capacity(4096),
+        warnings,
+    };
+    copy.tables();
+    if !copy.unread.is_empty() {
+        return Err(coalesce(copy.unread));
+    }
+    Ok(if copy.found { copy.out } else { Vec::new() })
+}
+
+struct Copy<'a, 'w> {
+    block: &'a Block<'a>,
+    order: Order,
+    /// Offsets and counts have 8 bytes.
+    wide: bool,
+    /// What has to be read before the copy can be whole.
+    unread: Vec<Range<u64>>,
+    entries_left: u64,
+    bytes_left: u64,
+    /// Where each table starts, the last one of those given twice. How much is read in all is bounded
+    /// by `entries_left`.
+    visited: [Option<u64>; Table::COUNT],
+    /// Whether there is any field in the copy.
+    found: bool,
+    out: Vec<u8>,
+    warnings: &'w mut Warnings,
+}
+
+/// A table in the compact block.
+struct Copied {
+    /// Where it says which table comes next.
+    next_at: usize,
+    /// Where that one starts in the block that is copied; 0 for none.
+    next: u64,
+}
+
+impl<'a> Copy<'a, '_> {
+    fn tables(&mut self) {
+        let Some(first) = self.header() else { return };
+        self.out.extend(if self.order == Order::Little {
+            b"II*\0"
+        } else {
+            b"MM\0*"
+        });
+        self.out.extend(self.order.long(8));
+        let Some(ifd0) = self.table(Table::Ifd0, first) else {
+            return;
+        };
+        if ifd0.next != 0 {
+            let start = self.out.len();
+            if self.table(Table::Ifd1, ifd0.next).is_some() {
+                self.put_offset(ifd0.next_at, start);
+            }
+        }
+    }
+
+    /// What was asked of the block, if it is there. What has to be read first is noted; of what the
+    /// block ends before, `warning` is said.
+    fn got<T>(&mut self, asked: Result<T, Missing>, warning: impl FnOnce() -> String) -> Option<T> {
+        match asked {
+            Ok(got) => return Some(got),
+            Err(Missing::NotRead(range)) => self.unread.push(range),
+            Err(Missing::PastEnd) => self.warnings.add(warning()),
+        }
+        None
+    }
+
+    /// Takes in the byte order; the offset of the first table.
+    fn header(&mut self) -> Option<u64> {
+        let too_short = || "EXIF: too short".to_owned();
+        let header = self.got(self.block.array::<8>(0), too_short)?;
+        self.order = match &header[..2] {
+            b"II" => Order::Little,
+            b"MM" => Order::Big,
+            _ => {
+                self.warnings.add("EXIF: no TIFF header");
+                return None;
+            }
+        };
+        // Some writers have another number in the place of 42; tables follow all the same.
+        self.wide = self.order.number(&header[2..4]) == 43;
+        if !self.wide {
+            return Some(self.order.number(&header[4..]));
+        }
+        let offset = self.got(self.block.array::<8>(8), too_short)?;
+        Some(self.order.number(&offset))
+    }
+
+    /// Copies a table, its values, and the tables it points to.
+    fn table(&mut self, table: Table, offset: u64) -> Option<Copied> {
+        if self.visited.contains(&Some(offset)) {
+            self.warnings.add(format!("{table}: lies where another table is"));
+            return None;
+        }
+        self.visited[table as usize] = Some(offset);
+        let (rows, span) = self.rows(table, offset)?;
+        // Room for all rows, whether they will be copied or not.
+        let start = self.out.len();
+        let mut row_at = start + 2;
+        self.out.resize(start + 2 + rows.len() / self.row_bytes() * 12 + 4, 0);
+        let children = self.copy_rows(table, rows, &span, &mut row_at);
+        for (tag, child, offset) in children {
+            let child_start = self.out.len();
+            if self.table(child, offset).is_some() {
+                self.put_row(row_at, tag, kind::LONG, &[0; 4]);
+                self.put_offset(row_at + 8, child_start);
+                row_at += 12;
+            }
+        }
+        let written = u16::try_from((row_at - start - 2) / 12).expect("tables have few rows");
+        self.out[start..start + 2].copy_from_slice(&self.order.short(written));
+
+        let mut next = 0;
+        if table == Table::Ifd0 {
+            match self.block.get(span.end, if self.wide { 8 } else { 4 }) {
+                Ok(offset) => next = self.order.number(offset),
+                Err(Missing::NotRead(range)) => self.unread.push(range),
+                // Some writers leave it out.
+                Err(Missing::PastEnd) => {}
+            }
+        }
+        Some(Copied { next_at: row_at, next })
+    }
+
+    /// What one row takes in the block.
+    fn row_bytes(&self) -> usize {
+        if self.wide { 20 } else { 12 }
+    }
+
+    /// The rows of the table at an offset, as many as are there and may be read; and where the table lies.
+    fn rows(&mut self, table: Table, offset: u64) -> Option<(&'a [u8], Range<u64>)> {
+        let count_bytes = if self.wide { 8 } else { 2 };
+        let row_bytes = self.row_bytes() as u64;
+        let outside = || format!("{table}: lies outside the EXIF");
+        let count = self.got(self.block.get(offset, count_bytes), outside)?;
+        let given = self.order.number(count);
+        let rows_start = offset + count_bytes;
+        let fitting = (self.block.length() - rows_start) / row_bytes;
+        let count = given.min(fitting).min(self.entries_left);
+        if count < given {
+            let why = if count == fitting { "are there" } else { "were read" };
+            self.warnings
+                .add(format!("{table}: only {count} of {given} fields {why}"));
+        }
+        self.entries_left -= count;
+        let span = offset..rows_start + count * row_bytes;
+        let rows = self.got(self.block.get(rows_start, span.end - rows_start), outside)?;
+        Some((rows, span))
+    }
+
+    /// Copies fields, each to `row_at`, which moves on; the tables they point to.
+    fn copy_rows(
+        &mut self,
+        table: Table,
+        rows: &'a [u8],
+        span: &Range<u64>,
+        row_at: &mut usize,
+    ) -> Vec<(u16, Table, u64)> {
+        let mut children = Vec::new();
+        let mut damaged = 0;
+        for (index, row) in rows.chunks_exact(self.row_bytes()).enumerate() {
+            let row = Row::new(self.order, row);
+            // As ExifTool does: a first field of no type is no field, and this no table.
+            let is_table = index > 0 || kind::size(row.kind).is_some();
+            match self.field(table, &row, span) {
+                Ok(Found::Value(kind, value)) => {
+                    self.put_row(*row_at, row.tag, kind, &value);
+                    *row_at += 12;
+                    self.found = true;
+                }
+                Ok(Found::Table(child, offset)) => children.push((row.tag, child, offset)),
+                Ok(Found::Nothing) => {}
+                Err(damage) => {
+                    self.warnings.add(format!("{}: {damage}", table.tag(row.tag)));
+                    damaged += 1;
+                }
+            }
+            if !is_table || damaged > MAX_DAMAGED_ENTRIES {
+                self.warnings.add(format!("{table}: damaged, the rest of it left out"));
+                break;
+            }
+        }
+        children
+    }
+
+    /// Looks at one field. `Err`: what is wrong with it. `span` is where its table lies.
+    fn field(&mut self, table: Table, row: &Row<'a>, span: &Range<u64>) -> Result<Found<'a>, String> {
+        let Some(size) = kind::size(row.kind) else {
+            // Tables are padded with zeros.
+            return if row.kind == 0 {
+                Ok(Found::Nothing)
+            } else {
+                Err(format!("type {} is unknown", row.kind))
+            };
+        };
+        if row.count == 0 {
+            return Ok(Found::Nothing);
+        }
+        if let Some(child) = table.child(row.tag) {
+            return match row.kind {
+                kind::SHORT | kind::LONG | kind::SLONG | kind::IFD | kind::LONG8 | kind::IFD8 => {
+                    let inside = row.inside.get(..usize::from(size)).unwrap_or(row.inside);
+                    Ok(Found::Table(child, self.order.number(inside)))
+                }
+                other => Err(format!("type {other} is no offset")),
+            };
+        }
+        if table == Table::Ifd1 && Table::Ifd0.child(row.tag).is_some() {
+            // The tables of the thumbnail are of no interest, and must not be taken for the image's.
+            return Ok(Found::Nothing);
+        }
+        let length = row.count.checked_mul(size.into()).ok_or("its length is out of range")?;
+        // Whatever type such a text is said to have, its bytes are taken as they are.
+        let is_coded = size == 1 && table.tag(row.tag).is_text();
+        let is_text = is_coded || matches!(row.kind, kind::ASCII | kind::UTF8);
+        if !self.has_room(table, row, size, is_text) {
+            return Ok(Found::Nothing);
+        }
+        let Some(value) = self.value(row, length, span)? else {
+            return Ok(Found::Nothing);
+        };
+        self.bytes_left -= taken_bytes(row, length, is_text);
+        let (kind, value) = if is_coded {
+            (kind::UNDEFINED, Cow::Borrowed(value))
+        } else {
+            self.known_type(row.kind, value)?
+        };
+        if value.is_empty() {
+            return Ok(Found::Nothing);
+        }
+        Ok(Found::Value(kind, value))
+    }
+
+    /// Whether a value is within the bounds; of one that is not, a warning says so.
+    fn has_room(&mut self, table: Table, row: &Row<'a>, size: u8, is_text: bool) -> bool {
+        let length = row.count.saturating_mul(size.into());
+        let name = table.tag(row.tag);
+        let too_long = if is_text {
+            length > MAX_TEXT_BYTES
+        } else {
+            row.count > MAX_VALUES
+        };
+        if too_long {
+            let unit = if size == 1 { "bytes" } else { "values" };
+            self.warnings.add(format!("{name}: {} {unit} left out", row.count));
+        } else if taken_bytes(row, length, is_text) > self.bytes_left {
+            self.warnings.add(format!("{name}: left out, too much in all"));
+        } else {
+            return true;
+        }
+        false
+    }
+
+    /// The bytes of a value; `None` if they have to be read first.
+    fn value(&mut self, row: &Row<'a>, length: u64, span: &Range<u64>) -> Result<Option<&'a [u8]>, String> {
+        let inside = usize::try_from(length).ok().and_then(|length| row.inside.get(..length));
+        if inside.is_some() {
+            return Ok(inside);
+        }
+        let offset = self.order.number(row.inside);
+        // Values lie behind the header and not in their own table.
+        if offset < 8 || offset < span.end && offset.saturating_add(length) > span.start {
+            return Err("its value lies in the tables".to_owned());
+        }
+        match self.block.get(offset, length) {
+            Ok(value) => Ok(Some(value)),
+            Err(Missing::PastEnd) => Err("its value lies outside the EXIF".to_owned()),
+            Err(Missing::NotRead(range)) => {
+                self.unread.push(range);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A value as a type that `kamadak-exif` knows.
+    fn known_type(&self, kind: u16, value: &'a [u8]) -> Result<(u16, Cow<'a, [u8]>), String> {
+        Ok(match kind {
+            kind::ASCII | kind::UTF8 => (kind::ASCII, Cow::Borrowed(texts(value))),
+            kind::IFD => (kind::LONG, Cow::Borrowed(value)),
+            kind::LONG8 | kind::SLONG8 | kind::IFD8 => {
+                let narrow = value.chunks_exact(8).map(|wide| {
+                    let number = u32::try_from(self.order.number(wide));
+                    number.map(|number| self.order.long(number))
+                });
+                let narrow: Result<Vec<_>, _> = narrow.collect();
+                let narrow = narrow.map_err(|_| "a number of more than 32 bits, left out")?;
+                (kind::LONG, Cow::Owned(narrow.concat()))
+            }
+            known => (known, Cow::Borrowed(value)),
+        })
+    }
+
+    fn put_row(&mut self, at: usize, tag: u16, kind: u16, value: &[u8]) {
+        let size = kind::size(kind).expect("only known types are copied");
+        let count = u32::try_from(value.len() / usize::from(size)).expect("values are small");
+        let row = &mut self.out[at..at + 12];
+        row[..2].copy_from_slice(&self.order.short(tag));
+        row[2..4].copy_from_slice(&self.order.short(kind));
+        row[4..8].copy_from_slice(&self.order.long(count));
+        if value.len() <= 4 {
+            row[8..8 + value.len()].copy_from_slice(value);
+        } else {
+            self.put_offset(at + 8, self.out.len());
+            self.out.extend_from_slice(value);
+        }
+    }
+
+    fn put_offset(&mut self, at: usize, offset: usize) {
+        let offset = u32::try_from(offset).expect("the copy is small");
+        self.out[at..at + 4].copy_from_slice(&self.order.long(offset));
+    }
+}
+
+/// What a value takes of the bound on all values together.
+fn taken_bytes(row: &Row<'_>, length: u64, is_text: bool) -> u64 {
+    if is_text { length } else { row.count * NUMBER_BYTES }
+}

@@ -1,0 +1,111 @@
+use std::fmt;
+
+use exif::{Context, Tag};
+use serde::{Serialize, Serializer};
+
+/// A table of fields in an EXIF block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    Ifd0,
+    Exif,
+    Gps,
+    Interop,
+    /// Of the thumbnail, or of a TIFF's second page.
+    Ifd1,
+}
+
+/// Texts that do not say that they are: the `XP*` tags of Windows are rows of bytes, and three tags of
+/// EXIF start with a character code.
+const TEXTS: [Tag; 3] = [Tag::UserComment, Tag::GPSProcessingMethod, Tag::GPSAreaInformation];
+const XP_TITLE: u16 = 0x9C9B;
+const XP_SUBJECT: u16 = 0x9C9F;
+
+impl Table {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+
+    pub fn of(context: Context, ifd: u16) -> Self {
+        match context {
+            Context::Exif => Self::Exif,
+            Context::Gps => Self::Gps,
+            Context::Interop => Self::Interop,
+            _ if ifd == 0 => Self::Ifd0,
+            _ => Self::Ifd1,
+        }
+    }
+
+    /// A tag in this table.
+    pub fn tag(self, number: u16) -> TagName {
+        TagName { table: self, number }
+    }
+
+    /// The table that a tag in this one points to.
+    pub fn child(self, tag: u16) -> Option<Self> {
+        match (self, self.tag(tag).known()) {
+            (Self::Ifd0, Tag::ExifIFDPointer) => Some(Self::Exif),
+            (Self::Ifd0, Tag::GPSInfoIFDPointer) => Some(Self::Gps),
+            (Self::Exif, Tag::InteropIFDPointer) => Some(Self::Interop),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ifd0 => "IFD0",
+            Self::Exif => "ExifIFD",
+            Self::Gps => "GPS",
+            Self::Interop => "InteropIFD",
+            Self::Ifd1 => "IFD1",
+        })
+    }
+}
+
+/// The name of a tag: its table and, as text, what it is called there (`ExifIFD:LensModel`), or the
+/// number of an unknown one (`IFD0:0xc4a5`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagName {
+    table: Table,
+    number: u16,
+}
+
+impl TagName {
+    fn known(self) -> Tag {
+        let context = match self.table {
+            Table::Ifd0 | Table::Ifd1 => Context::Tiff,
+            Table::Exif => Context::Exif,
+            Table::Gps => Context::Gps,
+            Table::Interop => Context::Interop,
+        };
+        Tag(context, self.number)
+    }
+
+    /// Whether a row of bytes is text here.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        TEXTS.contains(&self.known()) || self.is_xp()
+    }
+
+    /// Whether it is UTF-16 in a row of bytes.
+    #[must_use]
+    pub fn is_xp(self) -> bool {
+        self.table == Table::Ifd0 && (XP_TITLE..=XP_SUBJECT).contains(&self.number)
+    }
+}
+
+impl fmt::Display for TagName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tag = self.known();
+        match tag.description() {
+            Some(_) => write!(f, "{}:{tag}", self.table),
+            None => write!(f, "{}:0x{:04x}", self.table, self.number),
+        }
+    }
+}
+
+impl Serialize for TagName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

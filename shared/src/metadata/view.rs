@@ -1,0 +1,206 @@
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+/// What a walk asks for at least when it has to read on.
+const MIN_READ_AHEAD_BYTES: u64 = 64 * 1024;
+
+/// A walk from segment to segment asks for seven times what is there already: from a first read of
+/// 128 KiB, three reads get through 8 MiB.
+const GROWTH: u64 = 7;
+
+/// The most segments, chunks or boxes that a walk goes through, bytes of rubbish between them counted
+/// too. Real files have a few thousand at most.
+pub const MAX_STEPS: usize = 100_000;
+
+/// What is said of a file that has more.
+pub const TOO_MANY_STEPS: &str = "too many parts: not looked further for EXIF";
+
+/// A file of which some bytes have been read.
+#[derive(Clone, Debug)]
+pub struct FileView {
+    size: u64,
+    /// Each with where it starts; in order, neither overlapping nor touching.
+    parts: Vec<(u64, Bytes)>,
+}
+
+/// Why bytes are not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// They are in the file, and this range of it has not been read.
+    NotRead(Range<u64>),
+    /// The file ends before they do.
+    PastEnd,
+}
+
+impl FileView {
+    /// A file of `size` bytes, none of them read.
+    #[must_use]
+    pub fn new(size: u64) -> Self {
+        Self {
+            size,
+            parts: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn whole(bytes: Bytes) -> Self {
+        Self {
+            size: bytes.len() as u64,
+            parts: vec![(0, bytes)],
+        }
+    }
+
+    /// Of the whole file, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How many of its bytes are here.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.parts.iter().map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+
+    /// Adds the bytes from `start` on. What was there before is kept where they overlap.
+    pub fn insert(&mut self, start: u64, bytes: Bytes) {
+        let first = self.parts.partition_point(|part| end(part) < start);
+        let last = self
+            .parts
+            .partition_point(|(other, _)| *other <= start + bytes.len() as u64);
+        if first == last {
+            self.parts.insert(first, (start, bytes));
+            return;
+        }
+        let joined_start = self.parts[first].0.min(start);
+        let joined_end = end(&self.parts[last - 1]).max(start + bytes.len() as u64);
+        let mut joined = BytesMut::with_capacity(usize::try_from(joined_end - joined_start).unwrap_or_default());
+        let mut new = Some((start, bytes));
+        let mut add = |(start, bytes): (u64, Bytes)| {
+            // Whatever came before reaches at least to `start`.
+            let known = (joined_start + joined.len() as u64).saturating_sub(start);
+            let known = usize::try_from(known).unwrap_or(usize::MAX).min(bytes.len());
+            joined.extend_from_slice(&bytes[known..]);
+        };
+        for part in self.parts.drain(first..last) {
+            if let Some(new) = new.take_if(|(start, _)| *start < part.0) {
+                add(new);
+            }
+            add(part);
+        }
+        if let Some(new) = new {
+            add(new);
+        }
+        self.parts.insert(first, (joined_start, joined.freeze()));
+    }
+
+    /// `length` bytes from `start` on.
+    pub fn get(&self, start: u64, length: u64) -> Result<&[u8], Missing> {
+        self.get_or_ask(start, length, |missing| missing.end)
+    }
+
+    /// As [`Self::get`], for a walk that cannot know yet how far it has to go: what is not there is
+    /// asked for together with much of what follows.
+    pub fn ahead(&self, start: u64, length: u64) -> Result<&[u8], Missing> {
+        self.get_or_ask(start, length, |missing| {
+            missing.start + MIN_READ_AHEAD_BYTES.max(GROWTH * self.held())
+        })
+    }
+
+    /// As [`Self::get`]; what is missing is asked for up to where `until` says, in one range. That stops
+    /// at the end of the file and before a part that is there, unless more is missing behind it.
+    pub fn get_or_ask(&self, start: u64, length: u64, until: impl Fn(&Range<u64>) -> u64) -> Result<&[u8], Missing> {
+        let stop = start
+            .checked_add(length)
+            .filter(|&stop| stop <= self.size)
+            .ok_or(Missing::PastEnd)?;
+        let after = self.parts.partition_point(|(other, _)| *other <= start);
+        let mut missing = start..stop;
+        if let Some(part) = after.checked_sub(1).map(|index| &self.parts[index]) {
+            if stop <= end(part) {
+                #[expect(clippy::cast_possible_truncation, reason = "both are within a part")]
+                return Ok(&part.1[(start - part.0) as usize..(stop - part.0) as usize]);
+            }
+            missing.start = missing.start.max(end(part));
+        }
+        if missing.is_empty() {
+            return Ok(&[]);
+        }
+        let next = self.parts.get(after);
+        missing.end = missing.end.max(until(&missing)).min(self.size);
+        if let Some(next) = next.filter(|next| missing.end <= end(next)) {
+            missing.end = missing.end.min(next.0);
+        }
+        Err(Missing::NotRead(missing))
+    }
+
+    /// `N` bytes from `start` on.
+    pub fn array<const N: usize>(&self, start: u64) -> Result<[u8; N], Missing> {
+        let bytes = self.ahead(start, N as u64)?;
+        Ok(*bytes.first_chunk().expect("as many as were asked for"))
+    }
+}
+
+fn end((start, bytes): &(u64, Bytes)) -> u64 {
+    start + bytes.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(ranges: &[Range<u8>]) -> FileView {
+        let mut parts = FileView::new(100);
+        for range in ranges {
+            parts.insert(range.start.into(), range.clone().collect());
+        }
+        parts
+    }
+
+    #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "that is what is meant")]
+    fn parts_join_wherever_they_touch() {
+        for (ranges, joined) in [
+            (&[0..10, 20..30][..], &[0..10, 20..30][..]),
+            (&[0..10, 20..30, 10..20], &[0..30]),
+            (&[0..10, 20..30, 5..25], &[0..30]),
+            (&[20..30, 0..10], &[0..10, 20..30]),
+            (&[20..30, 0..100], &[0..100]),
+            (&[0..100, 20..30], &[0..100]),
+            (&[20..30, 10..20], &[10..30]),
+            (&[0..4, 8..12, 16..20, 2..18], &[0..20]),
+        ] {
+            let found: Vec<(u64, Vec<u8>)> = parts(ranges)
+                .parts
+                .into_iter()
+                .map(|(start, bytes)| (start, bytes.to_vec()))
+                .collect();
+            let expected: Vec<(u64, Vec<u8>)> = joined
+                .iter()
+                .map(|range| (range.start.into(), range.clone().collect()))
+                .collect();
+            assert_eq!(found, expected, "{ranges:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_missing_is_asked_for() {
+        let parts = parts(&[0..10, 20..30]);
+        for (start, length, found) in [
+            (2, 3, Ok(&[2, 3, 4][..])),
+            (7, 3, Ok(&[7, 8, 9])),
+            (50, 0, Ok(&[])),
+            (8, 4, Err(Missing::NotRead(10..12))),
+            (8, 14, Err(Missing::NotRead(10..20))),
+            (8, 30, Err(Missing::NotRead(10..38))),
+            (15, 10, Err(Missing::NotRead(15..20))),
+            (40, 60, Err(Missing::NotRead(40..100))),
+            (40, 61, Err(Missing::PastEnd)),
+            (u64::MAX, 2, Err(Missing::PastEnd)),
+        ] {
+            assert_eq!(parts.get(start, length), found, "{start} + {length}");
+        }
+        assert_eq!(parts.ahead(8, 4), Err(Missing::NotRead(10..100)));
+    }
+}

@@ -1,0 +1,167 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+
+use super::Prefix;
+
+/// The longest key S3 accepts, in bytes of UTF-8.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// The key of an object, plain (not URL-encoded).
+///
+/// A key is any UTF-8 text, and every byte of it counts: `a//b`, `/a`, `..`, spaces, `%`, `+` and control
+/// characters are all different keys. Keys have the order of their bytes, as in S3's listings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(String);
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no URL-encoded key: decoded it is not UTF-8")]
+pub struct NotUtf8(String);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key has at most {MAX_KEY_BYTES} bytes, not {0}")]
+pub struct KeyTooLong(pub usize);
+
+impl Key {
+    /// Decodes a key as S3 notifications, inventories and listings with `encoding-type=url` carry it:
+    /// `+` is a space, then `%XX`. `EventBridge` events and chunks carry keys plain: never decode those.
+    ///
+    /// ```
+    /// use shared::object::Key;
+    ///
+    /// assert_eq!(Key::decode("my+photos/100%25+%C3%A9%2B.jpg").unwrap().as_str(), "my photos/100% é+.jpg");
+    /// ```
+    pub fn decode(encoded: &str) -> Result<Self, NotUtf8> {
+        let spaced = if encoded.contains('+') {
+            Cow::Owned(encoded.replace('+', " "))
+        } else {
+            Cow::Borrowed(encoded)
+        };
+        percent_decode_str(&spaced)
+            .decode_utf8()
+            .map(|key| Self(key.into_owned()))
+            .map_err(|_| NotUtf8(encoded.to_owned()))
+    }
+
+    /// A key that S3 accepts.
+    pub fn checked(key: String) -> Result<Self, KeyTooLong> {
+        if key.len() > MAX_KEY_BYTES {
+            return Err(KeyTooLong(key.len()));
+        }
+        Ok(Self(key))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
+    /// What follows the last `/` of a source's prefix, or `None` for a key outside the prefix.
+    ///
+    /// ```
+    /// use shared::object::{Key, Prefix};
+    ///
+    /// let key = Key::from("2024/07/a.jpg");
+    /// assert_eq!(key.relative_to(&Prefix::from("2024/")), Some("07/a.jpg"));
+    /// assert_eq!(key.relative_to(&Prefix::from("2024/0")), Some("07/a.jpg"));
+    /// assert_eq!(key.relative_to(&Prefix::from("2023/")), None);
+    /// ```
+    #[must_use]
+    pub fn relative_to(&self, prefix: &Prefix) -> Option<&str> {
+        self.0.strip_prefix(prefix.as_str())?;
+        Some(&self.0[prefix.folder().len()..])
+    }
+
+    /// What follows the last `/`.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
+    }
+
+    /// Whether it is an empty object that stands for a folder, as consoles make them.
+    #[must_use]
+    pub fn is_folder_marker(&self) -> bool {
+        self.0.ends_with('/')
+    }
+}
+
+impl From<String> for Key {
+    fn from(key: String) -> Self {
+        Self(key)
+    }
+}
+
+impl From<&str> for Key {
+    fn from(key: &str) -> Self {
+        Self(key.to_owned())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_what_s3_encodes() {
+        for (encoded, plain) in [
+            ("plain/a.jpg", "plain/a.jpg"),
+            ("a+b.jpg", "a b.jpg"),
+            ("a%20b.jpg", "a b.jpg"),
+            ("a%2Bb.jpg", "a+b.jpg"),
+            ("100%25.jpg", "100%.jpg"),
+            ("%252B", "%2B"),
+            ("%C3%A9t%C3%A9/%F0%9F%93%B7.jpg", "été/📷.jpg"),
+            ("a%2F%2Fb", "a//b"),
+            ("a//b/../c", "a//b/../c"),
+            ("bell%07.jpg", "bell\u{7}.jpg"),
+            ("%0A", "\n"),
+        ] {
+            assert_eq!(Key::decode(encoded), Ok(plain.into()), "{encoded}");
+        }
+        assert!(Key::decode("%FF.jpg").is_err());
+    }
+
+    #[test]
+    fn relative_keys_keep_every_character() {
+        for (key, prefix, relative_key) in [
+            ("a.jpg", "", Some("a.jpg")),
+            ("/a.jpg", "", Some("/a.jpg")),
+            ("p//a.jpg", "p/", Some("/a.jpg")),
+            ("2024-old/a.jpg", "2024", Some("2024-old/a.jpg")),
+            ("p/../a.jpg", "p/", Some("../a.jpg")),
+            ("p/", "p/", Some("")),
+            ("q/a.jpg", "p/", None),
+        ] {
+            let (key, prefix) = (Key::from(key), Prefix::from(prefix));
+            assert_eq!(key.relative_to(&prefix), relative_key, "{key} in {prefix}");
+        }
+    }
+
+    #[test]
+    fn long_keys_are_refused() {
+        assert!(Key::checked("x".repeat(1024)).is_ok());
+        assert_eq!(Key::checked("é".repeat(513)), Err(KeyTooLong(1026)));
+    }
+
+    #[test]
+    fn the_last_part_is_the_name() {
+        for (key, name, is_folder) in [("a/b.jpg", "b.jpg", false), ("b.jpg", "b.jpg", false), ("a/", "", true)] {
+            let key = Key::from(key);
+            assert_eq!((key.file_name(), key.is_folder_marker()), (name, is_folder), "{key}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+use std::collections::HashMap;
+
+use super::ETag;
+
+/// What S3 says of an object beside its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct ObjectMeta {
+    pub etag: Option<ETag>,
+    /// The whole object, in bytes.
+    pub size: u64,
+    pub version_id: Option<String>,
+    /// RFC 3339, UTC.
+    pub last_modified: String,
+    pub cache_control: Option<String>,
+    pub content_disposition: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
+    pub content_type: Option<String>,
+    /// An HTTP date.
+    pub expires: Option<String>,
+    pub user_metadata: HashMap<String, String>,
+}

@@ -1,0 +1,52 @@
+//! Request and response of one processor invocation.
+
+use serde::{Deserialize, Serialize};
+
+use super::attempt::Attempt;
+use super::diagnosis::Diagnosis;
+use super::failure::FailedKey;
+use super::usage::Usage;
+use crate::modes::{Images, Records};
+use crate::object::{Bucket, Key, ObjectRef, Prefix, S3Uri};
+
+/// Fields that a newer fanout adds are ignored: during a deploy an older processor may get them. A mode that
+/// it does not know is an error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChunkRequest {
+    pub job_id: String,
+    pub chunk: u64,
+    pub attempt: Attempt,
+    pub source_bucket: Bucket,
+    pub source_prefix: Prefix,
+    pub destination: S3Uri,
+    pub images: Images,
+    pub records: Records,
+    /// Images in flight.
+    pub concurrency: usize,
+    /// This invocation's share of the job's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_requests_per_second: Option<f64>,
+    pub objects: Vec<ObjectRef>,
+}
+
+/// The outcome of every object of a chunk: `ok + skipped + failed + unprocessed` is their number.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChunkResponse {
+    pub job_id: String,
+    pub chunk: u64,
+    pub attempt: String,
+    pub ok: u64,
+    pub with_exif: u64,
+    pub skipped: u64,
+    pub failed: Vec<FailedKey>,
+    /// Not started before the deadline: to be sent again.
+    pub unprocessed: Vec<Key>,
+    /// Images in flight that the processor came to.
+    #[serde(default)]
+    pub concurrency: usize,
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// What limited it; absent where no image was done.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
+}

@@ -1,0 +1,67 @@
+//! The state of a job: fanout's response and `job.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::diagnosis::Diagnosis;
+use super::failure::FailureClass;
+use super::stages::StagesSummary;
+use super::usage::Requests;
+use crate::object::S3Uri;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Running,
+    Completed,
+    /// Stopped early; `reason` says why.
+    Aborted,
+}
+
+/// How far a job is. At any time `listed = ignored + skipped + ok + failed + pending`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub job_id: String,
+    /// The job whose failed and unprocessed keys these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    pub state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Which invocation of fanout wrote this, from 1.
+    pub generation: u32,
+    pub source: S3Uri,
+    pub destination: S3Uri,
+    /// Whether `listed` is all there is.
+    #[serde(default)]
+    pub listing_finished: bool,
+    /// At the rate so far; absent before all is listed, and once the job has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<f64>,
+    pub listed: u64,
+    /// Left out by the filters.
+    pub ignored: u64,
+    pub skipped: u64,
+    pub ok: u64,
+    pub with_exif: u64,
+    pub failed: u64,
+    pub pending: u64,
+    pub failures: BTreeMap<FailureClass, u64>,
+    pub chunks: u64,
+    pub invocations: u64,
+    /// Of fanout and of every processor that answered.
+    pub requests: Requests,
+    pub throttled: u64,
+    pub bytes_listed: u64,
+    pub bytes_read: u64,
+    pub bytes_written: u64,
+    pub elapsed_ms: u64,
+    pub images_per_second: f64,
+    /// CPU time of the processors for each image they dealt with.
+    pub cpu_ms_per_image: f64,
+    pub stages: StagesSummary,
+    /// What limited it so far; absent where no image was done.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
+}

@@ -1,0 +1,86 @@
+//! What an invocation used.
+
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+use super::stages::Stages;
+
+/// Requests by kind, as AWS prices them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requests {
+    pub list: u64,
+    pub get: u64,
+    pub head: u64,
+    pub put: u64,
+    pub copy: u64,
+    pub invoke: u64,
+}
+
+impl Requests {
+    /// One request, by the name that S3 gives its operation. What is free, or never sent, counts as none.
+    #[must_use]
+    pub fn one(operation: &str) -> Self {
+        let mut requests = Self::default();
+        match operation {
+            "ListObjectsV2" => requests.list = 1,
+            "GetObject" => requests.get = 1,
+            "HeadObject" | "HeadBucket" => requests.head = 1,
+            "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => requests.put = 1,
+            "CopyObject" | "UploadPartCopy" => requests.copy = 1,
+            _ => {}
+        }
+        requests
+    }
+
+    /// All but those to Lambda.
+    #[must_use]
+    pub fn to_s3(&self) -> u64 {
+        self.list + self.get + self.head + self.put + self.copy
+    }
+}
+
+impl AddAssign for Requests {
+    fn add_assign(&mut self, other: Self) {
+        self.list += other.list;
+        self.get += other.get;
+        self.head += other.head;
+        self.put += other.put;
+        self.copy += other.copy;
+        self.invoke += other.invoke;
+    }
+}
+
+/// What an invocation, or several together, used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Requests sent, each retry counted.
+    pub requests: Requests,
+    /// Requests that S3 refused with `SlowDown` or another throttle.
+    pub throttled: u64,
+    /// Bytes of image data.
+    pub bytes_read: u64,
+    /// Bytes sent by us: images uploaded and records, not what S3 copies by itself.
+    pub bytes_written: u64,
+    pub elapsed_ms: u64,
+    /// CPU time of the process, all threads.
+    pub cpu_ms: u64,
+    /// CPU time that the process could have used: `elapsed_ms` on each vCPU that it has, or on its part of one.
+    #[serde(default)]
+    pub vcpu_ms: u64,
+    pub stages: Stages,
+}
+
+impl Usage {
+    pub fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.throttled += other.throttled;
+        self.bytes_read += other.bytes_read;
+        self.bytes_written += other.bytes_written;
+        self.elapsed_ms += other.elapsed_ms;
+        self.cpu_ms += other.cpu_ms;
+        self.vcpu_ms += other.vcpu_ms;
+        self.stages.merge(&other.stages);
+    }
+}

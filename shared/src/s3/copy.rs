@@ -1,0 +1,100 @@
+//! Copies inside S3: no byte passes through the function.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::error::Error;
+use super::put::expires;
+use crate::object::{Bucket, ObjectMeta, ObjectRef, ObjectUri};
+
+/// Everything but RFC 3986's unreserved characters and `/`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// What to copy. As text, the value of `x-amz-copy-source`: percent-encoded, since the SDK sends it as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct CopySource<'a> {
+    pub bucket: &'a Bucket,
+    pub object: &'a ObjectRef,
+}
+
+impl fmt::Display for CopySource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = utf8_percent_encode(self.object.key.as_str(), ENCODED);
+        write!(f, "{}/{key}", self.bucket)?;
+        match &self.object.version_id {
+            Some(version) => write!(f, "?versionId={}", utf8_percent_encode(version, ENCODED)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Copies an image. Tags are not taken along: that would need permissions of its own.
+///
+/// With `added` metadata S3 drops every header and all user metadata that is not repeated, so all of
+/// `meta` is; without, S3 keeps them by itself.
+pub async fn copy_image(
+    client: &Client,
+    source: CopySource<'_>,
+    target: &ObjectUri,
+    meta: ObjectMeta,
+    added: HashMap<String, String>,
+) -> Result<(), Error> {
+    let mut request = client
+        .copy_object()
+        .bucket(target.bucket.as_str())
+        .key(target.key.as_str())
+        .copy_source(source.to_string())
+        .set_copy_source_if_match(source.object.if_match())
+        .tagging_directive(TaggingDirective::Replace);
+    if !added.is_empty() {
+        let expires = expires(&meta);
+        let mut metadata = meta.user_metadata;
+        metadata.extend(added);
+        request = request
+            .metadata_directive(MetadataDirective::Replace)
+            .set_cache_control(meta.cache_control)
+            .set_content_disposition(meta.content_disposition)
+            .set_content_encoding(meta.content_encoding)
+            .set_content_language(meta.content_language)
+            .set_content_type(meta.content_type)
+            .set_expires(expires)
+            .set_metadata(Some(metadata));
+    }
+    request.send().await.map_err(|error| {
+        let location = format!("s3://{}/{} to {target}", source.bucket, source.object.key);
+        Error::from_sdk("CopyObject", location, &error)
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_sources_are_encoded() {
+        let bucket = &Bucket::new("photos").unwrap();
+        for (key, version_id, source) in [
+            ("a/b.jpg", None, "photos/a/b.jpg"),
+            ("a b+c%é.jpg", None, "photos/a%20b%2Bc%25%C3%A9.jpg"),
+            ("//x?y", None, "photos///x%3Fy"),
+            ("bell\u{7}", None, "photos/bell%07"),
+            ("a", Some("v/1"), "photos/a?versionId=v/1"),
+        ] {
+            let object = &ObjectRef {
+                version_id: version_id.map(str::to_owned),
+                ..ObjectRef::latest(key.into())
+            };
+            assert_eq!(CopySource { bucket, object }.to_string(), source);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Writing objects whose bytes pass through the function.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
+use backon::{ExponentialBuilder, Retryable};
+use bytes::Bytes;
+
+use super::error::{Error, ErrorKind};
+use crate::object::{ETag, ObjectMeta, ObjectUri};
+
+const PUT_OBJECT: &str = "PutObject";
+
+/// How long another write to the same key is waited for: some 3 s.
+const CONFLICT_RETRIES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(50))
+    .with_factor(2.0)
+    .with_max_times(6);
+
+/// What must hold for a conditional write to write.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition<'a> {
+    /// `If-None-Match: *`: the key is not taken.
+    Absent,
+    /// `If-Match`: the key holds the object with this `ETag`.
+    Matches(&'a ETag),
+}
+
+/// Whether a conditional write wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConditionalWrite {
+    /// With the `ETag` of what was written.
+    Written(ETag),
+    /// The condition did not hold: nothing was changed.
+    ConditionFailed,
+}
+
+/// Writes an object whether or not the key is taken.
+pub async fn put_object(client: &Client, target: &ObjectUri, content_type: &str, body: Bytes) -> Result<(), Error> {
+    request(client, target, content_type, body)
+        .send()
+        .await
+        .map_err(|error| Error::from_sdk(PUT_OBJECT, target, &error))?;
+    Ok(())
+}
+
+/// Writes an object if a condition holds.
+///
+/// A retry after a lost response may find what it wrote itself and report
+/// [`ConditionalWrite::ConditionFailed`].
+pub async fn put_object_if(
+    client: &Client,
+    target: &ObjectUri,
+    content_type: &str,
+    body: Bytes,
+    condition: Condition<'_>,
+) -> Result<ConditionalWrite, Error> {
+    let put = || put_once(client, target, content_type, body.clone(), condition);
+    put.retry(CONFLICT_RETRIES)
+        .when(|error| error.kind == ErrorKind::Conflict)
+        .await
+}
+
+async fn put_once(
+    client: &Client,
+    target: &ObjectUri,
+    content_type: &str,
+    body: Bytes,
+    condition: Condition<'_>,
+) -> Result<ConditionalWrite, Error> {
+    let request = request(client, target, content_type, body);
+    let request = match condition {
+        Condition::Absent => request.if_none_match("*"),
+        Condition::Matches(etag) => request.if_match(etag.to_header()),
+    };
+    let error = match request.send().await {
+        Ok(output) => {
+            let etag = output.e_tag.as_deref().and_then(ETag::parse);
+            let etag = etag.ok_or_else(|| Error::corrupt(PUT_OBJECT, target, "the response has no ETag"))?;
+            return Ok(ConditionalWrite::Written(etag));
+        }
+        Err(error) => Error::from_sdk(PUT_OBJECT, target, &error),
+    };
+    match (error.kind, condition) {
+        // An object that is to be replaced but is gone responds with NoSuchKey.
+        (ErrorKind::PreconditionFailed, _) | (ErrorKind::NotFound, Condition::Matches(_)) => {
+            Ok(ConditionalWrite::ConditionFailed)
+        }
+        _ => Err(error),
+    }
+}
+
+fn request(client: &Client, target: &ObjectUri, content_type: &str, body: Bytes) -> PutObjectFluentBuilder {
+    client
+        .put_object()
+        .bucket(target.bucket.as_str())
+        .key(target.key.as_str())
+        .content_type(content_type)
+        .body(ByteStream::from(body))
+}
+
+/// Uploads an image with the headers and user metadata of its source, and `added` metadata on top.
+pub async fn put_image(
+    client: &Client,
+    target: &ObjectUri,
+    body: Bytes,
+    meta: ObjectMeta,
+    added: HashMap<String, String>,
+) -> Result<(), Error> {
+    let expires = expires(&meta);
+    let mut metadata = meta.user_metadata;
+    metadata.extend(added);
+    client
+        .put_object()
+        .bucket(target.bucket.as_str())
+        .key(target.key.as_str())
+        .set_cache_control(meta.cache_control)
+        .set_content_disposition(meta.content_disposition)
+        .set_content_encoding(meta.content_encoding)
+        .set_content_language(meta.content_language)
+        .set_content_type(meta.content_type)
+        .set_expires(expires)
+        .set_metadata(Some(metadata))
+        .body(ByteStream::from(body))
+        // Signing the body takes a SHA-256 of all of it. The checksum that the SDK sends along is signed, and S3
+        // refuses a body that it does not fit.
+        .customize()
+        .disable_payload_signing()
+        .send()
+        .await
+        .map_err(|error| Error::from_sdk(PUT_OBJECT, target, &error))?;
+    Ok(())
+}
+
+/// `Expires` may hold any text; S3 takes back only what is a date.
+pub(super) fn expires(meta: &ObjectMeta) -> Option<DateTime> {
+    DateTime::from_str(meta.expires.as_deref()?, DateTimeFormat::HttpDate).ok()
+}

@@ -1,0 +1,314 @@
+//! Of damaged files what can be read is read, within bounds.
+
+use shared::metadata::{FileView, Metadata, Progress, read_whole};
+
+use crate::files::{self, app1, chunk, image_data, iso_box, jpeg, packed, png, raw_profile};
+use crate::tiff::{Field, MAKE, MODEL, Tiff, USER_COMMENT, ascii, byte, numbers, text, undefined};
+use crate::{make, read, tags, tiff};
+
+/// Reads a file, and holds it to the memory it may take: four times its size and 1 MiB.
+pub fn read_bounded(file: &[u8]) -> Metadata {
+    let file = bytes::Bytes::copy_from_slice(file);
+    let mut metadata = None;
+    let bound = 4 * file.len() as u64 + 1024 * 1024;
+    let counted = allocation_counter::measure(|| metadata = Some(read_whole(file)));
+    assert!(counted.bytes_max <= bound, "{} of {bound} bytes", counted.bytes_max);
+    metadata.unwrap()
+}
+
+#[test]
+fn every_cut_of_every_file_is_read() {
+    for (name, file) in files::all() {
+        let whole = read_bounded(&file);
+        for end in 0..file.len() {
+            let cut = read_bounded(&file[..end]);
+            let found = cut.tags.len();
+            assert!(found <= whole.tags.len(), "{name}, cut at {end}: {cut:?}");
+            for (tag, value) in &cut.tags {
+                assert_eq!(whole.tags.get(tag), Some(value), "{name}, cut at {end}: {tag}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_block_gives_what_is_in_it() {
+    let block = tiff::full(false).bytes();
+    // The table of the image is the last, and its values end the block.
+    let cut = read(&jpeg(&[app1(&block[..block.len() - 8])]));
+    assert_eq!(make(&cut), Some("Maker & Sons"));
+    assert_eq!(cut.exif.unwrap().copyright, None);
+    assert!(
+        cut.warnings
+            .iter()
+            .any(|warning| warning == "IFD0:Copyright: its value lies outside the EXIF")
+    );
+    // A file that ends inside the segment.
+    let file = jpeg(&[app1(&block)]);
+    // The scan takes 19 bytes.
+    let end = file.len() - 19 - 8;
+    let cut = read(&file[..end]);
+    assert_eq!(make(&cut), Some("Maker & Sons"));
+    assert_eq!(cut.warnings[0], "the file ends inside its EXIF");
+}
+
+#[test]
+fn every_flipped_byte_is_read() {
+    for (_, file) in files::all() {
+        for at in 0..file.len() {
+            for value in [0, 0x7F, 0xFF] {
+                let mut damaged = file.clone();
+                damaged[at] = value;
+                read_bounded(&damaged);
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_is_named_and_the_rest_is_read() {
+    let block = |ifd0| {
+        Tiff {
+            ifd0,
+            ..Tiff::default()
+        }
+        .bytes()
+    };
+    let sound = || text(MODEL, "sound");
+    let mut far = text(MAKE, "far away");
+    far.count = 0x7FFF_FFFF;
+    let mut endless = numbers(MAKE, 12, &[0, 0]);
+    endless.count = u32::MAX;
+    let mut odd = text(MAKE, "odd");
+    odd.kind = 99;
+    for (fields, expected) in [
+        (vec![sound(), far], "IFD0:Make: 2147483647 bytes left out"),
+        (vec![sound(), endless], "IFD0:Make: 4294967295 values left out"),
+        (vec![sound(), odd], "IFD0:Make: type 99 is unknown"),
+        (
+            vec![sound(), numbers(0x8769, 4, &[70_000])],
+            "ExifIFD: lies outside the EXIF",
+        ),
+        (
+            vec![sound(), numbers(0x8769, 4, &[8])],
+            "ExifIFD: lies where another table is",
+        ),
+        (
+            vec![sound(), text(0x8769, "text")],
+            "IFD0:ExifIFDPointer: type 2 is no offset",
+        ),
+    ] {
+        let found = read(&block(fields));
+        assert_eq!(tags(&found)["IFD0:Model"], "sound");
+        assert_eq!(found.warnings[0], expected);
+    }
+}
+
+#[test]
+fn a_damaged_value_leaves_room_for_the_others() {
+    let mut fields = Vec::new();
+    for _ in 0..5 {
+        let mut outside = text(0x010E, "outside");
+        outside.count = 60_000;
+        fields.push(outside);
+    }
+    fields.push(text(MODEL, "sound"));
+    let found = read(
+        &Tiff {
+            ifd0: fields,
+            ..Tiff::default()
+        }
+        .bytes(),
+    );
+    assert_eq!(tags(&found)["IFD0:Model"], "sound", "{:?}", found.warnings);
+}
+
+#[test]
+fn a_table_that_counts_too_many_fields_gives_those_that_are_there() {
+    let mut block = Tiff::of_make("few").bytes();
+    block[8] = 200;
+    let found = read(&block);
+    assert_eq!(found.warnings[0], "IFD0: only 1 of 200 fields are there");
+}
+
+#[test]
+fn rubbish_is_no_table() {
+    let mut block = Tiff::of_make("any").bytes();
+    block[10..14].copy_from_slice(&[0x0F, 0x01, 99, 0]);
+    let found = read(&block);
+    assert_eq!(found.exif, None);
+    assert_eq!(
+        found.warnings,
+        [
+            "IFD0:Make: type 99 is unknown",
+            "IFD0: damaged, the rest of it left out"
+        ]
+    );
+    assert_eq!(read(b"II*\0\x08\0\0\0").warnings, ["IFD0: lies outside the EXIF"]);
+    assert_eq!(read(b"II*\0").warnings, ["EXIF: too short"]);
+}
+
+/// Fields that all point to the same bytes.
+fn overlapping(count: usize, field: fn(u16, &[u8]) -> Field, value: &[u8]) -> Vec<u8> {
+    let mut block = Tiff {
+        ifd0: (0..count)
+            .map(|tag| field(0xC000 + u16::try_from(tag).unwrap(), value))
+            .collect(),
+        ..Tiff::default()
+    }
+    .bytes();
+    let values = 8 + 2 + 12 * count + 4;
+    for field in 0..count {
+        let at = 8 + 2 + 12 * field + 8;
+        block[at..at + 4].copy_from_slice(&u32::try_from(values).unwrap().to_le_bytes());
+    }
+    block.truncate(values + value.len());
+    block
+}
+
+#[test]
+fn hostile_files_take_no_more_memory_than_others() {
+    // Packed, a block is much larger than its file.
+    let profile = |block: &[u8]| {
+        png(&[chunk(
+            b"zTXt",
+            &[b"Raw profile type exif\0\0", &packed(&raw_profile(block))[..]].concat(),
+        )])
+    };
+    for (name, file) in [
+        ("one text, many fields", overlapping(1000, ascii, &vec![b'x'; 60_000])),
+        (
+            "one text that is not UTF-8",
+            overlapping(1000, ascii, &vec![0xE9; 60_000]),
+        ),
+        ("a text of NULs", overlapping(1000, ascii, &vec![0; 60_000])),
+        ("a text of many texts", overlapping(1000, ascii, &b"x\0".repeat(30_000))),
+        ("many fields", overlapping(5000, ascii, b"short text")),
+        ("many values", overlapping(5000, ascii, &[b'7'; 60])),
+        ("a packed profile", {
+            let text = [&b"\nexif\n 99999999\n"[..], &b"49492a0008000000".repeat(1_000_000)].concat();
+            png(&[chunk(
+                b"zTXt",
+                &[b"Raw profile type exif\0\0", &packed(&text)[..]].concat(),
+            )])
+        }),
+        ("a packed profile of blanks", {
+            let text = [&b"\nexif\n 99999999\n"[..], &vec![b' '; 10_000_000]].concat();
+            png(&[chunk(
+                b"zTXt",
+                &[b"Raw profile type exif\0\0", &packed(&text)[..]].concat(),
+            )])
+        }),
+        (
+            "a text that grows",
+            profile(
+                &Tiff {
+                    ifd0: vec![ascii(MAKE, &vec![0x80; 60_000])],
+                    ..Tiff::default()
+                }
+                .bytes(),
+            ),
+        ),
+        (
+            "a comment said to be numbers",
+            Tiff {
+                exif: vec![byte(USER_COMMENT, &vec![b'7'; 60_000])],
+                ..Tiff::default()
+            }
+            .bytes(),
+        ),
+        ("numbers that grow", profile(&overlapping(1000, byte, &[1; 64]))),
+        ("bytes that grow", profile(&overlapping(1000, undefined, &[1; 64]))),
+        (
+            "a long time",
+            profile(
+                &Tiff {
+                    exif: vec![ascii(0x9003, &[b"1", &vec![0x81; 60_000][..]].concat())],
+                    ..Tiff::default()
+                }
+                .bytes(),
+            ),
+        ),
+        (
+            "a long raw profile",
+            png(&[chunk(
+                b"tEXt",
+                &[
+                    b"Raw profile type exif\0",
+                    &raw_profile(&overlapping(1000, ascii, &vec![b'x'; 60_000]))[..],
+                ]
+                .concat(),
+            )]),
+        ),
+    ] {
+        let found = read_bounded(&file);
+        assert!(found.warnings.len() <= 33, "{name}: {} warnings", found.warnings.len());
+    }
+}
+
+/// Each of these would keep a reader busy for minutes.
+#[test]
+fn counts_that_stand_for_billions_of_steps_are_not_believed() {
+    const MANY: usize = 100_000;
+    let long = |number: usize| u32::try_from(number).unwrap().to_be_bytes();
+    let heic = |boxes: &[Vec<u8>]| {
+        let meta = [&[0; 4][..], &boxes.concat()].concat();
+        [iso_box(b"ftyp", b"heic\0\0\0\0mif1heic"), iso_box(b"meta", &meta)].concat()
+    };
+    let pitm = iso_box(b"pitm", &[0, 0, 0, 0, 0, 1]);
+    let item = |id: u8| iso_box(b"infe", &[&[2, 0, 0, 0, 0, id, 0, 0][..], b"Exif\0"].concat());
+    let iinf = |count: usize| iso_box(b"iinf", &[&[0; 6][..], &item(9).repeat(count)].concat());
+    // A location of no width at all takes no room, and may be given 65,535 times.
+    let places = [0, 7, 0, 0, 0xFF, 0xFF].repeat(MANY);
+    let mine = [0, 9, 0, 0, 0xFF, 0xFF];
+    let iloc = |places: &[u8]| {
+        let count = long(MANY);
+        iso_box(b"iloc", &[&[0, 0, 0, 0, 0, 0][..], &count[2..], places].concat())
+    };
+    let links = iso_box(b"cdsc", &[0, 9, 0xFF, 0xFF, 0, 2]).repeat(MANY);
+    let iref = iso_box(b"iref", &[&[0; 4][..], &links].concat());
+    let last = |kind: &[u8; 4]| [image_data(100), chunk(kind, b"").repeat(MANY)].concat();
+    let blanks = [&b"\nexif\n 99999999\n"[..], &vec![b' '; 10_000_000]].concat();
+    let profile = chunk(b"zTXt", &[b"Raw profile type exif\0\0", &packed(&blanks)[..]].concat());
+    for (name, file) in [
+        ("locations of others", heic(&[pitm.clone(), iinf(1), iloc(&places)])),
+        ("locations", heic(&[pitm.clone(), iinf(1), iloc(&mine.repeat(MANY))])),
+        (
+            "lengths of all there is",
+            heic(&[
+                pitm.clone(),
+                iinf(1),
+                iso_box(
+                    b"iloc",
+                    &[&[0, 0, 0, 0, 8, 0, 0, 1, 0, 9, 0, 0, 0, 2][..], &[0xFF; 16]].concat(),
+                ),
+            ]),
+        ),
+        ("items and links", heic(&[pitm, iinf(MANY), iref])),
+        ("image data without an end", png(&[last(b"IDAT")])[..800_000].to_vec()),
+        ("packed texts", png(&[profile.repeat(100)])),
+        ("fill bytes", [&[0xFF, 0xD8][..], &[0xFF].repeat(MANY * 10)].concat()),
+    ] {
+        assert_eq!(read_bounded(&file).exif, None, "{name}");
+    }
+}
+
+#[test]
+fn a_file_is_never_asked_for_beyond_its_end() {
+    for (_, file) in files::all() {
+        // Of a file that is said to be larger than it is, the rest is unread.
+        for size in [file.len() as u64 + 1, 1 << 40, u64::MAX] {
+            let mut parts = FileView::new(size);
+            parts.insert(0, file.clone().into());
+            if let Progress::NeedRanges(ranges) = shared::metadata::read(&parts) {
+                let starts_and_ends: Vec<u64> = ranges.iter().flat_map(|range| [range.start, range.end]).collect();
+                assert!(starts_and_ends.is_sorted(), "{ranges:?}");
+                assert!(ranges[0].start >= file.len() as u64, "{ranges:?}");
+                assert!(
+                    ranges.iter().all(|range| !range.is_empty() && range.end <= size),
+                    "{ranges:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Images in, metadata out: small files made here, for every container and every kind of damage, and
+//! the real ones that `EXIF_CORPUS` names.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod containers;
+mod corpus;
+mod damage;
+mod files;
+mod ranges;
+mod tiff;
+mod values;
+
+use serde_json::Value;
+use shared::metadata::{Metadata, read_whole};
+
+fn read(file: &[u8]) -> Metadata {
+    read_whole(file.to_vec().into())
+}
+
+/// The tags by their names, as in a record.
+fn tags(metadata: &Metadata) -> serde_json::Map<String, Value> {
+    let names = metadata.tags.iter();
+    names.map(|(name, value)| (name.to_string(), value.clone())).collect()
+}
+
+fn make(metadata: &Metadata) -> Option<&str> {
+    metadata.exif.as_ref()?.make.as_deref()
+}
