@@ -17,7 +17,11 @@ use parking_lot::Mutex;
 use super::endpoint::ByBucket;
 use crate::protocol::usage::Requests;
 
-/// Counts what the clients made by it send, retries too, and how often they are throttled.
+tokio::task_local! {
+    static SCOPE: Meter;
+}
+
+/// Counts requests, retries included, and how often they are throttled. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Counts>);
 
@@ -29,28 +33,24 @@ struct Counts {
 
 impl Meter {
     /// A client whose requests are counted here. Connections are shared by all clients of `config`.
-    ///
-    /// By default the SDK stops retrying after about a hundred throttles in a process, which would fail
-    /// images for a throttle that passes: here every request has all its attempts.
     #[must_use]
     pub fn s3(&self, config: &SdkConfig) -> Client {
-        self.client(Builder::from(config))
+        client(Builder::from(config), Counter::One(self.clone()))
     }
 
-    /// The same for settings that are S3's own.
+    /// A client for all invocations of a process: each request is counted by the meter in whose
+    /// [scope](Self::scope) it is sent, and by none outside of any.
     #[must_use]
-    pub fn client(&self, config: Builder) -> Client {
-        Client::from_conf(
-            config
-                .endpoint_resolver(ByBucket::default())
-                .interceptor(self.clone())
-                .retry_partition(
-                    RetryPartition::custom("s3")
-                        .token_bucket(TokenBucket::unlimited())
-                        .build(),
-                )
-                .build(),
-        )
+    pub fn scoped_client(config: Builder) -> Client {
+        client(config, Counter::Scope)
+    }
+
+    /// Counts what `work` sends through clients of [`Self::scoped_client`].
+    ///
+    /// The SDK runs its interceptors, retries included, in the task that awaits the response. So the count is
+    /// exact, also where several scopes are awaited at the same time. Tasks that `work` spawns are not counted.
+    pub async fn scope<T>(&self, work: impl Future<Output = T>) -> T {
+        SCOPE.scope(self.clone(), work).await
     }
 
     #[must_use]
@@ -64,8 +64,41 @@ impl Meter {
     }
 }
 
+/// By default the SDK stops retrying after about a hundred throttles in a process, which would fail
+/// images for a throttle that passes: here every request has all its attempts.
+fn client(config: Builder, counter: Counter) -> Client {
+    let retries = RetryPartition::custom("s3").token_bucket(TokenBucket::unlimited());
+    Client::from_conf(
+        config
+            .endpoint_resolver(ByBucket::default())
+            .interceptor(counter)
+            .retry_partition(retries.build())
+            .build(),
+    )
+}
+
+/// Which meter counts the requests of a client.
+#[derive(Debug)]
+enum Counter {
+    One(Meter),
+    /// The one whose scope a request is sent in.
+    Scope,
+}
+
+impl Counter {
+    fn count(&self, count: impl FnOnce(&Counts)) {
+        match self {
+            Self::One(meter) => count(&meter.0),
+            Self::Scope => {
+                // Outside of any scope nobody asks for the count.
+                let _ = SCOPE.try_with(|meter| count(&meter.0));
+            }
+        }
+    }
+}
+
 #[dyn_dispatch_hint]
-impl Intercept for Meter {
+impl Intercept for Counter {
     fn name(&self) -> &'static str {
         "Meter"
     }
@@ -77,8 +110,7 @@ impl Intercept for Meter {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(operation) = cfg.load::<Metadata>() {
-            let mut requests = self.0.requests.lock();
-            *requests += Requests::one(operation.name());
+            self.count(|counts| *counts.requests.lock() += Requests::one(operation.name()));
         }
         Ok(())
     }
@@ -90,7 +122,9 @@ impl Intercept for Meter {
         _cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if matches!(context.response().status().as_u16(), 429 | 503) {
-            self.0.throttled.fetch_add(1, Relaxed);
+            self.count(|counts| {
+                counts.throttled.fetch_add(1, Relaxed);
+            });
         }
         Ok(())
     }
