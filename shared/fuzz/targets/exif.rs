@@ -2,14 +2,17 @@
 
 #![no_main]
 
-// The module alone: to build all of `shared` for the fuzzer would build the SDK for it, too.
+// These modules alone: to build all of `shared` for the fuzzer would build the SDK for it, too.
 #[allow(dead_code, unused_imports, reason = "what only the functions use")]
-#[path = "../../src/exif/mod.rs"]
-mod exif_reader;
+#[path = "../../src/metadata/mod.rs"]
+mod metadata;
+#[allow(dead_code, unused_imports, reason = "what only the functions use")]
+#[path = "../../src/object/mod.rs"]
+mod object;
 
 use bytes::Bytes;
-use exif_reader::{Progress, Metadata, FileView, read, read_whole};
 use libfuzzer_sys::fuzz_target;
+use metadata::{FileView, Metadata, Progress, read, read_whole};
 
 fuzz_target!(|input: &[u8]| {
     // The last byte says how much of the file is read first, so that images are inputs as they are.

@@ -50,7 +50,7 @@ pub struct Report {
     pub failures: BTreeMap<FailureClass, u64>,
     pub chunks: u64,
     pub invocations: u64,
-    /// Of fanout and of every processor that answered.
+    /// Of fanout and of every processor that responded.
     pub requests: Requests,
     pub throttled: u64,
     pub bytes_listed: u64,

@@ -19,7 +19,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// care, where it can tell a stall from damage.)
 const STALL_GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// What one attempt may take: a copy of 5 GB inside S3 does not answer before it is done.
+/// What one attempt may take: a copy of 5 GB inside S3 does not respond before it is done.
 pub const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(180);
 
 /// The SDK's settings, from the environment as any AWS program finds them.
@@ -48,7 +48,7 @@ pub fn loader() -> ConfigLoader {
         .timeout_config(timeouts(MAX_ATTEMPT_TIME))
 }
 
-/// `attempt` counts up to the headers of the answer, not to the end of its body.
+/// `attempt` counts up to the headers of the response, not to the end of its body.
 #[must_use]
 pub fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
