@@ -8,15 +8,17 @@ use std::process::Stdio;
 
 use local::dataset;
 use local::demo::{self, Options};
-use local::emulator::{self, Emulator, Profile};
+use local::emulator::Emulator;
 use local::s3::{Headers, Object, Server};
+use local::tools;
+use local::workspace::{self, Profile};
 use serde_json::{Value, json};
 use shared::job::State;
 use tokio::process::Command;
 
 /// The emulator, or `None` where it can be neither found nor installed. In CI it must be there.
 async fn cargo_lambda() -> Option<PathBuf> {
-    match emulator::cargo_lambda().await {
+    match tools::cargo_lambda().await {
         Ok(program) => Some(program),
         Err(error) if std::env::var_os("CI").is_some() => panic!("{error:#}"),
         Err(error) => {
@@ -63,7 +65,7 @@ async fn every_sample_event_works_as_the_readme_says() {
             .store
             .load("photos", key, Object::new(photo.into(), Headers::default()));
     }
-    Emulator::build(Profile::Dev).await.unwrap();
+    workspace::build_functions(Profile::Dev).await.unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let mut environment = server.environment();
     environment.push(("DESTINATION", "s3://photos-out/".to_owned()));
@@ -110,7 +112,7 @@ async fn every_sample_event_works_as_the_readme_says() {
         assert_eq!(answer.pointer(pointer), Some(&expected), "{event}: {answer}");
     }
     // One that is not invoked is not shown to work.
-    let events = std::fs::read_dir(emulator::workspace().join("events")).unwrap().count();
+    let events = std::fs::read_dir(workspace::folder().join("events")).unwrap().count();
     assert_eq!(events, 17);
     let copies = server.store.keys("photos-out", "images/");
     assert_eq!(
@@ -126,7 +128,7 @@ async fn every_sample_event_works_as_the_readme_says() {
 /// `cargo lambda invoke FUNCTION --data-file events/EVENT`, against the emulator's port.
 async fn invoke(cargo_lambda: &Path, emulator: &Emulator, function: &str, event: &str) -> Value {
     let output = Command::new(cargo_lambda)
-        .current_dir(emulator::workspace())
+        .current_dir(workspace::folder())
         .args(["lambda", "invoke", function, "--data-file", &format!("events/{event}")])
         .args(["--invoke-address", &emulator.address.ip().to_string()])
         .args(["--invoke-port", &emulator.address.port().to_string()])

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::dataset;
-use local::emulator::{self, Emulator, Profile};
 use local::runtime::Function;
 use local::s3::{Effect, Fault, Headers, Object, Server};
+use local::workspace::{Profile, binary, build_functions};
 use serde_json::{Value, json};
 
 const LIFETIME: Duration = Duration::from_mins(1);
 
 async fn processor(server: &Server, variables: &[(&'static str, &str)]) -> Function {
-    Emulator::build(Profile::Dev).await.unwrap();
+    build_functions(Profile::Dev).await.unwrap();
     let mut environment = server.environment();
     environment.extend(variables.iter().map(|&(name, value)| (name, value.to_owned())));
-    let binary = emulator::target().join("debug/processor");
+    let binary = binary(Profile::Dev, "processor");
     Function::start(&binary, &environment, tempfile::tempfile().unwrap())
         .await
         .unwrap()

@@ -104,10 +104,10 @@ async fn one_request_writes_no_more_than_5_gib() {
     let path = signed.uri().strip_prefix(&server.endpoint()).unwrap();
     let head = format!(
         "PUT {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n",
-        server.address,
+        server.address(),
         5 * GIB + 1
     );
-    let mut connection = TcpStream::connect(server.address).await.unwrap();
+    let mut connection = TcpStream::connect(server.address()).await.unwrap();
     connection.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 1024];
     let len = connection.read(&mut answer).await.unwrap();
