@@ -109,11 +109,11 @@ async fn one_request_writes_no_more_than_5_gib() {
     );
     let mut connection = TcpStream::connect(server.address()).await.unwrap();
     connection.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = [0; 1024];
-    let len = connection.read(&mut answer).await.unwrap();
-    let answer = String::from_utf8_lossy(&answer[..len]);
+    let mut response = [0; 1024];
+    let len = connection.read(&mut response).await.unwrap();
+    let response = String::from_utf8_lossy(&response[..len]);
     assert!(
-        answer.starts_with("HTTP/1.1 400") && answer.contains("<Code>EntityTooLarge"),
-        "{answer}"
+        response.starts_with("HTTP/1.1 400") && response.contains("<Code>EntityTooLarge"),
+        "{response}"
     );
 }
