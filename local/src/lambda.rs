@@ -1,9 +1,8 @@
-//! A Lambda endpoint in this process: `Invoke` answered by a function of Rust, for what the emulator
+//! A Lambda endpoint in this process: a function of Rust responds to `Invoke`, for what the emulator
 //! cannot show (function errors, throttles, crashes, time-outs).
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -13,57 +12,44 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
-use crate::serve::{listen, serve};
+use crate::http_server::HttpServer;
 
 /// How an invocation ends.
 #[derive(Debug)]
 pub enum Reply {
     Ok(Value),
-    /// The function answered with an error: HTTP 200 with `X-Amz-Function-Error`, as AWS has it.
+    /// The function ended with an error: HTTP 200 with `X-Amz-Function-Error`, as AWS has it.
     FunctionError(Value),
-    /// Lambda itself refused, with this status and error code.
+    /// Lambda itself rejects the request, with this status and error code.
     Refused(u16, &'static str),
-    /// The connection breaks with no answer.
+    /// The connection breaks with no response.
     Dropped,
 }
 
 /// A running endpoint. It ends when this is dropped.
 #[derive(Debug)]
-pub struct Endpoint {
-    pub address: SocketAddr,
-    accepting: JoinHandle<()>,
-}
+pub struct Endpoint(HttpServer);
 
 impl Endpoint {
-    /// Answers each invocation with what `function` makes of the name and the payload. An asynchronous
-    /// one (`Event`) is answered at once and runs on its own.
+    /// Responds to each invocation with what `function` makes of the name and the payload. An asynchronous
+    /// one (`Event`) gets its response at once and runs on its own.
     pub async fn start<F, R>(function: F) -> anyhow::Result<Self>
     where
         F: Fn(String, Value) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
-        let listener = listen(0).await?;
-        let address = listener.local_addr()?;
-        let service = service_fn(move |request| answer(request, function.clone()));
-        let accepting = tokio::spawn(serve(listener, service));
-        Ok(Self { address, accepting })
+        let service = service_fn(move |request| respond(request, function.clone()));
+        Ok(Self(HttpServer::start(0, service).await?))
     }
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.0.url()
     }
 }
 
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn answer<F, R>(request: Request<Incoming>, function: F) -> Result<Response<Full<Bytes>>, Dropped>
+async fn respond<F, R>(request: Request<Incoming>, function: F) -> Result<Response<Full<Bytes>>, Dropped>
 where
     F: Fn(String, Value) -> R,
     R: Future<Output = Reply> + Send + 'static,
@@ -80,8 +66,8 @@ where
     let mut reply = Box::pin(function(name, payload));
     let reply = if is_event {
         match poll!(&mut reply) {
-            // What Lambda does not even take is refused at once.
-            Poll::Ready(refused @ Reply::Refused(..)) => refused,
+            // What Lambda does not even take is rejected at once.
+            Poll::Ready(rejected @ Reply::Refused(..)) => rejected,
             running => {
                 if running.is_pending() {
                     tokio::spawn(reply);
@@ -107,9 +93,9 @@ where
     response.body(Full::from(body.to_string())).map_err(|_| Dropped)
 }
 
-/// An error from the service makes hyper close the connection without an answer.
+/// An error from the service makes hyper close the connection without a response.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer")]
+#[error("no response")]
 struct Dropped;
 
 impl From<Infallible> for Dropped {

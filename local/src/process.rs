@@ -28,3 +28,59 @@ pub fn cpu_time(process: u32) -> anyhow::Result<Duration> {
     }
     Ok(total)
 }
+
+/// The processes that a process started, and those that they started, and so on.
+#[must_use]
+pub fn descendants(process: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let parents: Vec<(u32, u32)> = entries
+        .filter_map(|entry| {
+            let id = entry.file_name().to_str()?.parse().ok()?;
+            Some((id, parent(id)?))
+        })
+        .collect();
+    let mut found = vec![process];
+    let mut next = 0;
+    while let Some(&process) = found.get(next) {
+        let children = parents.iter().filter(|&&(_, parent)| parent == process);
+        found.extend(children.map(|&(id, _)| id));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// The fourth field of `/proc/PID/stat`. The second is the program's name in brackets, which may hold
+/// anything.
+fn parent(process: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn children_of_children_are_found() {
+        // The shell stays the parent of its child, which waits for an input that never comes.
+        let mut shell = Command::new("sh")
+            .args(["-c", "cat & echo $!; wait"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = shell.stdout.take().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        let child: u32 = line.trim().parse().unwrap();
+        assert!(descendants(std::process::id()).contains(&shell.id()));
+        assert!(descendants(std::process::id()).contains(&child));
+        assert_eq!(descendants(shell.id()), [child]);
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+    }
+}

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::Value;
@@ -23,8 +24,8 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::http_server::HttpServer;
 use crate::process;
-use crate::serve::{listen, serve};
 
 /// What the function is to do next.
 struct Invocation {
@@ -33,7 +34,7 @@ struct Invocation {
     deadline_ms: u128,
 }
 
-/// What an invocation came to: an answer, or the error that the function reported.
+/// How an invocation ended: with a response, or with the error that the function reported.
 type Outcome = Result<Value, Value>;
 
 struct Api {
@@ -51,14 +52,12 @@ pub struct Function {
     watching: JoinHandle<()>,
     api: Arc<Api>,
     events: mpsc::UnboundedSender<Invocation>,
-    accepting: JoinHandle<()>,
+    _http: HttpServer,
 }
 
 impl Function {
     /// Starts `binary`; what it logs goes to `log`.
     pub async fn start(binary: &Path, environment: &[(&str, String)], log: File) -> anyhow::Result<Self> {
-        let listener = listen(0).await?;
-        let address = listener.local_addr()?;
         let (events, receiver) = mpsc::unbounded_channel();
         let api = Arc::new(Api {
             ready: watch::Sender::default(),
@@ -66,12 +65,11 @@ impl Function {
             waiting: Mutex::default(),
         });
         let served = api.clone();
-        let service = service_fn(move |request| answer(request, served.clone()));
-        let accepting = tokio::spawn(serve(listener, service));
+        let http = HttpServer::start(0, service_fn(move |request| respond(request, served.clone()))).await?;
         let name = binary.file_name().unwrap_or_default();
         let started = Instant::now();
         let mut child = Command::new(binary)
-            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_RUNTIME_API", http.address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
@@ -88,7 +86,7 @@ impl Function {
         let watching = tokio::spawn(async move {
             // Its exit status tells nothing that its log does not.
             let _ = child.wait().await;
-            lock(&ended.waiting).clear();
+            ended.waiting.lock().clear();
         });
         Ok(Self {
             id,
@@ -96,16 +94,16 @@ impl Function {
             watching,
             api,
             events,
-            accepting,
+            _http: http,
         })
     }
 
-    /// Invokes it and waits for the answer, however long that takes; `lifetime` is what it is told to
+    /// Invokes it and waits for the response, however long that takes; `lifetime` is what it is told to
     /// have.
     pub async fn invoke(&self, id: &str, event: Value, lifetime: Duration) -> anyhow::Result<Outcome> {
-        let (answered, answer) = oneshot::channel();
+        let (responded, response) = oneshot::channel();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        lock(&self.api.waiting).insert(id.to_owned(), answered);
+        self.api.waiting.lock().insert(id.to_owned(), responded);
         let invocation = Invocation {
             id: id.to_owned(),
             event,
@@ -114,7 +112,7 @@ impl Function {
         if self.watching.is_finished() || self.events.send(invocation).is_err() {
             bail!("the function has ended");
         }
-        answer.await.context("the function ended without an answer")
+        response.await.context("the function ended without a response")
     }
 
     /// How long it took from the start of its process to its first request for work.
@@ -128,12 +126,14 @@ impl Function {
         Ok(first - self.started)
     }
 
-    /// Ends it as Lambda ends a function whose time is up: at once. What it was asked stays without an
-    /// answer.
+    /// Ends it as Lambda ends a function whose time is up: at once. Its invocations stay without a response.
     pub fn kill(&self) -> anyhow::Result<()> {
-        let process = Pid::from_raw(self.id.cast_signed()).context("no process has number 0")?;
-        kill_process(process, Signal::KILL)?;
+        kill_process(self.pid()?, Signal::KILL)?;
         Ok(())
+    }
+
+    fn pid(&self) -> anyhow::Result<Pid> {
+        Pid::from_raw(self.id.cast_signed()).context("no process has number 0")
     }
 
     /// The most memory it has had, in bytes.
@@ -151,25 +151,19 @@ impl Function {
         let core = (0..CpuSet::MAX_CPU).find(|&core| allowed.is_set(core));
         let mut one = CpuSet::new();
         one.set(core.context("no core is allowed")?);
-        let process = Pid::from_raw(self.id.cast_signed()).context("no process has number 0")?;
-        sched_setaffinity(Some(process), &one)?;
+        sched_setaffinity(Some(self.pid()?), &one)?;
         Ok(())
     }
 }
 
 impl Drop for Function {
     fn drop(&mut self) {
-        self.accepting.abort();
         // Dropping the process kills it.
         self.watching.abort();
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn answer(request: Request<Incoming>, api: Arc<Api>) -> Result<Response<Full<Bytes>>, anyhow::Error> {
+async fn respond(request: Request<Incoming>, api: Arc<Api>) -> Result<Response<Full<Bytes>>, anyhow::Error> {
     let path = request.uri().path().to_owned();
     let parts: Vec<&str> = path.trim_start_matches("/2018-06-01/runtime/").split('/').collect();
     match parts.as_slice() {
@@ -190,7 +184,7 @@ async fn answer(request: Request<Incoming>, api: Arc<Api>) -> Result<Response<Fu
                 .body(Full::from(invocation.event.to_string()))?)
         }
         ["invocation", id, how @ ("response" | "error")] => {
-            let waiting = lock(&api.waiting).remove(*id);
+            let waiting = api.waiting.lock().remove(*id);
             let body = request.into_body().collect().await?.to_bytes();
             let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
             if let Some(waiting) = waiting {

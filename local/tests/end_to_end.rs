@@ -8,15 +8,17 @@ use std::process::Stdio;
 
 use local::dataset;
 use local::demo::{self, Options};
-use local::emulator::{self, Emulator, Profile};
+use local::emulator::Emulator;
 use local::s3::{Headers, Object, Server};
+use local::tools;
+use local::workspace::{self, Profile};
 use serde_json::{Value, json};
 use shared::job::State;
 use tokio::process::Command;
 
 /// The emulator, or `None` where it can be neither found nor installed. In CI it must be there.
 async fn cargo_lambda() -> Option<PathBuf> {
-    match emulator::cargo_lambda().await {
+    match tools::cargo_lambda().await {
         Ok(program) => Some(program),
         Err(error) if std::env::var_os("CI").is_some() => panic!("{error:#}"),
         Err(error) => {
@@ -47,33 +49,9 @@ async fn the_demo_finds_nothing_wrong() {
     assert!(outcome.report.with_exif > 100, "{}", outcome.report.with_exif);
 }
 
-#[tokio::test]
-async fn every_sample_event_works_as_the_readme_says() {
-    let Some(cargo_lambda) = cargo_lambda().await else {
-        return;
-    };
-    let server = Server::start(0).await.unwrap();
-    server.store.create_bucket("photos-out");
-    for (index, key) in ["IMG_00000.jpg", "IMG_00001.jpg", "été 2026/1+1 café.jpg"]
-        .iter()
-        .enumerate()
-    {
-        let photo = dataset::photo(index % 2).unwrap();
-        server
-            .store
-            .load("photos", key, Object::new(photo.into(), Headers::default()));
-    }
-    Emulator::build(Profile::Dev).await.unwrap();
-    let scratch = tempfile::tempdir().unwrap();
-    let mut environment = server.environment();
-    environment.push(("DESTINATION", "s3://photos-out/".to_owned()));
-    let log = scratch.path().join("functions.log");
-    let emulator = Emulator::start(&cargo_lambda, Profile::Dev, 1, &environment, &log)
-        .await
-        .unwrap();
-
-    let mut answers = Vec::new();
-    for (function, event, pointer, expected) in [
+/// For each sample event the function that it is for, and a part of the response.
+fn events() -> [(&'static str, &'static str, &'static str, Value); 17] {
+    [
         ("processor", "s3-put.json", "/with_exif", json!(1)),
         ("processor", "s3-put-encoded-key.json", "/with_exif", json!(1)),
         ("processor", "s3-out-of-order.json", "/with_exif", json!(2)),
@@ -101,17 +79,45 @@ async fn every_sample_event_works_as_the_readme_says() {
         ("fanout", "fanout-plan.json", "/images", json!(3)),
         ("fanout", "fanout-run.json", "/with_exif", json!(3)),
         ("fanout", "fanout-status.json", "/ok", json!(3)),
-    ] {
-        let answer = invoke(&cargo_lambda, &emulator, function, event).await;
-        answers.push((event, pointer, expected, answer));
+    ]
+}
+
+#[tokio::test]
+async fn every_sample_event_works_as_the_readme_says() {
+    let Some(cargo_lambda) = cargo_lambda().await else {
+        return;
+    };
+    let server = Server::start(0).await.unwrap();
+    server.store.create_bucket("photos-out");
+    for (index, key) in ["IMG_00000.jpg", "IMG_00001.jpg", "été 2026/1+1 café.jpg"]
+        .iter()
+        .enumerate()
+    {
+        let photo = dataset::photo(index % 2).unwrap();
+        server
+            .store
+            .load("photos", key, Object::new(photo.into(), Headers::default()));
+    }
+    workspace::build_functions(Profile::Dev).await.unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let mut environment = server.environment();
+    environment.push(("DESTINATION", "s3://photos-out/".to_owned()));
+    let log = scratch.path().join("functions.log");
+    let emulator = Emulator::start(&cargo_lambda, Profile::Dev, 1, &environment, &log)
+        .await
+        .unwrap();
+
+    let mut responses = Vec::new();
+    for (function, event, pointer, expected) in events() {
+        let response = invoke(&cargo_lambda, &emulator, function, event).await;
+        responses.push((event, pointer, expected, response));
     }
     drop(emulator);
-    for (event, pointer, expected, answer) in answers {
-        assert_eq!(answer.pointer(pointer), Some(&expected), "{event}: {answer}");
+    for (event, pointer, expected, response) in responses {
+        assert_eq!(response.pointer(pointer), Some(&expected), "{event}: {response}");
     }
-    // One that is not invoked is not shown to work.
-    let events = std::fs::read_dir(emulator::workspace().join("events")).unwrap().count();
-    assert_eq!(events, 17);
+    let files = std::fs::read_dir(workspace::folder().join("events")).unwrap().count();
+    assert_eq!(files, events().len(), "one that is not invoked is not shown to work");
     let copies = server.store.keys("photos-out", "images/");
     assert_eq!(
         copies,
@@ -126,7 +132,7 @@ async fn every_sample_event_works_as_the_readme_says() {
 /// `cargo lambda invoke FUNCTION --data-file events/EVENT`, against the emulator's port.
 async fn invoke(cargo_lambda: &Path, emulator: &Emulator, function: &str, event: &str) -> Value {
     let output = Command::new(cargo_lambda)
-        .current_dir(emulator::workspace())
+        .current_dir(workspace::folder())
         .args(["lambda", "invoke", function, "--data-file", &format!("events/{event}")])
         .args(["--invoke-address", &emulator.address.ip().to_string()])
         .args(["--invoke-port", &emulator.address.port().to_string()])

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::dataset;
-use local::emulator::{self, Emulator, Profile};
 use local::runtime::Function;
 use local::s3::{Effect, Fault, Headers, Object, Server};
+use local::workspace::{Profile, binary, build_functions};
 use serde_json::{Value, json};
 
-const LIFETIME: Duration = Duration::from_mins(1);
+/// Much more than any of this takes on a busy machine.
+const LIFETIME: Duration = Duration::from_mins(10);
 
 async fn processor(server: &Server, variables: &[(&'static str, &str)]) -> Function {
-    Emulator::build(Profile::Dev).await.unwrap();
+    build_functions(Profile::Dev).await.unwrap();
     let mut environment = server.environment();
     environment.extend(variables.iter().map(|&(name, value)| (name, value.to_owned())));
-    let binary = emulator::target().join("debug/processor");
+    let binary = binary(Profile::Dev, "processor");
     Function::start(&binary, &environment, tempfile::tempfile().unwrap())
         .await
         .unwrap()
@@ -43,29 +44,41 @@ fn chunk(server: &Server, number: usize) -> Value {
     })
 }
 
-#[tokio::test]
-async fn several_invocations_share_one_process() {
-    let server = server().await;
-    let processor = Arc::new(processor(&server, &[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]).await);
-    // The first is in the middle of its work for as long as its request gets no answer.
+/// Every request of a kind for the first photo stays without a response.
+fn hang(server: &Server, operation: &'static str) {
     server.faults.add(Fault {
-        operation: "GetObject",
+        operation,
         key_contains: "0.jpg".to_owned(),
         effect: Effect::Hang,
         after: 0,
-        times: 1,
+        times: usize::MAX,
     });
+}
+
+async fn until_one_hangs(server: &Server) {
+    while server.faults.suffered().hang == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn several_invocations_share_one_process() {
+    let server = server().await;
+    // Nor may an image be given up while the machine is busy with others.
+    let variables = [("AWS_LAMBDA_MAX_CONCURRENCY", "4"), ("IMAGE_TIMEOUT_SECONDS", "600")];
+    let processor = Arc::new(processor(&server, &variables).await);
+    // The first is in the middle of its work for as long as its requests get no response.
+    hang(&server, "GetObject");
     let first = tokio::spawn({
         let (processor, chunk) = (processor.clone(), chunk(&server, 0));
         async move { processor.invoke("first", chunk, LIFETIME).await.unwrap() }
     });
-    while server.faults.suffered().hang == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_one_hangs(&server).await;
     let second = processor.invoke("second", chunk(&server, 1), LIFETIME).await.unwrap();
     assert_eq!(second.unwrap()["ok"], 1);
     assert!(!first.is_finished());
-    // Its request is sent again after its time-out.
+    // Its request is sent again after its time-out, and gets through.
+    server.faults.clear();
     assert_eq!(first.await.unwrap().unwrap()["ok"], 1);
 }
 
@@ -73,20 +86,12 @@ async fn several_invocations_share_one_process() {
 async fn one_that_is_killed_leaves_no_commit() {
     let server = server().await;
     let processor = Arc::new(processor(&server, &[]).await);
-    server.faults.add(Fault {
-        operation: "CopyObject",
-        key_contains: "0.jpg".to_owned(),
-        effect: Effect::Hang,
-        after: 0,
-        times: 1,
-    });
+    hang(&server, "CopyObject");
     let running = tokio::spawn({
         let (processor, chunk) = (processor.clone(), chunk(&server, 0));
         async move { processor.invoke("first", chunk, LIFETIME).await }
     });
-    while server.faults.suffered().hang == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_one_hangs(&server).await;
     processor.kill().unwrap();
     assert!(running.await.unwrap().is_err());
     assert_eq!(server.store.keys("photos-out", "records/"), [""; 0]);

@@ -147,10 +147,39 @@ pub fn exif(rng: &mut impl Rng, index: usize, picture: &Picture) -> anyhow::Resu
 }
 
 fn fields(rng: &mut impl Rng, camera: &Camera, index: usize, picture: &Picture) -> Vec<Field> {
+    const OFFSETS: [&str; 6] = ["+00:00", "+01:00", "+02:00", "+09:00", "-05:00", "-08:00"];
+
+    let mut fields = always(rng, camera, picture);
+    if rng.random_bool(0.5) {
+        fields.push(text(
+            Tag::SubSecTimeOriginal,
+            &format!("{:02}", rng.random_range(0..100)),
+        ));
+    }
+    if camera.with_offset {
+        fields.push(text(
+            Tag::OffsetTimeOriginal,
+            OFFSETS[rng.random_range(0..OFFSETS.len())],
+        ));
+    }
+    if let Some(lens) = camera.lens {
+        fields.push(text(Tag::LensModel, lens));
+    }
+    if index.is_multiple_of(3) {
+        fields.push(text(Tag::Artist, "Zoë Example"));
+        fields.push(text(Tag::Copyright, "© Zoë Example"));
+    }
+    if rng.random_ratio(u32::from(camera.with_gps), 100) {
+        fields.extend(position(rng));
+    }
+    fields
+}
+
+/// What every camera writes.
+fn always(rng: &mut impl Rng, camera: &Camera, picture: &Picture) -> Vec<Field> {
     const SHUTTERS: [u32; 10] = [15, 30, 60, 100, 125, 250, 500, 1000, 2000, 4000];
     const STOPS: [u32; 8] = [18, 20, 28, 35, 40, 56, 80, 110];
     const ISOS: [u16; 8] = [50, 100, 200, 400, 800, 1600, 3200, 6400];
-    const OFFSETS: [&str; 6] = ["+00:00", "+01:00", "+02:00", "+09:00", "-05:00", "-08:00"];
 
     let taken = format!(
         "20{:02}:{:02}:{:02} {:02}:{:02}:{:02}",
@@ -164,7 +193,7 @@ fn fields(rng: &mut impl Rng, camera: &Camera, index: usize, picture: &Picture) 
     let (width, height) = (u32::from(picture.width), u32::from(picture.height));
     let focal = rng.random_range(camera.focal_mm.clone());
     let orientation = [1, 1, 1, 1, 3, 6, 8][rng.random_range(0..7)];
-    let mut fields = vec![
+    vec![
         text(Tag::Make, camera.make),
         text(Tag::Model, camera.model),
         text(Tag::Software, camera.software),
@@ -194,30 +223,7 @@ fn fields(rng: &mut impl Rng, camera: &Camera, index: usize, picture: &Picture) 
         long(Tag::PixelXDimension, width),
         long(Tag::PixelYDimension, height),
         short(Tag::SceneCaptureType, 0),
-    ];
-    if rng.random_bool(0.5) {
-        fields.push(text(
-            Tag::SubSecTimeOriginal,
-            &format!("{:02}", rng.random_range(0..100)),
-        ));
-    }
-    if camera.with_offset {
-        fields.push(text(
-            Tag::OffsetTimeOriginal,
-            OFFSETS[rng.random_range(0..OFFSETS.len())],
-        ));
-    }
-    if let Some(lens) = camera.lens {
-        fields.push(text(Tag::LensModel, lens));
-    }
-    if index.is_multiple_of(3) {
-        fields.push(text(Tag::Artist, "Zoë Example"));
-        fields.push(text(Tag::Copyright, "© Zoë Example"));
-    }
-    if rng.random_ratio(u32::from(camera.with_gps), 100) {
-        fields.extend(position(rng));
-    }
-    fields
+    ]
 }
 
 fn position(rng: &mut impl Rng) -> Vec<Field> {

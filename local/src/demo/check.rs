@@ -15,7 +15,7 @@ use shared::key;
 use shared::s3::{self, ObjectId};
 use shared::uri::S3Uri;
 
-use crate::commands::bar;
+use crate::terminal::bar;
 
 const IN_FLIGHT: usize = 32;
 
@@ -84,24 +84,24 @@ fn account(report: &Report, checked: &mut Checked) {
     }
 }
 
-/// Each failed key is written down with its reason.
+/// Each failed key must be reported with its reason.
 async fn failures(
     s3: &Client,
     destination: &Destination,
     report: &Report,
     checked: &mut Checked,
 ) -> anyhow::Result<()> {
-    let mut written = 0;
+    let mut reported = 0;
     for key in keys(s3, &destination.bucket, &destination.failed_folder(&report.job_id)).await? {
         let (_, body) = s3::get(s3, &ObjectId::any(&destination.bucket, key), None).await?;
         for line in std::str::from_utf8(&body)?.lines() {
             let failed: FailedKey = serde_json::from_str(line).with_context(|| format!("no failed key: {line}"))?;
             checked.wrong(format!("{:?} failed: {}: {}", failed.key, failed.class, failed.error));
-            written += 1;
+            reported += 1;
         }
     }
-    if written != report.failed {
-        checked.wrong(format!("{} keys failed, but {written} are written down", report.failed));
+    if reported != report.failed {
+        checked.wrong(format!("{} keys failed, but {reported} are reported", report.failed));
     }
     Ok(())
 }

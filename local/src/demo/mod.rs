@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, ensure};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
@@ -20,12 +20,18 @@ use shared::destination::Destination;
 use shared::job::{Report, State};
 use shared::uri::S3Uri;
 
-use crate::emulator::{self, Emulator, Profile};
+use crate::emulator::Emulator;
 use crate::s3::{Server, sdk};
-use crate::{dataset, stop};
+use crate::terminal::stop_requested;
+use crate::workspace::{Profile, build_functions};
+use crate::{dataset, tools};
 
 const SOURCE: &str = "s3://photos/album/";
 const DESTINATION: &str = "s3://photos-out/album/";
+const JOB_ID: &str = "demo";
+
+/// What both functions print, in a folder that goes unless the job could not be run.
+const LOG: &str = "functions.log";
 
 #[derive(Args, Debug)]
 pub struct Options {
@@ -61,7 +67,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     // Dropping the demo half-way ends the server and the emulator.
     let (server, outcome) = tokio::select! {
         result = demo => result?,
-        () = stop::requested() => {
+        () = stop_requested() => {
             eprintln!("stopped");
             return Ok(ExitCode::FAILURE);
         }
@@ -69,13 +75,9 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     report::print(&outcome);
     if keep {
         report::print_look_around(&server, &outcome);
-        stop::requested().await;
+        stop_requested().await;
     }
-    Ok(if outcome.checked.is_right() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(ExitCode::from(u8::from(!outcome.checked.is_right())))
 }
 
 /// Runs the demo against a server, from its empty buckets to the check.
@@ -87,49 +89,29 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     let s3 = Client::new(&server.sdk().await);
 
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
-    let cargo_lambda = emulator::cargo_lambda().await?;
+    let cargo_lambda = tools::cargo_lambda().await?;
     println!("building the functions (a first build takes some minutes)");
-    Emulator::build(profile).await?;
+    build_functions(profile).await?;
 
-    let uploaded = if let Some(folder) = &options.images {
-        println!("uploading the images of {} to {source}", folder.display());
-        upload::folder(&s3, &source, folder).await?
-    } else {
-        println!("making {} sample photos and uploading them to {source}", options.count);
-        upload::samples(&s3, &source, options.count).await?
-    };
-    if uploaded == 0 {
-        bail!("there is nothing to process");
-    }
-
+    let uploaded = upload(&s3, &source, &options).await?;
     let scratch = tempfile::tempdir().context("no folder for the log of cargo lambda watch")?;
-    let log = scratch.path().join("functions.log");
+    let log = scratch.path().join(LOG);
     let processes = thread::available_parallelism().map_or(1, usize::from);
     println!("starting cargo lambda watch with {processes} processes for each function");
     let emulator = Emulator::start(&cargo_lambda, profile, processes, &server.environment(), &log).await?;
-    let job_id = "demo";
     println!("invoking fanout: {source} to {}", destination.uri());
-    // A job answers when it is done: not to be cut short, nor started twice.
-    let lambda = aws_sdk_lambda::config::Builder::from(&sdk(&emulator.endpoint()).await)
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::disabled())
-        .build();
-    let lambda = aws_sdk_lambda::Client::from_conf(lambda);
     let request = json!({
         "source": source,
         "destination": destination.uri(),
-        "job_id": job_id,
+        "job_id": JOB_ID,
         "parallel": processes,
     });
-    let result = watch::job(&s3, &lambda, &destination, job_id, &request).await;
+    let result = watch::job(&s3, &lambda(&emulator).await, &destination, JOB_ID, &request).await;
     drop(emulator);
-    let report = match result {
-        Ok(report) => report,
-        Err(error) => {
-            let kept = scratch.keep().join("functions.log");
-            return Err(error.context(format!("what the functions said is in {}", kept.display())));
-        }
-    };
+    let report = result.map_err(|error| {
+        let kept = scratch.keep().join(LOG);
+        error.context(format!("what the functions said is in {}", kept.display()))
+    })?;
     println!("checking every object of {source} against {}", destination.uri());
     let mut checked = check::job(&s3, &source, &destination, &report).await?;
     if report.listed != uploaded as u64 {
@@ -143,4 +125,24 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
         ));
     }
     Ok(Outcome { report, checked })
+}
+
+async fn upload(s3: &Client, source: &S3Uri, options: &Options) -> anyhow::Result<usize> {
+    let uploaded = if let Some(folder) = &options.images {
+        println!("uploading the images of {} to {source}", folder.display());
+        upload::folder(s3, source, folder).await?
+    } else {
+        println!("making {} sample photos and uploading them to {source}", options.count);
+        upload::samples(s3, source, options.count).await?
+    };
+    ensure!(uploaded > 0, "there is nothing to process");
+    Ok(uploaded)
+}
+
+/// A job responds when it has ended: not to be cut short, nor started twice.
+async fn lambda(emulator: &Emulator) -> aws_sdk_lambda::Client {
+    let config = aws_sdk_lambda::config::Builder::from(&sdk(&emulator.endpoint()).await)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::disabled());
+    aws_sdk_lambda::Client::from_conf(config.build())
 }

@@ -3,10 +3,11 @@
 use indicatif::{HumanBytes, HumanCount};
 
 use super::Outcome;
+use super::check::Checked;
 use crate::s3::Server;
 
-/// Of all that went wrong, this many lines.
-const PROBLEMS: usize = 20;
+/// Of all that went wrong, so many lines are shown.
+const MAX_PROBLEMS: usize = 20;
 
 pub fn print(outcome: &Outcome) {
     let Outcome { report, checked } = outcome;
@@ -52,6 +53,10 @@ pub fn print(outcome: &Outcome) {
     println!("  images     {}images/", report.destination);
     println!("  records    {}records/job={}/", report.destination, report.job_id);
     println!("  report     {}jobs/{}/job.json", report.destination, report.job_id);
+    print_check(checked);
+}
+
+fn print_check(checked: &Checked) {
     println!("\nThree of the records:");
     for line in &checked.samples {
         println!("{line}");
@@ -60,12 +65,12 @@ pub fn print(outcome: &Outcome) {
     if checked.is_right() {
         println!(
             "checked: {} images are byte for byte the same in source and destination, each has one record",
-            count(checked.identical as u64)
+            HumanCount(checked.identical as u64)
         );
         return;
     }
-    eprintln!("{} things are wrong:", count(checked.problems.len() as u64));
-    for problem in checked.problems.iter().take(PROBLEMS) {
+    eprintln!("{} things are wrong:", HumanCount(checked.problems.len() as u64));
+    for problem in checked.problems.iter().take(MAX_PROBLEMS) {
         eprintln!("  {problem}");
     }
 }

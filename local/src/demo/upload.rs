@@ -9,9 +9,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use shared::uri::S3Uri;
 use tokio::task::spawn_blocking;
 
-use crate::commands::bar;
 use crate::dataset;
 use crate::s3::files;
+use crate::terminal::bar;
 
 const IN_FLIGHT: usize = 32;
 

@@ -12,11 +12,11 @@ use shared::job::Report;
 use shared::s3::{self, ObjectId};
 use tokio::time::sleep;
 
-use crate::commands::bar;
+use crate::terminal::bar;
 
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Invokes fanout and shows how far its `job.json` says it is, until it answers.
+/// Invokes fanout and shows how far its `job.json` says it is, until it responds.
 pub async fn job(
     s3: &Client,
     lambda: &aws_sdk_lambda::Client,
@@ -43,7 +43,8 @@ async fn invoke(lambda: &aws_sdk_lambda::Client, request: &Value) -> anyhow::Res
             anyhow::anyhow!("fanout could not be invoked: {} {body}", DisplayErrorContext(error))
         })?;
     let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
-    serde_json::from_slice(payload).with_context(|| format!("fanout answered {}", String::from_utf8_lossy(payload)))
+    serde_json::from_slice(payload)
+        .with_context(|| format!("fanout responded with {}", String::from_utf8_lossy(payload)))
 }
 
 /// Ends only by being dropped, which also takes the bar away.

@@ -8,8 +8,8 @@ use s3s::dto::DeleteObjectOutput;
 use s3s::{S3Result, s3_error};
 
 use super::counted::Counted;
-use super::multipart::Uploads;
 use super::object::Object;
+use super::uploads::Uploads;
 use super::versions::{Version, Versions};
 
 #[derive(Debug)]

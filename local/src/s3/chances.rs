@@ -3,7 +3,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use s3s::S3ErrorCode;
 
-use super::faults::Effect;
+use super::effect::Effect;
 
 /// The operations that random faults are put on.
 const OPERATIONS: [&str; 6] = [
@@ -19,10 +19,10 @@ const OPERATIONS: [&str; 6] = [
 /// of requests give the same faults.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Chances {
-    /// Answer so many in a hundred requests for objects with 503, slow down
+    /// Let so many in a hundred requests for objects fail with 503, slow down
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub slow_down: f64,
-    /// Answer so many with 500, internal error
+    /// Let so many fail with 500, internal error
     #[arg(long = "internal-errors", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub internal_error: f64,
     /// Break the connection of so many before anything is done
@@ -79,7 +79,7 @@ impl Dice {
             drawn -= percent;
             drawn < 0.0
         })?;
-        // A write that never answers only takes time: its client waits for minutes.
+        // A write without a response only takes time: its client waits for minutes.
         let is_idle = matches!(effect, Effect::Stall) && operation != "GetObject";
         Some(effect).filter(|_| !is_idle)
     }

@@ -1,21 +1,27 @@
 //! Slowness and failures that the server puts on.
 
 use std::future::pending;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::StatusCode;
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use clap::Args;
+use parking_lot::Mutex;
+use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use super::chances::{Chances, Dice};
+use super::effect::{Aftermath, Effect, dropped};
+use crate::terminal::duration;
 
-/// How long each kind of request takes at least.
-#[derive(Clone, Copy, Debug, Default)]
+/// How long each kind of request takes at least; also options of the command line.
+#[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Latency {
-    /// GET and HEAD
+    /// What each GET and HEAD takes at least, as in 800ms
+    #[arg(long = "get-latency", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub get: Duration,
-    /// PUT and COPY, and all of a multipart upload
+    /// What each PUT, COPY and request of a multipart upload takes at least
+    #[arg(long = "put-latency", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub put: Duration,
+    /// What each page of a listing takes at least
+    #[arg(long = "list-latency", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub list: Duration,
 }
 
@@ -33,47 +39,17 @@ pub struct Fault {
     pub times: usize,
 }
 
-/// How a request fails.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    Error(S3ErrorCode),
-    /// The connection breaks with no answer.
-    Drop,
-    /// No answer ever comes, and nothing is done.
-    Hang,
-    /// The body of a `GetObject` ends half way, with the connection. Any other operation takes effect,
-    /// but the connection breaks in place of the answer.
-    Cut,
-    /// Half the body of a `GetObject` comes, and then nothing ever. Any other operation takes effect,
-    /// but no answer ever comes.
-    Stall,
-    /// A `GetObject` of a range is answered with 200 and everything.
-    WholeBody,
-}
-
 /// How many requests suffered what, whether told one by one or by chance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Suffered {
     pub slow_down: usize,
     pub internal_error: usize,
-    /// [`Effect::Drop`]
+    /// By [`Effect::Drop`].
     pub reset: usize,
     pub hang: usize,
     pub stall: usize,
     pub cut: usize,
 }
-
-/// What a request that was let in is still to suffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Aftermath {
-    None,
-    Cut,
-    Stall,
-    WholeBody,
-}
-
-/// The status of an answer that is not to be sent: the connection breaks in its place.
-pub(super) const DROPPED: u16 = 599;
 
 /// What the server puts on; may change while it runs.
 #[derive(Debug, Default)]
@@ -86,28 +62,28 @@ pub struct Faults {
 
 impl Faults {
     pub fn set_latency(&self, latency: Latency) {
-        *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
+        *self.latency.lock() = latency;
     }
 
     pub fn add(&self, fault: Fault) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        self.told.lock().push(fault);
     }
 
     /// Lets requests fail by chance, from the beginning of what the seed gives; or no more.
     pub fn set_chances(&self, chances: Option<Chances>) {
-        *self.dice.lock().unwrap_or_else(PoisonError::into_inner) = chances.map(Dice::new);
+        *self.dice.lock() = chances.map(Dice::new);
     }
 
     /// Lets everything pass from now on.
     pub fn clear(&self) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.told.lock().clear();
         self.set_chances(None);
     }
 
     /// What was put on since the server started.
     #[must_use]
     pub fn suffered(&self) -> Suffered {
-        *self.suffered.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.suffered.lock()
     }
 
     /// Every request for a key, forever.
@@ -125,13 +101,8 @@ impl Faults {
     /// comes back.
     pub(super) async fn suffer(&self, operation: &str, key: &str) -> S3Result<Aftermath> {
         // In the order in which requests come, not in which they have waited.
-        let chance = self
-            .dice
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_mut()
-            .and_then(|dice| dice.throw(operation));
-        let latency = *self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        let chance = self.dice.lock().as_mut().and_then(|dice| dice.throw(operation));
+        let latency = *self.latency.lock();
         let wait = match operation {
             "GetObject" | "HeadObject" => latency.get,
             "PutObject"
@@ -163,7 +134,7 @@ impl Faults {
 
     /// What a request is to suffer, and one request less to suffer it.
     fn effect(&self, operation: &str, key: &str) -> Option<Effect> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         let fault = told
             .iter_mut()
             .find(|fault| fault.times > 0 && fault.operation == operation && key.contains(&fault.key_contains))?;
@@ -176,7 +147,7 @@ impl Faults {
     }
 
     fn count(&self, effect: &Effect) {
-        let mut suffered = self.suffered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut suffered = self.suffered.lock();
         match effect {
             Effect::Error(S3ErrorCode::SlowDown) => suffered.slow_down += 1,
             Effect::Error(S3ErrorCode::InternalError) => suffered.internal_error += 1,
@@ -187,22 +158,4 @@ impl Faults {
             Effect::Error(_) | Effect::WholeBody => {}
         }
     }
-}
-
-impl Aftermath {
-    /// The answer to an operation that took effect, unless it is to be lost.
-    pub async fn answer<T>(self, output: T) -> S3Result<S3Response<T>> {
-        match self {
-            Self::None | Self::WholeBody => Ok(S3Response::new(output)),
-            Self::Cut => Err(dropped()),
-            Self::Stall => pending().await,
-        }
-    }
-}
-
-/// In place of an answer: the connection breaks.
-pub(super) fn dropped() -> S3Error {
-    let mut error = S3Error::new(S3ErrorCode::InternalError);
-    error.set_status_code(StatusCode::from_u16(DROPPED).unwrap_or_default());
-    error
 }

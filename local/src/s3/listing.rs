@@ -1,5 +1,6 @@
 //! `ListObjectsV2` over one bucket.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::{Duration, SystemTime};
@@ -13,6 +14,7 @@ use s3s::{S3Result, s3_error};
 use shared::key;
 
 use super::bucket::Bucket;
+use super::object::Object as StoredObject;
 
 /// What `encoding-type=url` leaves as it is; a space becomes `+`.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -22,96 +24,130 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'*')
     .remove(b'/');
 
+/// In one page.
 const MAX_KEYS: i32 = 1000;
 
 /// How long a restored object can still be read.
-const RESTORED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const RESTORED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-pub fn list(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
+/// Where a page begins and what it takes up.
+struct Query<'a> {
+    prefix: &'a str,
+    delimiter: Option<&'a str>,
+    /// The key or the common prefix that the page before ended with.
+    resumed: Option<&'a str>,
+    start_after: Option<&'a str>,
+    max_keys: usize,
+}
+
+#[derive(Default)]
+struct Page<'a> {
+    objects: Vec<(Cow<'a, str>, &'a StoredObject)>,
+    common_prefixes: BTreeSet<String>,
+    /// The last key or common prefix of the page, if there is more after it.
+    resume: Option<String>,
+}
+
+impl<'a> Page<'a> {
+    fn read(bucket: &'a Bucket, query: &Query<'a>) -> Self {
+        let Query { prefix, delimiter, .. } = *query;
+        let from = match query.resumed.or(query.start_after) {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let mut page = Self::default();
+        let mut last = None;
+        for (key, object) in bucket.range(from).take_while(|(key, _)| key.starts_with(prefix)) {
+            let group = delimiter.and_then(|delimiter| {
+                let end = key[prefix.len()..].find(delimiter)? + delimiter.len();
+                Some(key[..prefix.len() + end].to_owned())
+            });
+            if let Some(group) = &group
+                && (page.common_prefixes.contains(group) || query.resumed == Some(group))
+            {
+                continue;
+            }
+            if page.len() == query.max_keys {
+                page.resume = last;
+                break;
+            }
+            if let Some(group) = group {
+                last = Some(group.clone());
+                page.common_prefixes.insert(group);
+            } else {
+                last = Some(key.clone().into_owned());
+                page.objects.push((key, object));
+            }
+        }
+        page
+    }
+
+    fn len(&self) -> usize {
+        self.objects.len() + self.common_prefixes.len()
+    }
+}
+
+pub fn list(bucket: &Bucket, input: &ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
     let url = input
         .encoding_type
         .as_ref()
         .is_some_and(|kind| kind.as_str() == EncodingType::URL);
     let encoded = |text: &str| if url { encode(text) } else { text.to_owned() };
-    let prefix = input.prefix.as_deref().unwrap_or_default();
-    let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-    let max_keys = input.max_keys.unwrap_or(MAX_KEYS).clamp(0, MAX_KEYS);
-    // Our continuation token is the last key or common prefix of the page before, encoded.
+    // Our continuation token is where the page before ended, encoded.
     let resumed = input.continuation_token.as_deref().map(key::decode).transpose();
     let resumed = resumed.map_err(|_| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?;
-    let after = resumed.as_deref().or(input.start_after.as_deref());
-
+    let max_keys = input.max_keys.unwrap_or(MAX_KEYS).clamp(0, MAX_KEYS);
+    let query = Query {
+        prefix: input.prefix.as_deref().unwrap_or_default(),
+        delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+        resumed: resumed.as_deref(),
+        start_after: input.start_after.as_deref(),
+        max_keys: usize::try_from(max_keys).unwrap_or_default(),
+    };
+    let page = Page::read(bucket, &query);
     let with_restores = input
         .optional_object_attributes
         .iter()
         .flatten()
         .any(|attribute| attribute.as_str() == OptionalObjectAttributes::RESTORE_STATUS);
-
-    let mut contents = Vec::new();
-    let mut common = BTreeSet::new();
-    let mut last = None;
-    let mut truncated = false;
-    let from = match after {
-        Some(after) if after >= prefix => Bound::Excluded(after),
-        _ => Bound::Included(prefix),
-    };
-    for (key, object) in bucket.range(from).take_while(|(key, _)| key.starts_with(prefix)) {
-        let group = delimiter.and_then(|delimiter| {
-            let end = key[prefix.len()..].find(delimiter)? + delimiter.len();
-            Some(key[..prefix.len() + end].to_owned())
-        });
-        if let Some(group) = &group
-            && (common.contains(group) || resumed.as_ref() == Some(group))
-        {
-            continue;
-        }
-        if contents.len() + common.len() == usize::try_from(max_keys).unwrap_or_default() {
-            truncated = true;
-            break;
-        }
-        if let Some(group) = group {
-            last = Some(group.clone());
-            common.insert(group);
-            continue;
-        }
-        contents.push(Object {
-            key: Some(encoded(&key)),
-            e_tag: Some(ETag::Strong(object.etag.clone())),
-            last_modified: Some(object.last_modified.into()),
-            size: i64::try_from(object.body.len()).ok(),
-            storage_class: Some(ObjectStorageClass::from(
-                object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
-            )),
-            restore_status: (with_restores && object.restored).then(|| RestoreStatus {
-                is_restore_in_progress: Some(false),
-                restore_expiry_date: Some((SystemTime::now() + RESTORED).into()),
-            }),
-            ..Object::default()
-        });
-        last = Some(key.into_owned());
-    }
+    let contents = page
+        .objects
+        .iter()
+        .map(|(key, object)| entry(encoded(key), object, with_restores));
+    let common_prefixes = page.common_prefixes.iter().map(|group| CommonPrefix {
+        prefix: Some(encoded(group)),
+    });
     Ok(ListObjectsV2Output {
-        key_count: i32::try_from(contents.len() + common.len()).ok(),
-        contents: Some(contents),
-        common_prefixes: Some(
-            common
-                .iter()
-                .map(|group| CommonPrefix {
-                    prefix: Some(encoded(group)),
-                })
-                .collect(),
-        ),
-        is_truncated: Some(truncated),
-        next_continuation_token: last.filter(|_| truncated).as_deref().map(encode),
+        key_count: i32::try_from(page.len()).ok(),
+        contents: Some(contents.collect()),
+        common_prefixes: Some(common_prefixes.collect()),
+        is_truncated: Some(page.resume.is_some()),
+        next_continuation_token: page.resume.as_deref().map(encode),
         continuation_token: input.continuation_token.clone(),
         name: Some(input.bucket.clone()),
-        prefix: Some(encoded(prefix)),
-        delimiter: delimiter.map(encoded),
-        start_after: input.start_after.as_deref().map(encoded),
+        prefix: Some(encoded(query.prefix)),
+        delimiter: query.delimiter.map(encoded),
+        start_after: query.start_after.map(encoded),
         max_keys: Some(max_keys),
-        encoding_type: input.encoding_type,
+        encoding_type: input.encoding_type.clone(),
         ..ListObjectsV2Output::default()
     })
+}
+
+fn entry(key: String, object: &StoredObject, with_restores: bool) -> Object {
+    let class = object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned());
+    Object {
+        key: Some(key),
+        e_tag: Some(ETag::Strong(object.etag.clone())),
+        last_modified: Some(object.last_modified.into()),
+        size: i64::try_from(object.body.len()).ok(),
+        storage_class: Some(ObjectStorageClass::from(class)),
+        restore_status: (with_restores && object.restored).then(|| RestoreStatus {
+            is_restore_in_progress: Some(false),
+            restore_expiry_date: Some((SystemTime::now() + RESTORED_FOR).into()),
+        }),
+        ..Object::default()
+    }
 }
 
 fn encode(text: &str) -> String {

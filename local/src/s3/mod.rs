@@ -1,44 +1,62 @@
 //! An S3 server for one machine: the protocol is in the hands of the `s3s` crate, the objects are in
 //! memory.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`operations`] | the S3 operations, and which module has each |
+//! | [`read`], [`write`], [`multipart`], [`listing`] | GET and HEAD; PUT and COPY; uploads in parts; `ListObjectsV2` |
+//! | [`conditions`], [`copy_source`] | `If-Match`, archived objects; what copies read |
+//! | [`store`], [`bucket`], [`versions`], [`uploads`], [`counted`] | what the server holds |
+//! | [`object`], [`headers`], [`body`] | one object |
+//! | [`faults`], [`effect`], [`chances`] | latency, and requests that fail: as told, how, and by chance |
+//! | [`served`] | what the server was asked, counted |
+//! | [`folder`] | files on disk, as keys |
 
 mod body;
 mod bucket;
 mod chances;
+mod conditions;
+mod copy_source;
 mod counted;
+mod effect;
 mod faults;
 mod folder;
+mod headers;
 mod listing;
 mod multipart;
 mod object;
+mod operations;
 mod read;
 mod served;
 mod service;
 mod store;
+mod uploads;
 mod versions;
 mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
-use hyper::service::{Service, service_fn};
+use hyper::service::{Service as HttpService, service_fn};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use tokio::task::JoinHandle;
 
-use crate::serve::{listen, serve};
+use crate::http_server::HttpServer;
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;
-use faults::DROPPED;
-pub use faults::{Effect, Fault, Faults, Latency, Suffered};
+use effect::DROPPED;
+pub use effect::Effect;
+pub use faults::{Fault, Faults, Latency, Suffered};
 pub use folder::files;
-pub use object::{Headers, Object};
+pub use headers::Headers;
+pub use object::Object;
 pub use s3s::S3ErrorCode;
 pub use served::{Served, Totals};
-use service::Service as Operations;
+use service::Service;
 pub use store::Store;
 
 /// The only account there is. Requests are signed and the signatures are checked.
@@ -49,49 +67,46 @@ pub const REGION: &str = "us-east-1";
 /// A running server. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Server {
-    pub address: SocketAddr,
     pub store: Arc<Store>,
     pub faults: Arc<Faults>,
     pub served: Arc<Served>,
-    accepting: JoinHandle<()>,
+    http: HttpServer,
 }
 
 impl Server {
     /// Listens on the loopback address; port 0 takes any free one.
     pub async fn start(port: u16) -> anyhow::Result<Self> {
-        let listener = listen(port)
-            .await
-            .with_context(|| format!("port {port} cannot be opened; --port takes another one"))?;
-        let address = listener.local_addr()?;
-        let service = Operations::default();
-        let Operations { store, faults, served } = service.clone();
+        let service = Service::default();
+        let Service { store, faults, served } = service.clone();
         let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let s3 = builder.build();
         let service = service_fn(move |request| {
-            let answer = Service::call(&s3, request);
+            let response = HttpService::call(&s3, request);
             async move {
-                let response = answer.await.map_err(|error| anyhow!("{error:?}"))?;
+                let response = response.await.map_err(|error| anyhow!("{error:?}"))?;
                 if response.status().as_u16() == DROPPED {
                     bail!("the connection breaks, as the server was told");
                 }
                 Ok(response)
             }
         });
-        let accepting = tokio::spawn(serve(listener, service));
         Ok(Self {
-            address,
             store,
             faults,
             served,
-            accepting,
+            http: HttpServer::start(port, service).await?,
         })
     }
 
-    /// Written with the address, never `localhost`: only then does the SDK use path-style requests.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.http.address
+    }
+
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.http.url()
     }
 
     /// The variables with which any AWS program finds this server.
@@ -126,10 +141,4 @@ pub async fn sdk(endpoint: &str) -> SdkConfig {
         .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local"))
         .load()
         .await
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
 }

@@ -1,130 +1,27 @@
-//! Objects uploaded in parts.
+//! The operations of a multipart upload.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-
-use md5::{Digest, Md5};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
-    CompletedPart, CopyPartResult, CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, Range,
-    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    CopyPartResult, CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, Range, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Response, S3Result, s3_error};
 
 use super::body::Body;
-use super::bucket::Bucket;
-use super::object::{Headers, Object};
-use super::read::{check, check_restored};
+use super::copy_source::{Source, check_copied_bytes};
+use super::headers::headers_of;
 use super::service::Service;
-use super::write::{check_source_size, check_user_metadata, put_if, receive, source};
-
-/// What each part but the last must have: 5 MiB.
-const MIN_PART: u64 = 5 << 20;
-
-const PART_NUMBERS: RangeInclusive<i32> = 1..=10_000;
-
-/// The open uploads of a bucket.
-#[derive(Debug, Default)]
-pub struct Uploads {
-    open: BTreeMap<String, Upload>,
-    begun: usize,
-}
-
-#[derive(Debug)]
-struct Upload {
-    key: String,
-    headers: Headers,
-    storage_class: Option<String>,
-    parts: BTreeMap<i32, Part>,
-}
-
-#[derive(Debug)]
-struct Part {
-    body: Body,
-    etag: String,
-}
-
-impl Uploads {
-    pub fn len(&self) -> usize {
-        self.open.len()
-    }
-
-    fn begin(&mut self, upload: Upload) -> String {
-        self.begun += 1;
-        let id = format!("upload-{}", self.begun);
-        self.open.insert(id.clone(), upload);
-        id
-    }
-
-    fn get(&mut self, id: &str, key: &str) -> S3Result<&mut Upload> {
-        self.open
-            .get_mut(id)
-            .filter(|upload| upload.key == key)
-            .ok_or_else(|| s3_error!(NoSuchUpload, "The specified upload does not exist."))
-    }
-}
-
-impl Upload {
-    /// The object of the parts that the client lists.
-    fn object(&self, listed: &[CompletedPart]) -> S3Result<Object> {
-        if listed.is_empty() {
-            return Err(s3_error!(MalformedXML, "You must specify at least one part"));
-        }
-        if !listed.is_sorted_by(|a, b| a.part_number < b.part_number) {
-            return Err(s3_error!(
-                InvalidPartOrder,
-                "The list of parts was not in ascending order."
-            ));
-        }
-        let parts: Vec<&Part> = listed.iter().map(|listed| self.part(listed)).collect::<S3Result<_>>()?;
-        if parts[..parts.len() - 1].iter().any(|part| part.body.len() < MIN_PART) {
-            return Err(s3_error!(
-                EntityTooSmall,
-                "Your proposed upload is smaller than the minimum allowed size"
-            ));
-        }
-        let mut digest = Md5::new();
-        for part in &parts {
-            // Each ETag here is one that we made.
-            digest.update(hex::decode(&part.etag).unwrap_or_default());
-        }
-        let etag = format!("{}-{}", hex::encode(digest.finalize()), parts.len());
-        let body = Body::concat(parts.iter().map(|part| part.body.clone()));
-        let mut object = Object::with_etag(body, etag, self.headers.clone());
-        object.storage_class.clone_from(&self.storage_class);
-        Ok(object)
-    }
-
-    fn part(&self, listed: &CompletedPart) -> S3Result<&Part> {
-        listed
-            .part_number
-            .and_then(|number| self.parts.get(&number))
-            .filter(|part| listed.e_tag.as_ref().is_some_and(|etag| etag.value() == part.etag))
-            .ok_or_else(|| s3_error!(InvalidPart, "One or more of the specified parts could not be found."))
-    }
-}
+use super::uploads::{Part, Upload};
+use super::write::{put_if, receive};
 
 pub async fn create(
     service: &Service,
     input: CreateMultipartUploadInput,
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
     let after = service.admit("CreateMultipartUpload", &input.key).await?;
-    let headers = Headers {
-        cache_control: input.cache_control,
-        content_disposition: input.content_disposition,
-        content_encoding: input.content_encoding,
-        content_language: input.content_language,
-        content_type: input.content_type,
-        expires: input.expires,
-        user_metadata: input.metadata.unwrap_or_default(),
-    };
-    check_user_metadata(&headers)?;
-    let upload = Upload {
-        key: input.key.clone(),
-        headers,
-        storage_class: input.storage_class.map(|class| class.as_str().to_owned()),
-        parts: BTreeMap::new(),
-    };
+    let headers = headers_of!(input)?;
+    let storage_class = input.storage_class.map(|class| class.as_str().to_owned());
+    let upload = Upload::new(input.key.clone(), headers, storage_class);
     let id = service.change(&input.bucket, |bucket| Ok(bucket.uploads.begin(upload)))?;
     let output = CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
@@ -132,7 +29,7 @@ pub async fn create(
         upload_id: Some(id),
         ..CreateMultipartUploadOutput::default()
     };
-    after.answer(output).await
+    after.respond(output).await
 }
 
 pub async fn upload_part(service: &Service, input: UploadPartInput) -> S3Result<S3Response<UploadPartOutput>> {
@@ -144,33 +41,32 @@ pub async fn upload_part(service: &Service, input: UploadPartInput) -> S3Result<
         etag: etag.clone(),
     };
     service.change(&input.bucket, |bucket| {
-        put_part(bucket, &input.upload_id, &input.key, input.part_number, part)
+        let upload = bucket.uploads.get(&input.upload_id, &input.key)?;
+        upload.put(input.part_number, part)
     })?;
     let output = UploadPartOutput {
         e_tag: Some(ETag::Strong(etag)),
         ..UploadPartOutput::default()
     };
-    after.answer(output).await
+    after.respond(output).await
 }
 
 pub async fn upload_part_copy(
     service: &Service,
     input: UploadPartCopyInput,
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-    let (bucket, key, version_id) = source(&input.copy_source)?;
-    let after = service.admit("UploadPartCopy", key).await?;
-    let source = service.object(bucket, key, version_id)?;
-    check(
-        Some(&source.etag),
+    let named = Source::of(&input.copy_source)?;
+    let after = service.admit("UploadPartCopy", named.key).await?;
+    let source = named.read(
+        service,
         input.copy_source_if_match.as_ref(),
         input.copy_source_if_none_match.as_ref(),
     )?;
-    check_restored(&source)?;
     let body = match input.copy_source_range.as_deref() {
         None => source.body.clone(),
         Some(range) => part_of(&source.body, range)?,
     };
-    check_source_size(body.len())?;
+    check_copied_bytes(body.len())?;
     let part = Part {
         etag: body.digest(),
         body,
@@ -181,14 +77,15 @@ pub async fn upload_part_copy(
         ..CopyPartResult::default()
     };
     service.change(&input.bucket, |bucket| {
-        put_part(bucket, &input.upload_id, &input.key, input.part_number, part)
+        let upload = bucket.uploads.get(&input.upload_id, &input.key)?;
+        upload.put(input.part_number, part)
     })?;
     let output = UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: source.version_id.clone(),
         ..UploadPartCopyOutput::default()
     };
-    after.answer(output).await
+    after.respond(output).await
 }
 
 pub async fn complete(
@@ -206,7 +103,7 @@ pub async fn complete(
         let etag = object.etag.clone();
         // An upload whose condition does not hold stays open.
         let version_id = put_if(bucket, input.key.clone(), object, if_match, if_none_match)?;
-        bucket.uploads.open.remove(&input.upload_id);
+        bucket.uploads.remove(&input.upload_id);
         Ok((etag, version_id))
     })?;
     let output = CompleteMultipartUploadOutput {
@@ -217,7 +114,7 @@ pub async fn complete(
         version_id,
         ..CompleteMultipartUploadOutput::default()
     };
-    after.answer(output).await
+    after.respond(output).await
 }
 
 pub async fn abort(
@@ -227,22 +124,10 @@ pub async fn abort(
     let after = service.admit("AbortMultipartUpload", &input.key).await?;
     service.change(&input.bucket, |bucket| {
         bucket.uploads.get(&input.upload_id, &input.key)?;
-        bucket.uploads.open.remove(&input.upload_id);
+        bucket.uploads.remove(&input.upload_id);
         Ok(())
     })?;
-    after.answer(AbortMultipartUploadOutput::default()).await
-}
-
-/// Keeps a part, in place of any that had its number.
-fn put_part(bucket: &mut Bucket, upload: &str, key: &str, number: i32, part: Part) -> S3Result<()> {
-    if !PART_NUMBERS.contains(&number) {
-        return Err(s3_error!(
-            InvalidArgument,
-            "Part number must be an integer between 1 and 10000, inclusive"
-        ));
-    }
-    bucket.uploads.get(upload, key)?.parts.insert(number, part);
-    Ok(())
+    after.respond(AbortMultipartUploadOutput::default()).await
 }
 
 /// The part of a source that a range names, which must lie within.

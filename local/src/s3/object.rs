@@ -1,10 +1,9 @@
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use s3s::dto::Timestamp;
 
 use super::body::Body;
+use super::headers::Headers;
 
 /// One object: its bytes and all that comes back with them.
 #[derive(Clone, Debug)]
@@ -21,18 +20,6 @@ pub struct Object {
     pub restored: bool,
     /// Set by a versioned bucket.
     pub version_id: Option<String>,
-}
-
-/// What a PUT sets and a GET gives back.
-#[derive(Clone, Debug, Default)]
-pub struct Headers {
-    pub cache_control: Option<String>,
-    pub content_disposition: Option<String>,
-    pub content_encoding: Option<String>,
-    pub content_language: Option<String>,
-    pub content_type: Option<String>,
-    pub expires: Option<Timestamp>,
-    pub user_metadata: HashMap<String, String>,
 }
 
 impl Object {

@@ -1,7 +1,6 @@
 //! What the server was asked.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use shared::s3::Requests;
 
@@ -21,11 +20,11 @@ pub struct Served(Mutex<Totals>);
 impl Served {
     #[must_use]
     pub fn totals(&self) -> Totals {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     fn change(&self, change: impl FnOnce(&mut Totals)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.0.lock());
     }
 
     pub(super) fn sent(&self, bytes: u64) {

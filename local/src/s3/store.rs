@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
+
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::bucket::Bucket;
 use super::counted::Counted;
@@ -68,12 +70,11 @@ impl Store {
         self.read().get(bucket).map_or(0, |bucket| bucket.uploads.len())
     }
 
-    // A panic in a handler leaves the maps whole: nothing that can panic stands between two changes.
     pub(super) fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Bucket>> {
-        self.buckets.read().unwrap_or_else(PoisonError::into_inner)
+        self.buckets.read()
     }
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<String, Bucket>> {
-        self.buckets.write().unwrap_or_else(PoisonError::into_inner)
+        self.buckets.write()
     }
 }

@@ -3,36 +3,25 @@
 use futures::TryStreamExt;
 use md5::{Digest, Md5};
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, ETagCondition, MetadataDirective,
-    PutObjectInput, PutObjectOutput, StreamingBlob,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, ETagCondition, MetadataDirective, PutObjectInput,
+    PutObjectOutput, StreamingBlob,
 };
 use s3s::{S3Response, S3Result, s3_error};
 
 use super::body::{Body, Gathering};
 use super::bucket::Bucket;
-use super::object::{Headers, Object};
-use super::read::{check, check_restored};
+use super::conditions::check;
+use super::copy_source::{Source, check_copied_bytes};
+use super::headers::headers_of;
+use super::object::Object;
 use super::service::Service;
 
-/// What one request may upload or copy: 5 GiB.
-const MAX_BODY: u64 = 5 << 30;
-
-/// S3 keeps 2 KB of user metadata, names and values together.
-const MAX_USER_METADATA: usize = 2048;
+/// What one request may upload: 5 GiB.
+const MAX_BODY_BYTES: u64 = 5 << 30;
 
 pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Response<PutObjectOutput>> {
     let after = service.admit("PutObject", &input.key).await?;
-    let headers = Headers {
-        cache_control: input.cache_control,
-        content_disposition: input.content_disposition,
-        // The SDK's own chunked upload says so here; S3 does not keep that part.
-        content_encoding: input.content_encoding.filter(|encoding| encoding != "aws-chunked"),
-        content_language: input.content_language,
-        content_type: input.content_type,
-        expires: input.expires,
-        user_metadata: input.metadata.unwrap_or_default(),
-    };
-    check_user_metadata(&headers)?;
+    let headers = headers_of!(input)?;
     let (body, etag) = receive(input.body, input.content_length).await?;
     service.served.received(body.len());
     let mut object = Object::with_etag(body, etag.clone(), headers);
@@ -51,43 +40,32 @@ pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Respons
         version_id,
         ..PutObjectOutput::default()
     };
-    after.answer(output).await
+    after.respond(output).await
 }
 
 pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Response<CopyObjectOutput>> {
-    let (bucket, key, version_id) = source(&input.copy_source)?;
-    let after = service.admit("CopyObject", key).await?;
-    let source = service.object(bucket, key, version_id)?;
-    check(
-        Some(&source.etag),
+    let named = Source::of(&input.copy_source)?;
+    let after = service.admit("CopyObject", named.key).await?;
+    let source = named.read(
+        service,
         input.copy_source_if_match.as_ref(),
         input.copy_source_if_none_match.as_ref(),
     )?;
-    check_restored(&source)?;
-    check_source_size(source.body.len())?;
+    check_copied_bytes(source.body.len())?;
     let replace = input
         .metadata_directive
         .is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
-    if !replace && version_id.is_none() && *bucket == *input.bucket && *key == *input.key {
+    if !replace && named.is(&input.bucket, &input.key) {
         return Err(s3_error!(
             InvalidRequest,
             "This copy request is illegal: nothing would change"
         ));
     }
     let headers = if replace {
-        Headers {
-            cache_control: input.cache_control,
-            content_disposition: input.content_disposition,
-            content_encoding: input.content_encoding,
-            content_language: input.content_language,
-            content_type: input.content_type,
-            expires: input.expires,
-            user_metadata: input.metadata.unwrap_or_default(),
-        }
+        headers_of!(input)?
     } else {
         source.headers.clone()
     };
-    check_user_metadata(&headers)?;
     // The copy is in one piece, whatever the source was uploaded in.
     let mut copy = if source.etag.contains('-') {
         Object::new(source.body.clone(), headers)
@@ -107,7 +85,7 @@ pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Respo
         version_id,
         ..CopyObjectOutput::default()
     };
-    after.answer(output).await
+    after.respond(output).await
 }
 
 /// Puts an object unless a condition forbids it. Gives the id of the new version.
@@ -134,7 +112,7 @@ pub async fn receive(body: Option<StreamingBlob>, announced: Option<i64>) -> S3R
             "Your proposed upload exceeds the maximum allowed object size."
         )
     };
-    if announced.is_some_and(|size| size.cast_unsigned() > MAX_BODY) {
+    if announced.is_some_and(|size| size.cast_unsigned() > MAX_BODY_BYTES) {
         return Err(too_large());
     }
     let mut gathering = Gathering::default();
@@ -147,46 +125,9 @@ pub async fn receive(body: Option<StreamingBlob>, announced: Option<i64>) -> S3R
     {
         digest.update(&piece);
         gathering.push(piece);
-        if gathering.len() > MAX_BODY {
+        if gathering.len() > MAX_BODY_BYTES {
             return Err(too_large());
         }
     }
     Ok((gathering.finish(), hex::encode(digest.finalize())))
-}
-
-/// The bucket, key and version that a copy is made of.
-pub fn source(source: &CopySource) -> S3Result<(&str, &str, Option<&str>)> {
-    match source {
-        CopySource::Bucket {
-            bucket,
-            key,
-            version_id,
-        } => Ok((bucket, key, version_id.as_deref())),
-        _ => Err(s3_error!(NotImplemented, "only bucket/key is taken as a copy source")),
-    }
-}
-
-pub fn check_source_size(size: u64) -> S3Result<()> {
-    if size > MAX_BODY {
-        return Err(s3_error!(
-            InvalidRequest,
-            "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BODY}"
-        ));
-    }
-    Ok(())
-}
-
-pub fn check_user_metadata(headers: &Headers) -> S3Result<()> {
-    let size: usize = headers
-        .user_metadata
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
-    if size > MAX_USER_METADATA {
-        return Err(s3_error!(
-            MetadataTooLarge,
-            "Your metadata headers exceed the maximum allowed metadata size"
-        ));
-    }
-    Ok(())
 }

@@ -104,16 +104,16 @@ async fn one_request_writes_no_more_than_5_gib() {
     let path = signed.uri().strip_prefix(&server.endpoint()).unwrap();
     let head = format!(
         "PUT {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n",
-        server.address,
+        server.address(),
         5 * GIB + 1
     );
-    let mut connection = TcpStream::connect(server.address).await.unwrap();
+    let mut connection = TcpStream::connect(server.address()).await.unwrap();
     connection.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = [0; 1024];
-    let len = connection.read(&mut answer).await.unwrap();
-    let answer = String::from_utf8_lossy(&answer[..len]);
+    let mut response = [0; 1024];
+    let len = connection.read(&mut response).await.unwrap();
+    let response = String::from_utf8_lossy(&response[..len]);
     assert!(
-        answer.starts_with("HTTP/1.1 400") && answer.contains("<Code>EntityTooLarge"),
-        "{answer}"
+        response.starts_with("HTTP/1.1 400") && response.contains("<Code>EntityTooLarge"),
+        "{response}"
     );
 }

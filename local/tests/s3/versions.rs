@@ -22,9 +22,9 @@ async fn every_version_can_be_read_and_copied() {
         (get().version_id(&old), &old, "old"),
         (get().version_id(&new), &new, "newer"),
     ] {
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.version_id(), Some(version.as_str()));
-        assert_eq!(answer.body.collect().await.unwrap().into_bytes(), body);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.version_id(), Some(version.as_str()));
+        assert_eq!(response.body.collect().await.unwrap().into_bytes(), body);
     }
     let head = client.head_object().bucket("versions").key("a b").version_id(&old);
     let head = head.send().await.unwrap();

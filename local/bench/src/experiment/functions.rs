@@ -1,0 +1,159 @@
+//! Our functions as processes, as Lambda would run them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail, ensure};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use shared::chunk::{ChunkResponse, Usage};
+use shared::job::{Report, State};
+use shared::modes::Images;
+
+use super::outputs::Entry;
+use super::photos::{DESTINATION, SOURCE};
+use super::program::{Concurrency, Cores, Processors as Setting, Taken};
+use super::run::Stages;
+use super::server::Server;
+use crate::processors::Processors;
+use local::lambda::{Endpoint, Reply};
+use local::runtime::Function;
+use local::workspace::{Profile, binary};
+
+/// One vCPU.
+pub const MEMORY_MB: u32 = 1769;
+
+/// Nothing that is measured takes as long.
+const LIFETIME: Duration = Duration::from_mins(15);
+
+async fn start_processors(server: &Server, count: usize) -> anyhow::Result<Processors> {
+    let mut environment = server.environment();
+    environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY_MB.to_string()));
+    Processors::start(count, &environment).await
+}
+
+/// Processors, all images shared out between them at once.
+pub async fn processors(server: &Server, mode: Images, images: &[Entry], setting: Setting) -> anyhow::Result<Taken> {
+    let processors = start_processors(server, setting.count).await?;
+    if setting.cores == Cores::One {
+        processors.keep_to_one_core().await?;
+    }
+    let chunk_keys = images.len().div_ceil(setting.count).min(setting.chunk_keys);
+    let requests: Vec<Value> = images
+        .chunks(chunk_keys)
+        .enumerate()
+        .map(|(chunk, images)| chunk_request(chunk, images, mode, setting.concurrency))
+        .collect();
+    let (started, cpu_before) = (Instant::now(), processors.cpu_time().await?);
+    let replies = requests.into_iter().enumerate().map(|(chunk, request)| {
+        let processors = &processors;
+        async move { processors.run(&format!("chunk-{chunk}"), request).await }
+    });
+    let replies = futures::future::join_all(replies).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu_seconds = processors.cpu_time().await?.saturating_sub(cpu_before).as_secs_f64();
+    let mut usage = Usage::default();
+    for reply in replies {
+        let Reply::Ok(response) = reply else {
+            bail!("a processor failed: {reply:?}");
+        };
+        let response: ChunkResponse = serde_json::from_value(response)?;
+        check(&response)?;
+        usage.merge(&response.usage);
+    }
+    Ok(Taken {
+        seconds,
+        cpu_seconds,
+        peak_bytes: processors.peak_memory().await?.into_iter().sum(),
+        stages: means(&usage),
+    })
+}
+
+fn chunk_request(chunk: usize, images: &[Entry], mode: Images, concurrency: Concurrency) -> Value {
+    let objects: Vec<Value> = images
+        .iter()
+        .map(|Entry { key, size, etag }| json!({"key": key, "size": size, "etag": etag}))
+        .collect();
+    let mut request = json!({
+        "job_id": "bench", "chunk": chunk, "attempt": "1-1", "source_bucket": SOURCE, "source_prefix": "",
+        "destination": format!("s3://{DESTINATION}/"), "images": mode, "records": "ndjson", "objects": objects,
+    });
+    match concurrency {
+        Concurrency::From(start) => request["concurrency"] = start.into(),
+        Concurrency::Fixed(number) => {
+            request["concurrency"] = number.into();
+            // With a limit on its requests, here one that it cannot reach, a processor keeps to it.
+            request["max_requests_per_second"] = 1e6.into();
+        }
+    }
+    request
+}
+
+/// What is not done must not count as fast.
+fn check(response: &ChunkResponse) -> anyhow::Result<()> {
+    ensure!(response.failed.is_empty(), "images failed: {:?}", response.failed);
+    ensure!(response.unprocessed.is_empty(), "images were given back");
+    Ok(())
+}
+
+fn means(usage: &Usage) -> Stages {
+    let images = usage.stages.images().max(1) as f64;
+    Stages {
+        download: usage.stages.download.total_ms() / images,
+        exif: usage.stages.exif.total_ms() / images,
+        upload: usage.stages.upload.total_ms() / images,
+    }
+}
+
+pub async fn fanout(
+    server: &Server,
+    mode: Images,
+    images: &[Entry],
+    parallel: usize,
+    concurrency: usize,
+) -> anyhow::Result<Taken> {
+    let processors = Arc::new(start_processors(server, parallel).await?);
+    let usage = Arc::new(Mutex::new(Usage::default()));
+    let lambda = {
+        let (processors, usage) = (processors.clone(), usage.clone());
+        let numbers = Arc::new(AtomicUsize::new(0));
+        Endpoint::start(move |_, payload| {
+            let (processors, usage) = (processors.clone(), usage.clone());
+            let number = numbers.fetch_add(1, Relaxed);
+            async move {
+                let reply = processors.run(&format!("chunk-{number}"), payload).await;
+                if let Reply::Ok(response) = &reply
+                    && let Ok(response) = serde_json::from_value::<ChunkResponse>(response.clone())
+                {
+                    usage.lock().merge(&response.usage);
+                }
+                reply
+            }
+        })
+        .await?
+    };
+    let mut environment = server.environment();
+    environment.push(("AWS_ENDPOINT_URL_LAMBDA", lambda.url()));
+    let fanout = Function::start(&binary(Profile::Release, "fanout"), &environment, tempfile::tempfile()?).await?;
+    fanout.init_time().await?;
+    let request = json!({
+        "source": format!("s3://{SOURCE}/"), "destination": format!("s3://{DESTINATION}/"), "job_id": "bench",
+        "images": mode, "parallel": parallel, "concurrency": concurrency,
+        "chunk_keys": images.len().div_ceil(parallel),
+    });
+    let cpu = async || anyhow::Ok(processors.cpu_time().await? + fanout.cpu_time()?);
+    let (started, cpu_before) = (Instant::now(), cpu().await?);
+    let response = fanout.invoke("bench", request, LIFETIME).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu_seconds = cpu().await?.saturating_sub(cpu_before).as_secs_f64();
+    let report: Report = serde_json::from_value(response.map_err(|error| anyhow!("fanout failed: {error}"))?)?;
+    let is_complete = report.state == State::Completed && report.ok == images.len() as u64;
+    ensure!(is_complete, "the job is not done: {report:?}");
+    Ok(Taken {
+        seconds,
+        cpu_seconds,
+        peak_bytes: processors.peak_memory().await?.into_iter().sum::<u64>() + fanout.peak_memory()?,
+        stages: means(&usage.lock()),
+    })
+}

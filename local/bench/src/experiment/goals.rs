@@ -1,0 +1,150 @@
+//! What the project holds itself to, and whether it does.
+
+use shared::exif::FRONT_BYTES;
+use shared::s3::Requests;
+
+use super::guide::{ADAPTIVE, FANOUT, ONE_PROCESSOR};
+use super::peers;
+use super::program::CHUNK_KEYS;
+use super::report::Report;
+use super::run::{Row, spread};
+use crate::table::megabytes;
+use local::dataset::COUNT;
+
+pub struct Goal {
+    pub what: String,
+    pub measured: String,
+    pub is_held: bool,
+}
+
+fn goal(what: &str, measured: String, is_held: bool) -> Goal {
+    Goal {
+        what: what.to_owned(),
+        measured,
+        is_held,
+    }
+}
+
+/// Of each part that was measured.
+pub fn goals(report: &Report) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    if let Some(section) = &report.peers {
+        goals.extend(of_peers(&section.measured));
+    }
+    if let Some(section) = &report.guide {
+        goals.extend(of_the_guide(
+            &section.measured.serial_total,
+            &section.measured.stated_latencies,
+        ));
+    }
+    if let Some(section) = &report.pipelines {
+        goals.extend(
+            section
+                .measured
+                .iter()
+                .filter(|row| row.name == "none")
+                .map(records_only),
+        );
+    }
+    if let Some(section) = &report.cold {
+        for cold in section.measured.iter().take(2) {
+            let init = spread(cold.init_ms.iter().copied()).median;
+            goals.push(goal(
+                &format!("cold start of {}: at most 15 ms", cold.function),
+                format!("{init:.1} ms"),
+                init <= 15.0,
+            ));
+            goals.push(goal(
+                &format!("zip of {}: at most 3.5 MB", cold.function),
+                megabytes(cold.zip_bytes),
+                cold.zip_bytes <= 3_500_000,
+            ));
+        }
+    }
+    goals
+}
+
+fn of_peers(rows: &[Row]) -> Vec<Goal> {
+    let best = peers::best(rows);
+    let cpu = |name: &str| best.iter().find(|row| row.name == name).map(|row| row.cpu_ms());
+    let (Some(http), Some(ours), Some(python)) = (cpu(peers::HTTP), cpu(peers::OURS), cpu(peers::ASYNCIO)) else {
+        return Vec::new();
+    };
+    vec![
+        goal(
+            "CPU of an upload: at most 2 × bare HTTP, signed",
+            format!("{:.2} ×", ours / http),
+            ours <= 2.0 * http,
+        ),
+        goal(
+            "CPU of an upload: at least 8 × less than Python's asyncio",
+            format!("{:.1} × less", python / ours),
+            python >= 8.0 * ours,
+        ),
+    ]
+}
+
+fn of_the_guide(serial_total: &[Row], stated_latencies: &[Row]) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    if let Some(row) = fastest(serial_total, ONE_PROCESSOR) {
+        let rate = row.images_per_second();
+        goals.push(goal(
+            "the guide's pace, one processor: 1,000 images/s or more",
+            format!("{rate:.0} images/s, {}", row.setting),
+            rate >= 1_000.0,
+        ));
+    }
+    if let Some(row) = fastest(stated_latencies, FANOUT) {
+        let seconds = COUNT as f64 / row.images_per_second();
+        goals.push(goal(
+            "the guide's latencies, fanned out: all 8,154 images in 6 s or less",
+            format!("{seconds:.1} s, {}", row.setting),
+            seconds <= 6.0,
+        ));
+    }
+    if let Some(row) = serial_total
+        .iter()
+        .find(|row| row.name == ONE_PROCESSOR && row.in_flight == 64 && row.setting != ADAPTIVE)
+    {
+        let peak = row.median(|run| run.peak_bytes as f64) / 1e6;
+        goals.push(goal(
+            "memory at 64 in flight, the guide's images: at most 48 MB",
+            format!("{peak:.1} MB"),
+            peak <= 48.0,
+        ));
+    }
+    goals
+}
+
+fn fastest<'a>(rows: &'a [Row], name: &str) -> Option<&'a Row> {
+    rows.iter()
+        .filter(|row| row.name == name)
+        .max_by(|a, b| a.images_per_second().total_cmp(&b.images_per_second()))
+}
+
+fn records_only(row: &Row) -> Goal {
+    let is_held = row.runs.iter().all(|run| {
+        let Requests {
+            get, head, put, copy, ..
+        } = run.requests;
+        get == run.images
+            && (head, copy) == (0, 0)
+            && put == run.images.div_ceil(CHUNK_KEYS as u64)
+            && run.bytes_read <= run.images * FRONT_BYTES
+    });
+    let run = &row.runs[0];
+    goal(
+        &format!(
+            "records only, {}: 1 GET of at most 128 KiB an image, 1 PUT a chunk",
+            row.setting
+        ),
+        format!(
+            "{} images: {} GET of {:.1} KB, {} PUT",
+            run.images,
+            run.requests.get,
+            run.bytes_read as f64 / run.images as f64 / 1e3,
+            run.requests.put
+        ),
+        is_held,
+    )
+}

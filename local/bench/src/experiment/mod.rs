@@ -1,0 +1,178 @@
+//! The guide's experiment, and what surrounds it: four parts that share one report.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`guide`], [`peers`], [`pipelines`], [`cold`] | the parts: what each measures; [`parsing`] is a piece of the first |
+//! | [`case`], [`run`] | one row to be, and what its runs took |
+//! | [`program`], [`launch`] | the programs that are measured, and running one |
+//! | [`functions`], [`rust_peers`], [`python`] | our functions and their peers, as processes |
+//! | [`photos`], [`server`], [`outputs`] | the images, the S3 server, and whether its outputs are right |
+//! | [`report`], [`goals`], [`tables`], [`charts`] | what was measured last, as data, goals, text and pictures |
+
+mod case;
+mod charts;
+mod cold;
+mod functions;
+mod goals;
+mod guide;
+mod launch;
+mod outputs;
+mod parsing;
+mod peers;
+mod photos;
+mod pipelines;
+mod program;
+mod python;
+mod report;
+mod run;
+mod rust_peers;
+mod server;
+mod tables;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{HumanDuration, ProgressBar};
+
+use case::Case;
+use guide::Pace;
+pub use report::Part;
+use report::{Guide, Origin, Report, Section};
+pub use rust_peers::{Options as RustPeerOptions, run as rust_peer};
+pub use server::{Options as ServerOptions, serve};
+
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Options {
+    /// Fewer images and runs: all parts in some 3 minutes
+    #[arg(long, global = true)]
+    quick: bool,
+}
+
+/// About what reading EXIF in memory and cold starts take.
+const PARSING: Duration = Duration::from_secs(10);
+const COLD: Duration = Duration::from_secs(5);
+
+/// What a part is to measure.
+enum Plan {
+    Guide {
+        serial_total: Vec<Case>,
+        stated_latencies: Vec<Case>,
+    },
+    Peers(Vec<Case>),
+    Pipelines(Vec<Case>),
+    Cold,
+}
+
+impl Plan {
+    fn of(part: Part, quick: bool) -> anyhow::Result<Self> {
+        Ok(match part {
+            Part::Guide => {
+                let folder = photos::of_the_guide()?;
+                Self::Guide {
+                    serial_total: guide::cases(Pace::SerialTotal, &folder, quick),
+                    stated_latencies: guide::cases(Pace::StatedLatencies, &folder, quick),
+                }
+            }
+            Part::Peers => Self::Peers(peers::cases(&photos::of_the_guide()?, quick)),
+            Part::Pipelines => Self::Pipelines(pipelines::cases(quick)?),
+            Part::Cold => Self::Cold,
+        })
+    }
+
+    /// About how long it takes.
+    fn time(&self) -> Duration {
+        match self {
+            Self::Guide {
+                serial_total,
+                stated_latencies,
+            } => case::time(serial_total) + case::time(stated_latencies) + PARSING,
+            Self::Peers(cases) | Self::Pipelines(cases) => case::time(cases),
+            Self::Cold => COLD,
+        }
+    }
+
+    async fn measure(
+        &self,
+        options: Options,
+        progress: &ProgressBar,
+        origin: Origin,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Guide {
+                serial_total,
+                stated_latencies,
+            } => {
+                let serial_total = case::measure(serial_total, progress).await?;
+                let stated_latencies = case::measure(stated_latencies, progress).await?;
+                progress.set_message("EXIF alone");
+                let parsing = parsing::measure(&photos::of_the_guide()?, options.quick).await?;
+                progress.inc(case::steps(PARSING));
+                let measured = Guide {
+                    serial_total,
+                    stated_latencies,
+                    parsing,
+                };
+                report.guide = Some(Section { origin, measured });
+            }
+            Self::Peers(cases) => {
+                let measured = case::measure(cases, progress).await?;
+                report.peers = Some(Section { origin, measured });
+            }
+            Self::Pipelines(cases) => {
+                let measured = case::measure(cases, progress).await?;
+                report.pipelines = Some(Section { origin, measured });
+            }
+            Self::Cold => {
+                progress.set_message("cold starts");
+                let measured = cold::measure(options.quick).await?;
+                progress.inc(case::steps(COLD));
+                report.cold = Some(Section { origin, measured });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Measures some parts, shows them, and writes them into the report.
+pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
+    if parts.iter().any(|part| matches!(part, Part::Guide | Part::Peers)) {
+        python::install().await?;
+    }
+    let plans: Vec<Plan> = parts
+        .iter()
+        .map(|&part| Plan::of(part, options.quick))
+        .collect::<Result<_, _>>()?;
+    let time = plans.iter().map(Plan::time).sum();
+    println!("this takes about {}", HumanDuration(time));
+    let command = match parts {
+        [part] => format!("cargo local bench {}", part.name()),
+        _ => "cargo local bench".to_owned(),
+    };
+    let command = if options.quick { command + " --quick" } else { command };
+    let progress = case::progress(time)?;
+    let mut report = Report::load()?;
+    for (plan, part) in plans.iter().zip(parts) {
+        progress.suspend(|| println!("{}:", part.name()));
+        let origin = Origin::of(command.clone());
+        plan.measure(options, &progress, origin, &mut report).await?;
+        save(&report)?;
+    }
+    progress.finish_and_clear();
+    println!("\n{}", tables::markdown(&report, parts));
+    println!("the whole report, with its charts: {}", report::folder().display());
+    let is_right = parts.iter().all(|&part| report.is_right(part));
+    if !is_right {
+        eprintln!("some outputs were not right");
+    }
+    Ok(ExitCode::from(u8::from(!is_right)))
+}
+
+/// The report as data, text and pictures.
+fn save(report: &Report) -> anyhow::Result<()> {
+    report.save()?;
+    let folder = report::folder();
+    std::fs::write(folder.join("report.md"), tables::markdown(report, &Part::ALL))?;
+    charts::draw(report, &folder)
+}

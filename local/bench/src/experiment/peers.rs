@@ -1,0 +1,91 @@
+//! Other programs for the same work, on a server that answers at once: what an image costs.
+
+use std::path::Path;
+
+use shared::modes::Images;
+
+use super::case::Case;
+use super::program::{CHUNK_KEYS, Concurrency, Cores, Load, Processors, Program};
+use super::run::Row;
+use super::rust_peers::RustPeer;
+use local::s3::Latency;
+
+pub const HTTP: &str = "bare HTTP, signed";
+pub const OURS: &str = "s3-exif";
+const SDK: &str = "plain loop over the SDK";
+pub const ASYNCIO: &str = "Python, asyncio";
+
+pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
+    let case = |name: &str, setting: &str, mode: Images, program: Program, images: usize| Case {
+        name: name.to_owned(),
+        setting: setting.to_owned(),
+        program,
+        load: Load {
+            folder: folder.to_owned(),
+            images: if quick { images / 4 } else { images },
+            latency: Latency::default(),
+            mode,
+        },
+        runs: 3,
+    };
+    let upload = |name: &str, setting: &str, program, images| case(name, setting, Images::Upload, program, images);
+    let ours = Program::Processors(Processors {
+        count: 1,
+        concurrency: Concurrency::From(64),
+        cores: Cores::All,
+        chunk_keys: CHUNK_KEYS,
+    });
+    let rust = |peer| Program::Rust { peer, in_flight: 64 };
+    let python = |how, workers| Program::Python { how, workers };
+    let (all, some, few) = (8_000, 3_000, 1_500);
+    let mut cases = vec![
+        upload(HTTP, "64 in flight", rust(RustPeer::Http), all),
+        upload(OURS, "from 64 in flight on", ours, all),
+        upload(SDK, "64 in flight", rust(RustPeer::Sdk), all),
+        upload(ASYNCIO, "64 tasks", python("asyncio", 64), some),
+        upload("Python, processes", "2", python("processes", 2), some),
+        upload("Python, serial", "boto3", python("serial", 1), few),
+        case(OURS, "copy, from 64 in flight on", Images::Copy, ours, all),
+        case(
+            "s5cmd, without EXIF",
+            "copy, 64 workers",
+            Images::Copy,
+            python("s5cmd", 64),
+            all,
+        ),
+    ];
+    if !quick {
+        // Other settings of the same, for the best to be found.
+        cases.extend([
+            upload(ASYNCIO, "16 tasks", python("asyncio", 16), some),
+            upload(ASYNCIO, "256 tasks", python("asyncio", 256), some),
+            upload(ASYNCIO, "uvloop, 16 tasks", python("uvloop", 16), some),
+            upload(ASYNCIO, "uvloop, 64 tasks", python("uvloop", 64), some),
+            upload("Python, processes", "8", python("processes", 8), some),
+            upload("Python, processes", "64", python("processes", 64), some),
+            case(
+                "s5cmd, without EXIF",
+                "copy, 256 workers",
+                Images::Copy,
+                python("s5cmd", 256),
+                all,
+            ),
+        ]);
+    }
+    cases
+}
+
+/// Of each program the row with its fastest setting, in order.
+pub fn best(rows: &[Row]) -> Vec<&Row> {
+    let mut best: Vec<&Row> = Vec::new();
+    for row in rows {
+        // Copies are another thing than uploads.
+        let kind = |row: &Row| (row.name.clone(), row.setting.starts_with("copy"));
+        match best.iter_mut().find(|best| kind(best) == kind(row)) {
+            Some(found) if found.images_per_second() < row.images_per_second() => *found = row,
+            Some(_) => {}
+            None => best.push(row),
+        }
+    }
+    best
+}

@@ -1,0 +1,60 @@
+//! The images, as files below `target/`: made once, the same bytes every time.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use indicatif::ProgressBar;
+use rand::{Rng as _, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use local::terminal::bar;
+use local::{dataset, workspace};
+
+/// The buckets of the experiment.
+pub const SOURCE: &str = "photos";
+pub const DESTINATION: &str = "photos-out";
+
+/// The guide's images.
+pub fn of_the_guide() -> anyhow::Result<PathBuf> {
+    made("guide", dataset::COUNT, |folder, progress| {
+        dataset::write(folder, dataset::COUNT, progress).map(|_| ())
+    })
+}
+
+/// So many, each of `size` bytes: a photo, and noise behind it, as a larger picture has it.
+pub fn of_size(size: usize, count: usize) -> anyhow::Result<PathBuf> {
+    made(&format!("{count}-of-{size}"), count, |folder, progress| {
+        dataset::on_all_cores(count, |index| {
+            let mut photo = dataset::photo(index)?;
+            let picture = photo.len();
+            photo.resize(size.max(picture), 0);
+            ChaCha8Rng::seed_from_u64(index as u64).fill_bytes(&mut photo[picture..]);
+            std::fs::write(folder.join(dataset::file_name(index)), photo)?;
+            progress.inc(1);
+            Ok(())
+        })
+        .map(|_| ())
+    })
+}
+
+/// Makes a folder that is not there. It is given its name last, so that one with it is whole.
+fn made(
+    name: &str,
+    count: usize,
+    make: impl FnOnce(&Path, &ProgressBar) -> anyhow::Result<()>,
+) -> anyhow::Result<PathBuf> {
+    let photos = workspace::target().join("bench/photos");
+    let folder = photos.join(name);
+    if !folder.exists() {
+        let unfinished = photos.join(format!("{name}.unfinished"));
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished)?;
+        }
+        std::fs::create_dir_all(&unfinished).with_context(|| format!("{} cannot be made", unfinished.display()))?;
+        let progress = bar(count, "photos");
+        make(&unfinished, &progress)?;
+        progress.finish_and_clear();
+        std::fs::rename(&unfinished, &folder)?;
+    }
+    Ok(folder)
+}

@@ -1,0 +1,58 @@
+//! The peers in Python, in an environment of their own below `target/`.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+use tokio::process::Command;
+
+use local::tools::{self, make_virtual_environment};
+use local::workspace::{self, run};
+
+/// A command that runs one of our Python programs.
+pub fn program(name: &str) -> Command {
+    let mut command = Command::new(environment().join("bin/python"));
+    command.arg(folder().join(name)).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+fn folder() -> PathBuf {
+    workspace::folder().join("local/peers")
+}
+
+fn environment() -> PathBuf {
+    tools::folder().join("peers")
+}
+
+/// Installs what our Python programs need, if that is not there.
+pub async fn install() -> anyhow::Result<()> {
+    let environment = environment();
+    let requirements = folder().join("requirements.txt");
+    // A copy of the list, written last, tells what is installed.
+    let installed = environment.join("installed.txt");
+    let wanted = std::fs::read(&requirements)?;
+    if std::fs::read(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    println!("installing the peers in Python into {}", environment.display());
+    make_virtual_environment(&environment).await?;
+    run(Command::new(environment.join("bin/python"))
+        .args(["-m", "pip", "install", "--quiet", "--requirement"])
+        .arg(&requirements))
+    .await
+    .context("the peers in Python could not be installed")?;
+    std::fs::write(&installed, wanted)?;
+    Ok(())
+}
+
+/// What a program prints, once it has ended well; its standard error goes to ours.
+pub async fn printed(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.stderr(Stdio::inherit()).output().await?;
+    ensure!(
+        output.status.success(),
+        "{:?} failed: {}",
+        command.as_std(),
+        output.status
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}

@@ -1,0 +1,207 @@
+//! Peers in Rust, each a process of one thread that gets, reads and puts images.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::hint::black_box;
+use std::iter;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, sign,
+};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::identity::Identity;
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use futures::{StreamExt, TryStreamExt, stream};
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper_util::client::legacy;
+use hyper_util::rt::TokioExecutor;
+use serde::{Deserialize, Serialize};
+use shared::exif::read_whole;
+use tokio::runtime::Builder;
+
+use super::photos::{DESTINATION, SOURCE};
+use super::run::Stages;
+use local::process::{cpu_time, peak_memory};
+use local::s3::{ACCESS_KEY, REGION, SECRET_KEY};
+
+#[derive(Args, Debug)]
+pub struct Options {
+    peer: RustPeer,
+    #[arg(long)]
+    in_flight: usize,
+    #[arg(long)]
+    images: usize,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RustPeer {
+    /// HTTP alone, and a signature on each request, as any client must
+    Http,
+    /// A plain loop over the SDK
+    Sdk,
+}
+
+/// What a peer prints of its work, without what starting up and listing took.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Printed {
+    pub images: usize,
+    pub seconds: f64,
+    pub cpu_seconds: f64,
+    pub peak_bytes: u64,
+    /// Of all images together, in seconds.
+    #[serde(default)]
+    pub stages: Stages,
+}
+
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    // One thread does the work; the one that waits for it takes nothing.
+    let work = move || {
+        Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(work(&options))
+    };
+    let printed = tokio::task::spawn_blocking(work).await??;
+    println!("{}", serde_json::to_string(&printed)?);
+    Ok(())
+}
+
+async fn work(options: &Options) -> anyhow::Result<Printed> {
+    let sdk = Client::new(&shared::s3::config().await);
+    let keys = keys(&sdk, options.images).await?;
+    match options.peer {
+        RustPeer::Http => {
+            let http = Http::new(options)?;
+            measured(options, keys, |key| over_http(&http, key)).await
+        }
+        RustPeer::Sdk => measured(options, keys, |key| over_sdk(&sdk, key)).await,
+    }
+}
+
+async fn keys(sdk: &Client, count: usize) -> anyhow::Result<Vec<String>> {
+    let mut pages = sdk.list_objects_v2().bucket(SOURCE).into_paginator().send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        keys.extend(
+            page?
+                .contents
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|object| object.key),
+        );
+    }
+    keys.truncate(count);
+    Ok(keys)
+}
+
+/// All images, so many in flight.
+async fn measured<F>(options: &Options, keys: Vec<String>, work: impl Fn(String) -> F) -> anyhow::Result<Printed>
+where
+    F: Future<Output = anyhow::Result<[Instant; 4]>>,
+{
+    let (count, process) = (keys.len(), std::process::id());
+    let stages = RefCell::new(Stages::default());
+    let (started, cpu_at_start) = (Instant::now(), cpu_time(process)?);
+    stream::iter(keys.into_iter().map(work))
+        .buffer_unordered(options.in_flight)
+        .try_for_each(|[start, downloaded, parsed, uploaded]| {
+            let mut stages = stages.borrow_mut();
+            stages.download += (downloaded - start).as_secs_f64();
+            stages.exif += (parsed - downloaded).as_secs_f64();
+            stages.upload += (uploaded - parsed).as_secs_f64();
+            async { Ok(()) }
+        })
+        .await?;
+    Ok(Printed {
+        images: count,
+        seconds: started.elapsed().as_secs_f64(),
+        cpu_seconds: cpu_time(process)?.saturating_sub(cpu_at_start).as_secs_f64(),
+        peak_bytes: peak_memory(process)?,
+        stages: stages.into_inner(),
+    })
+}
+
+async fn over_sdk(s3: &Client, key: String) -> anyhow::Result<[Instant; 4]> {
+    let start = Instant::now();
+    let object = s3.get_object().bucket(SOURCE).key(&key).send().await?;
+    let body = object.body.collect().await?.into_bytes();
+    let downloaded = Instant::now();
+    black_box(read_whole(body.clone()));
+    let parsed = Instant::now();
+    let put = s3.put_object().bucket(DESTINATION).key(format!("images/{key}"));
+    put.body(ByteStream::from(body)).send().await?;
+    Ok([start, downloaded, parsed, Instant::now()])
+}
+
+async fn over_http(http: &Http, key: String) -> anyhow::Result<[Instant; 4]> {
+    let start = Instant::now();
+    let body = http.send("GET", &format!("{SOURCE}/{key}"), Bytes::new()).await?;
+    let downloaded = Instant::now();
+    black_box(read_whole(body.clone()));
+    let parsed = Instant::now();
+    http.send("PUT", &format!("{DESTINATION}/images/{key}"), body).await?;
+    Ok([start, downloaded, parsed, Instant::now()])
+}
+
+struct Http {
+    client: legacy::Client<legacy::connect::HttpConnector, Full<Bytes>>,
+    endpoint: String,
+    identity: Identity,
+}
+
+impl Http {
+    fn new(options: &Options) -> anyhow::Result<Self> {
+        let mut connector = legacy::connect::HttpConnector::new();
+        connector.set_nodelay(true);
+        Ok(Self {
+            client: legacy::Client::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(options.in_flight)
+                .build(connector),
+            endpoint: std::env::var("AWS_ENDPOINT_URL_S3")?,
+            identity: Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local").into(),
+        })
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
+        let response = self.client.request(self.signed(method, path, body)?).await?;
+        let status = response.status();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .context("the response broke off")?
+            .to_bytes();
+        ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+
+    /// As the SDK does it for the processor: without the payload.
+    fn signed(&self, method: &str, path: &str, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
+        let uri = format!("{}/{path}", self.endpoint);
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let parameters = v4::SigningParams::builder()
+            .identity(&self.identity)
+            .region(REGION)
+            .name("s3")
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()?
+            .into();
+        let signable = SignableRequest::new(method, &uri, iter::empty(), SignableBody::UnsignedPayload)?;
+        let (instructions, _) = sign(signable, &parameters)?.into_parts();
+        let mut request = Request::builder().method(method).uri(&uri);
+        for (name, value) in instructions.headers() {
+            request = request.header(name, value);
+        }
+        Ok(request.body(Full::new(body))?)
+    }
+}

@@ -1,0 +1,262 @@
+//! The report as text: tables that a terminal and Markdown can show.
+
+use std::fmt::Write as _;
+
+use comfy_table::Table;
+use indicatif::{HumanCount, HumanFloatCount};
+
+use super::cold::Cold;
+use super::goals::goals;
+use super::parsing::Parsed;
+use super::peers::{self, best};
+use super::pipelines::cost_of_a_million;
+use super::report::{Guide, Origin, Part, Report, Section};
+use super::run::{Row, Run, spread};
+use crate::table::{megabytes, table};
+use local::dataset::COUNT;
+
+/// A table with its title, and what it was measured with.
+type Titled<'a> = (&'static str, &'a Origin, Table);
+
+pub fn markdown(report: &Report, parts: &[Part]) -> String {
+    let mut text = String::new();
+    for (title, origin, rows) in parts.iter().flat_map(|&part| of_part(report, part)) {
+        let Origin { command, date, machine } = origin;
+        // A string takes all that is written to it.
+        let _ = writeln!(text, "### {title}\n\n{rows}\n\n`{command}`, {date}, {machine}\n");
+    }
+    let goals = goals(report);
+    if !goals.is_empty() && parts.len() > 1 {
+        let mut rows = table(["goal", "measured", ""]);
+        for goal in goals {
+            let held = if goal.is_held { "held" } else { "MISSED" };
+            rows.add_row([goal.what, goal.measured, held.to_owned()]);
+        }
+        let _ = writeln!(text, "### Goals\n\n{rows}");
+    }
+    text
+}
+
+/// The tables of a part, if it was measured.
+fn of_part(report: &Report, part: Part) -> Vec<Titled<'_>> {
+    match part {
+        Part::Guide => report.guide.iter().flat_map(of_the_guide).collect(),
+        Part::Peers => one(
+            report.peers.as_ref(),
+            "Other programs, on a server that answers at once",
+            programs,
+        ),
+        Part::Pipelines => one(
+            report.pipelines.as_ref(),
+            "One processor of 1,769 MB, 100 ms a request",
+            pipelines,
+        ),
+        Part::Cold => one(report.cold.as_ref(), "Cold starts", cold),
+    }
+}
+
+fn one<'a, T>(section: Option<&'a Section<Vec<T>>>, title: &'static str, rows: fn(&[T]) -> Table) -> Vec<Titled<'a>> {
+    let one = section.map(|section| (title, &section.origin, rows(&section.measured)));
+    one.into_iter().collect()
+}
+
+fn of_the_guide(section: &Section<Guide>) -> [Titled<'_>; 3] {
+    let (origin, guide) = (&section.origin, &section.measured);
+    [
+        (
+            "The guide's pace, 80 ms an image: GET 48.5 ms, PUT 24.2 ms",
+            origin,
+            strategies(&guide.serial_total),
+        ),
+        (
+            "The guide's latencies: GET 800 ms, PUT 400 ms",
+            origin,
+            strategies(&guide.stated_latencies),
+        ),
+        ("EXIF alone, in memory, one thread", origin, parsing(&guide.parsing)),
+    ]
+}
+
+/// A median, and how far the runs spread.
+fn with_spread(row: &Row, digits: usize, figure: impl Fn(&Run) -> f64) -> String {
+    let figures = spread(row.runs.iter().map(figure));
+    let median = format!("{:.digits$}", figures.median);
+    if row.runs.len() == 1 {
+        return median;
+    }
+    format!("{median} ({:.digits$}–{:.digits$})", figures.least, figures.most)
+}
+
+fn per_image(row: &Row, figure: impl Fn(&Run) -> u64) -> f64 {
+    row.median(|run| figure(run) as f64 / run.images as f64)
+}
+
+fn right(row: &Row) -> String {
+    if row.is_right() {
+        return "100 %".to_owned();
+    }
+    let right = row.runs.iter().map(|run| run.right as f64 / run.images as f64);
+    format!("{:.2} %", spread(right).least * 100.0)
+}
+
+fn memory(row: &Row) -> String {
+    format!("{:.0} MB", row.median(|run| run.peak_bytes as f64) / 1e6)
+}
+
+fn kilobytes(bytes: f64) -> String {
+    format!("{:.1} KB", bytes / 1e3)
+}
+
+/// A request that serves many images counts for each of them with its share.
+fn requests(row: &Row) -> String {
+    let reads = per_image(row, |run| run.requests.get + run.requests.head);
+    let writes = per_image(row, |run| run.requests.put + run.requests.copy);
+    format!("{reads:.2} + {writes:.2}")
+}
+
+fn strategies(rows: &[Row]) -> Table {
+    let mut table = table([
+        "how",
+        "images/s",
+        "all 8,154",
+        "images measured",
+        "CPU of each",
+        "the server's",
+        "memory",
+        "reads + writes of each",
+        "bytes of each",
+        "download, EXIF, upload of each",
+        "right",
+    ]);
+    for row in rows {
+        let images = row.runs[0].images;
+        let stages = |stage: fn(&Run) -> f64| row.median(stage);
+        let all = COUNT as f64 / row.images_per_second();
+        table.add_row([
+            row.label(),
+            with_spread(
+                row,
+                usize::from(row.images_per_second() < 100.0),
+                Run::images_per_second,
+            ),
+            if images == COUNT as u64 {
+                format!("{all:.1} s")
+            } else {
+                format!("would be {all:.0} s")
+            },
+            HumanCount(images).to_string(),
+            format!("{:.2} ms", row.cpu_ms()),
+            format!("{:.2} ms", row.median(Run::server_cpu_ms)),
+            memory(row),
+            requests(row),
+            kilobytes(per_image(row, |run| run.bytes_read + run.bytes_written)),
+            format!(
+                "{:.1}, {:.2}, {:.1} ms",
+                stages(|run| run.stages.download),
+                stages(|run| run.stages.exif),
+                stages(|run| run.stages.upload)
+            ),
+            right(row),
+        ]);
+    }
+    table
+}
+
+fn parsing(all: &[Parsed]) -> Table {
+    let mut table = table(["library", "CPU of each", "images/s of one core", "times ours"]);
+    let ours = all[0].micros();
+    for parsed in all {
+        let micros = parsed.micros();
+        table.add_row([
+            format!("{} {}", parsed.library, parsed.version).trim().to_owned(),
+            format!("{micros:.1} µs"),
+            HumanFloatCount((1e6 / micros).round()).to_string(),
+            format!("{:.1}", micros / ours),
+        ]);
+    }
+    table
+}
+
+fn programs(rows: &[Row]) -> Table {
+    let mut table = table([
+        "program",
+        "best setting",
+        "images/s",
+        "CPU of each, ms",
+        "times bare HTTP",
+        "the server's",
+        "memory",
+        "right",
+    ]);
+    let http = rows.iter().find(|row| row.name == peers::HTTP).map(Row::cpu_ms);
+    for row in best(rows) {
+        table.add_row([
+            row.name.clone(),
+            row.setting.clone(),
+            with_spread(row, 0, Run::images_per_second),
+            with_spread(row, 3, Run::cpu_ms),
+            http.map(|http| format!("{:.2}", row.cpu_ms() / http))
+                .unwrap_or_default(),
+            format!("{:.2} ms", row.median(Run::server_cpu_ms)),
+            memory(row),
+            right(row),
+        ]);
+    }
+    table
+}
+
+fn pipelines(rows: &[Row]) -> Table {
+    let mut table = table([
+        "images",
+        "size",
+        "images/s",
+        "CPU of each, ms",
+        "memory",
+        "read of each",
+        "written of each",
+        "reads + writes of each",
+        "a million: Lambda",
+        "S3",
+        "in all",
+        "right",
+    ]);
+    for row in rows {
+        let cost = cost_of_a_million(row);
+        table.add_row([
+            row.name.clone(),
+            row.setting.clone(),
+            with_spread(row, 0, Run::images_per_second),
+            with_spread(row, 2, Run::cpu_ms),
+            memory(row),
+            kilobytes(per_image(row, |run| run.bytes_read)),
+            kilobytes(per_image(row, |run| run.bytes_written)),
+            requests(row),
+            format!("${:.3}", cost.lambda),
+            format!("${:.2}", cost.s3),
+            format!("${:.2}", cost.lambda + cost.s3),
+            right(row),
+        ]);
+    }
+    table
+}
+
+fn cold(all: &[Cold]) -> Table {
+    let mut table = table([
+        "function",
+        "until its first request for work",
+        "memory at rest",
+        "bootstrap",
+        "zip",
+    ]);
+    for cold in all {
+        let init = spread(cold.init_ms.iter().copied());
+        table.add_row([
+            cold.function.clone(),
+            format!("{:.1} ms ({:.1}–{:.1})", init.median, init.least, init.most),
+            megabytes(cold.memory_bytes),
+            megabytes(cold.bootstrap_bytes),
+            megabytes(cold.zip_bytes),
+        ]);
+    }
+    table
+}

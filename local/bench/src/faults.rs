@@ -1,0 +1,296 @@
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use anyhow::{Context as _, anyhow, ensure};
+use clap::Args;
+use comfy_table::Table;
+use indicatif::HumanCount;
+use parking_lot::Mutex;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use shared::failure::Class;
+use shared::job::{Report, State};
+
+use crate::processors::Processors;
+use crate::table::table;
+use local::dataset;
+use local::lambda::{Endpoint, Reply};
+use local::runtime::Function;
+use local::s3::{Chances, Effect, Fault, Headers, Latency, Object, Server};
+use local::workspace::{Profile, binary};
+
+#[derive(Args, Debug)]
+pub struct Options {
+    /// How many images
+    #[arg(long, default_value_t = 20_000)]
+    images: usize,
+    /// What becomes of each: none, copy or upload
+    #[arg(long, default_value = "copy")]
+    mode: String,
+    /// Processes of the processor, and invocations in flight
+    #[arg(long, default_value_t = 16)]
+    processors: usize,
+    /// In a hundred invocations of the processor so many are killed at a random moment
+    #[arg(long, default_value_t = 10)]
+    kills: u32,
+    /// What each read and each write takes at least
+    #[arg(long, value_parser = local::terminal::duration, default_value = "20ms")]
+    latency: Duration,
+    /// Chooses what fails
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// In a hundred requests for objects.
+const CHANCES: Chances = Chances {
+    slow_down: 5.0,
+    internal_error: 2.0,
+    reset: 1.0,
+    stall: 1.0,
+    cut: 1.0,
+    seed: 0,
+};
+
+/// Images that no attempt gets through, and how they must fail.
+const POISON: [(&str, Class); 4] = [
+    ("poison/broken-off.jpg", Class::Corrupt),
+    ("poison/denied.jpg", Class::AccessDenied),
+    ("poison/killing.jpg", Class::Internal),
+    ("poison/archived.jpg", Class::Archived),
+];
+
+/// Lambda kills the processor that takes it up.
+const KILLING: &str = "poison/killing.jpg";
+
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    println!(
+        "{} images ({}), {} processors. Put on: {} % SlowDown, {} % internal errors, {} % resets, {} % stalls, {} % \
+         cut short, {} % of invocations killed, {} images that always fail.",
+        HumanCount(options.images as u64),
+        options.mode,
+        options.processors,
+        CHANCES.slow_down,
+        CHANCES.internal_error,
+        CHANCES.reset,
+        CHANCES.stall,
+        CHANCES.cut,
+        options.kills,
+        POISON.len(),
+    );
+    let photos: Vec<Vec<u8>> = (0..20).map(dataset::photo).collect::<Result<_, _>>()?;
+    let calm = job(&options, &photos, false).await.context("the calm run")?;
+    let faulty = job(&options, &photos, true).await.context("the run with faults")?;
+
+    println!("{}", rows(&calm, &faulty));
+    let suffered = faulty.server.faults.suffered();
+    println!(
+        "\nput on: {} SlowDown, {} internal errors, {} resets, {} stalls, {} cut short",
+        suffered.slow_down, suffered.internal_error, suffered.reset, suffered.stall, suffered.cut
+    );
+    let ratio = faulty.elapsed.as_secs_f64() / calm.elapsed.as_secs_f64();
+    println!("{ratio:.2} times as long as in peace");
+    match compare(&options, &calm, &faulty) {
+        Ok(()) => {
+            println!("every outcome is right, and what was written is the same byte for byte");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            println!("WRONG: {error:#}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn rows(calm: &JobRun, faulty: &JobRun) -> Table {
+    let mut rows = table([
+        "run",
+        "time",
+        "images/s",
+        "ok",
+        "failed",
+        "GET",
+        "PUT and COPY",
+        "throttled",
+        "invocations",
+        "killed",
+    ]);
+    for (name, run) in [("calm", &calm), ("with faults", &faulty)] {
+        let report = &run.report;
+        let count = |number: u64| HumanCount(number).to_string();
+        rows.add_row([
+            name.to_owned(),
+            format!("{:.1} s", run.elapsed.as_secs_f64()),
+            format!("{:.0}", report.ok as f64 / run.elapsed.as_secs_f64()),
+            count(report.ok),
+            count(report.failed),
+            count(report.requests.get),
+            count(report.requests.put + report.requests.copy),
+            count(report.throttled),
+            count(report.invocations),
+            count(run.kills as u64),
+        ]);
+    }
+    rows
+}
+
+struct JobRun {
+    server: Server,
+    report: Report,
+    elapsed: Duration,
+    kills: usize,
+}
+
+/// One whole job, every function a process of its own.
+async fn job(options: &Options, photos: &[Vec<u8>], with_faults: bool) -> anyhow::Result<JobRun> {
+    let server = Server::start(0).await?;
+    fill(&server, options, photos);
+    server.faults.set_latency(Latency {
+        get: options.latency,
+        put: options.latency,
+        ..Latency::default()
+    });
+    let mut environment = server.environment();
+    let processors = Arc::new(Processors::start(options.processors, &environment).await?);
+    let random = Arc::new(Mutex::new(ChaCha8Rng::seed_from_u64(options.seed)));
+    let (kills, numbers) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let percent = if with_faults { options.kills } else { 0 };
+    let lambda = {
+        let kills = kills.clone();
+        Endpoint::start(move |_, payload| {
+            let (processors, kills) = (processors.clone(), kills.clone());
+            let number = numbers.fetch_add(1, Relaxed);
+            let mut random = random.lock();
+            let (drawn, moment) = (random.random_range(0..100), random.random_range(0..1_000));
+            let poisoned = with_faults && keys(&payload).any(|key| key == KILLING);
+            async move {
+                let id = format!("chunk-{number}");
+                let after = match (poisoned, drawn < percent) {
+                    (true, _) => Duration::ZERO,
+                    (false, true) => Duration::from_millis(moment),
+                    (false, false) => return processors.run(&id, payload).await,
+                };
+                let reply = processors.run_and_kill(&id, payload, after).await;
+                kills.fetch_add(usize::from(matches!(reply, Reply::FunctionError(_))), Relaxed);
+                reply
+            }
+        })
+        .await?
+    };
+    if with_faults {
+        put_on(&server, options.seed);
+    }
+    environment.push(("AWS_ENDPOINT_URL_LAMBDA", lambda.url()));
+    let fanout = Function::start(&binary(Profile::Release, "fanout"), &environment, tempfile::tempfile()?).await?;
+    let request = json!({
+        "source": "s3://photos/", "destination": "s3://photos-out/", "job_id": "bench", "images": options.mode,
+        "parallel": options.processors,
+    });
+    let started = Instant::now();
+    let response = fanout.invoke("bench", request, Duration::from_mins(15)).await?;
+    let elapsed = started.elapsed();
+    let report = response.map_err(|error| anyhow!("fanout failed: {error}"))?;
+    server.faults.set_latency(Latency::default());
+    Ok(JobRun {
+        report: serde_json::from_value(report)?,
+        elapsed,
+        kills: kills.load(Relaxed),
+        server,
+    })
+}
+
+fn keys(payload: &Value) -> impl Iterator<Item = &str> {
+    let objects = payload["objects"].as_array().into_iter().flatten();
+    objects.filter_map(|object| object["key"].as_str())
+}
+
+fn fill(server: &Server, options: &Options, photos: &[Vec<u8>]) {
+    server.store.create_bucket("photos-out");
+    // Of the same time in both runs, so that the records are the same.
+    let object = |index: usize| Object {
+        last_modified: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        ..Object::new(photos[index % photos.len()].clone().into(), Headers::default())
+    };
+    for index in 0..options.images {
+        server
+            .store
+            .load("photos", &format!("album/{index:06}.jpg"), object(index));
+    }
+    for (index, (key, class)) in POISON.into_iter().enumerate() {
+        let mut object = object(index);
+        object.storage_class = (class == Class::Archived).then(|| "DEEP_ARCHIVE".to_owned());
+        server.store.load("photos", key, object);
+    }
+}
+
+fn put_on(server: &Server, seed: u64) {
+    server.faults.deny("GetObject", "denied");
+    server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: "broken-off".to_owned(),
+        effect: Effect::Cut,
+        after: 0,
+        times: usize::MAX,
+    });
+    server.faults.set_chances(Some(Chances { seed, ..CHANCES }));
+}
+
+/// Whether the run with faults ended as it must, and wrote what the calm one did.
+fn compare(options: &Options, calm: &JobRun, faulty: &JobRun) -> anyhow::Result<()> {
+    let images = options.images as u64;
+    for (run, failed) in [(calm, 1), (faulty, POISON.len() as u64)] {
+        let report = &run.report;
+        ensure!(report.state == State::Completed && report.pending == 0, "{report:?}");
+        ensure!(report.listed == images + POISON.len() as u64, "{report:?}");
+        ensure!(report.ok + report.failed == report.listed, "{report:?}");
+        ensure!(report.failed == failed, "{report:?}");
+    }
+    let mut failed = lines(&faulty.server, "jobs/bench/failed/")?;
+    for (key, class) in POISON {
+        let line = failed.remove(key).with_context(|| format!("{key} did not fail"))?;
+        let line: Value = serde_json::from_str(&line)?;
+        ensure!(line["class"] == class.to_string(), "{line}");
+    }
+    ensure!(failed.is_empty(), "{failed:?}");
+
+    let (calm_records, records) = (lines(&calm.server, "records/")?, lines(&faulty.server, "records/")?);
+    ensure!(records.len() == options.images, "{} records", records.len());
+    for (key, line) in &records {
+        ensure!(
+            calm_records.get(key).is_some_and(|calm| calm == line),
+            "the record of {key}: {line}"
+        );
+        let image = |run: &JobRun| run.server.store.get("photos-out", &format!("images/{key}"));
+        match (image(calm), image(faulty)) {
+            (Some(calm), Some(faulty)) => ensure!(
+                calm.body == faulty.body && calm.headers.user_metadata == faulty.headers.user_metadata,
+                "the copy of {key}"
+            ),
+            (None, None) => ensure!(options.mode == "none", "no copy of {key}"),
+            _ => anyhow::bail!("only one copy of {key}"),
+        }
+    }
+    Ok(())
+}
+
+/// Each line below a prefix, under its key; a key must not come twice.
+fn lines(server: &Server, prefix: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for file in server.store.keys("photos-out", prefix) {
+        let body = server
+            .store
+            .get("photos-out", &file)
+            .context("it was listed")?
+            .body
+            .bytes();
+        for line in std::str::from_utf8(&body)?.lines() {
+            let value: Value = serde_json::from_str(line)?;
+            let key = value["key"].as_str().context("a line has no key")?.to_owned();
+            ensure!(found.insert(key, line.to_owned()).is_none(), "it comes twice: {line}");
+        }
+    }
+    Ok(found)
+}

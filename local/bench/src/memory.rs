@@ -1,0 +1,167 @@
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use clap::Args;
+use indicatif::HumanCount;
+use serde_json::{Value, json};
+use shared::chunk::ChunkResponse;
+
+use crate::processors::Processors;
+use crate::table::{megabytes, table, yes_or};
+use local::dataset;
+use local::lambda::Reply;
+use local::s3::{Headers, Object, Server};
+
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Images of 8 MB; of 18 KB there are 25 times as many
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..))]
+    images: u64,
+    /// The function's memory in MB
+    #[arg(long, default_value_t = 512)]
+    memory: u32,
+    /// Images in flight to start with
+    #[arg(long, default_value_t = 64)]
+    concurrency: usize,
+}
+
+const MB: u64 = 1_000_000;
+
+/// How many images of each size, in invocations of so many.
+struct Load {
+    name: &'static str,
+    images: &'static str,
+    chunk_keys: usize,
+    sizes: Vec<(u64, u64)>,
+}
+
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    println!(
+        "One processor of {} MB, {} images in flight to start with, 500 images an invocation (all in one where a \
+         large one is among them). The sources are made as they are read.",
+        options.memory, options.concurrency
+    );
+    let mut rows = table([
+        "images",
+        "size",
+        "mode",
+        "time",
+        "CPU of each",
+        "settled at",
+        "peak memory",
+        "each byte right",
+    ]);
+    let mut all_right = true;
+    for load in loads(options.images) {
+        let measured = measure(&options, &load).await?;
+        let wrong = measured.wrong;
+        all_right &= wrong == 0;
+        let count: u64 = load.sizes.iter().map(|(count, _)| count).sum();
+        rows.add_row([
+            HumanCount(count).to_string(),
+            load.name.to_owned(),
+            load.images.to_owned(),
+            format!("{:.1} s", measured.elapsed.as_secs_f64()),
+            format!("{:.2} ms", measured.cpu.as_secs_f64() * 1000.0 / count as f64),
+            measured.concurrency.to_string(),
+            megabytes(measured.peak),
+            yes_or((wrong > 0).then(|| format!("{wrong} are not"))),
+        ]);
+    }
+    println!("{rows}");
+    Ok(ExitCode::from(u8::from(!all_right)))
+}
+
+/// `images` of 8 MB, and 25 times as many of the guide's.
+fn loads(images: u64) -> Vec<Load> {
+    const GUIDE_BYTES: u64 = 18_644;
+    let many = images * 25;
+    let of_the_guide = |mode| Load {
+        name: "18 KB each, the guide's",
+        images: mode,
+        chunk_keys: 500,
+        sizes: vec![(many, GUIDE_BYTES)],
+    };
+    vec![
+        Load {
+            name: "8 MB each",
+            images: "upload",
+            chunk_keys: 500,
+            sizes: vec![(images, 8 * MB)],
+        },
+        of_the_guide("none"),
+        of_the_guide("copy"),
+        of_the_guide("upload"),
+        Load {
+            name: "18 KB each, and one of 4 GB among them",
+            images: "upload",
+            chunk_keys: usize::MAX,
+            sizes: vec![(many / 2, GUIDE_BYTES), (1, 4_000 * MB), (many / 2, GUIDE_BYTES)],
+        },
+    ]
+}
+
+struct Measured {
+    elapsed: Duration,
+    cpu: Duration,
+    /// Images in flight that it settled at.
+    concurrency: usize,
+    /// The most memory it had, in bytes.
+    peak: u64,
+    /// How many images are not what they should be.
+    wrong: usize,
+}
+
+/// A load in a fresh process.
+async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
+    let server = Server::start(0).await?;
+    server.store.create_bucket("photos-out");
+    let photo = dataset::photo(0)?;
+    let mut objects = Vec::new();
+    for &(count, size) in &load.sizes {
+        let object = Object::long(photo.clone().into(), size.max(photo.len() as u64), Headers::default());
+        for _ in 0..count {
+            let key = format!("{:06}.jpg", objects.len());
+            objects.push(json!({"key": key, "size": object.body.len(), "etag": object.etag}));
+            server.store.load("photos", &key, object.clone());
+        }
+    }
+    let mut environment = server.environment();
+    environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", options.memory.to_string()));
+    let processors = Processors::start(1, &environment).await?;
+    let started = Instant::now();
+    let (mut concurrency, mut cpu) = (0, Duration::ZERO);
+    for (chunk, objects) in objects.chunks(load.chunk_keys).enumerate() {
+        let request = json!({
+            "job_id": "bench", "chunk": chunk, "attempt": "1-1", "source_bucket": "photos", "source_prefix": "",
+            "destination": "s3://photos-out/", "images": load.images, "records": "ndjson",
+            "concurrency": options.concurrency, "objects": objects,
+        });
+        let response = match processors.run("bench", request).await {
+            Reply::Ok(response) => serde_json::from_value::<ChunkResponse>(response)?,
+            other => anyhow::bail!("the processor failed: {other:?}"),
+        };
+        ensure!(response.failed.is_empty(), "{:?}", response.failed);
+        concurrency = response.concurrency;
+        cpu += Duration::from_millis(response.usage.cpu_ms);
+    }
+    let elapsed = started.elapsed();
+    let right = |object: &&Value| {
+        let key = object["key"].as_str().unwrap_or_default();
+        let source = server.store.get("photos", key);
+        let copy = server.store.get("photos-out", &format!("images/{key}"));
+        match (source, copy) {
+            (Some(source), Some(copy)) => source.body == copy.body,
+            (_, copy) => load.images == "none" && copy.is_none(),
+        }
+    };
+    let wrong = objects.iter().filter(|object| !right(object)).count();
+    Ok(Measured {
+        elapsed,
+        cpu,
+        concurrency,
+        peak: processors.peak_memory().await?[0],
+        wrong,
+    })
+}

@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, sleep};
+
+use local::lambda::Reply;
+use local::runtime::Function;
+use local::workspace::{Profile, binary};
+
+/// Processes of the processor that each run one invocation at a time, as Lambda's environments do.
+pub struct Processors {
+    environment: Vec<(&'static str, String)>,
+    idle: Mutex<Vec<Function>>,
+    free: Semaphore,
+    scratch: TempDir,
+}
+
+/// What each invocation is given.
+const LIFETIME: Duration = Duration::from_mins(5);
+
+impl Processors {
+    pub async fn start(count: usize, environment: &[(&'static str, String)]) -> anyhow::Result<Self> {
+        let processors = Self {
+            environment: environment.to_vec(),
+            idle: Mutex::default(),
+            free: Semaphore::new(count),
+            scratch: tempfile::tempdir()?,
+        };
+        for _ in 0..count {
+            processors.add().await?;
+        }
+        Ok(processors)
+    }
+
+    async fn add(&self) -> anyhow::Result<()> {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.scratch.path().join("processor.log"))?;
+        let function = Function::start(&binary(Profile::Release, "processor"), &self.environment, log).await?;
+        function.init_time().await?;
+        self.idle.lock().await.push(function);
+        Ok(())
+    }
+
+    /// Invokes one of them as soon as one is free.
+    pub async fn run(&self, id: &str, payload: Value) -> Reply {
+        self.invoke(id, payload, None).await.unwrap_or(Reply::Dropped)
+    }
+
+    /// The same, but it is killed after some time, unless it has ended by then.
+    pub async fn run_and_kill(&self, id: &str, payload: Value, after: Duration) -> Reply {
+        self.invoke(id, payload, Some(after)).await.unwrap_or(Reply::Dropped)
+    }
+
+    async fn invoke(&self, id: &str, payload: Value, kill_after: Option<Duration>) -> anyhow::Result<Reply> {
+        let _free = self.free.acquire().await?;
+        let function = self.idle.lock().await.pop().context("as many are idle as are free")?;
+        let killed_at = Instant::now() + kill_after.unwrap_or(LIFETIME);
+        let outcome = tokio::select! {
+            outcome = function.invoke(id, payload, LIFETIME) => outcome,
+            () = sleep(killed_at - Instant::now()) => {
+                function.kill()?;
+                self.add().await?;
+                // As Lambda reports a process that is gone.
+                let error = json!({"errorType": "Runtime.ExitError", "errorMessage": "signal: killed"});
+                return Ok(Reply::FunctionError(error));
+            }
+        };
+        self.idle.lock().await.push(function);
+        Ok(match outcome? {
+            Ok(response) => Reply::Ok(response),
+            Err(error) => Reply::FunctionError(error),
+        })
+    }
+
+    /// The most memory that each of them has had, in bytes.
+    pub async fn peak_memory(&self) -> anyhow::Result<Vec<u64>> {
+        self.idle.lock().await.iter().map(Function::peak_memory).collect()
+    }
+
+    /// Of all of them.
+    pub async fn cpu_time(&self) -> anyhow::Result<Duration> {
+        self.idle.lock().await.iter().map(Function::cpu_time).sum()
+    }
+
+    pub async fn keep_to_one_core(&self) -> anyhow::Result<()> {
+        self.idle.lock().await.iter().try_for_each(Function::keep_to_one_core)
+    }
+}

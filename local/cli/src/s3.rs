@@ -1,0 +1,78 @@
+//! `cargo local s3`: serves S3 from memory until told to stop.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use local::s3::{Chances, Headers, Latency, Object, Server, files};
+use local::terminal::stop_requested;
+use shared::uri::S3Uri;
+
+#[derive(Args)]
+pub struct Options {
+    /// 0 takes any free one
+    #[arg(long, default_value_t = 9500)]
+    port: u16,
+    /// Load the files of a folder into the bucket, keyed by their paths in it
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The bucket to make; NAME-out is made for the results
+    #[arg(long, value_name = "NAME", default_value = "photos")]
+    bucket: String,
+    #[command(flatten)]
+    latency: Latency,
+    #[command(flatten)]
+    chances: Chances,
+}
+
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let Options {
+        port,
+        data,
+        bucket,
+        latency,
+        chances,
+    } = options;
+    ensure!(
+        chances.total() <= 100.0,
+        "no more than 100 in a hundred requests can fail"
+    );
+    let out = format!("{bucket}-out");
+    S3Uri::new(&bucket, "")?;
+    S3Uri::new(&out, "")?;
+    let server = Server::start(port)
+        .await
+        .with_context(|| format!("port {port} cannot be opened; --port takes another one"))?;
+    server.faults.set_latency(latency);
+    server.faults.set_chances(Some(chances));
+    server.store.create_bucket(&bucket);
+    server.store.create_bucket(&out);
+    if let Some(folder) = data {
+        load(&server, &bucket, &folder)?;
+    }
+    println!(
+        "S3 is at {}, with the buckets {bucket} and {out}. Ctrl-C stops it.",
+        server.endpoint()
+    );
+    println!("Any AWS program finds it with:\n");
+    for (name, value) in server.environment() {
+        println!("export {name}={value}");
+    }
+    stop_requested().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(server: &Server, bucket: &str, folder: &Path) -> anyhow::Result<()> {
+    let files = files(folder)?;
+    let mut bytes = 0;
+    for (key, path) in &files {
+        let body = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        bytes += body.len();
+        server
+            .store
+            .load(bucket, key, Object::new(body.into(), Headers::default()));
+    }
+    println!("loaded {} files, {bytes} bytes, into s3://{bucket}/", files.len());
+    Ok(())
+}

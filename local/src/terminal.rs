@@ -1,0 +1,40 @@
+//! What the commands have in common at a terminal: a progress bar, times as users write them, and being
+//! told to stop.
+
+use std::fmt;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A progress bar with a rate.
+///
+/// # Panics
+/// Never: the template is a constant.
+#[must_use]
+pub fn bar(count: usize, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:>9} {bar:40} {human_pos}/{human_len}  {rate}  {elapsed}")
+        .expect("the template is valid")
+        .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A bar that cannot be written is not worth failing for.
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        });
+    ProgressBar::new(count as u64).with_style(style).with_message(what)
+}
+
+/// A time such as `800ms` or `1.2s`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as in 800ms or 1.2s"))
+}
+
+/// Waits for Ctrl-C, or for SIGTERM as service managers send it.
+///
+/// # Panics
+/// When the process may not handle signals at all.
+pub async fn stop_requested() {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.expect("SIGINT can be handled"),
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,71 @@
+//! Programs that are installed below `target/tools` where the machine does not have them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+use tokio::process::Command;
+use tokio::task::spawn_blocking;
+
+use crate::workspace::{run, target};
+
+/// The version this project is tested with, a prebuilt wheel.
+const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
+
+#[must_use]
+pub fn folder() -> PathBuf {
+    target().join("tools")
+}
+
+/// Finds `cargo-lambda` on PATH, or installs it into a virtual environment.
+pub async fn cargo_lambda() -> anyhow::Result<PathBuf> {
+    let on_path = PathBuf::from("cargo-lambda");
+    if works(&on_path).await {
+        return Ok(on_path);
+    }
+    // Tests run side by side: one installs, the others wait for it.
+    let _lock = lock(folder()).await?;
+    let environment = folder().join(CARGO_LAMBDA.replace("==", "-"));
+    let installed = environment.join("bin/cargo-lambda");
+    if works(&installed).await {
+        return Ok(installed);
+    }
+    println!(
+        "cargo-lambda is not on PATH: installing {CARGO_LAMBDA} into {}",
+        environment.display()
+    );
+    make_virtual_environment(&environment).await?;
+    run(Command::new(environment.join("bin/pip")).args(["install", "--quiet", CARGO_LAMBDA]))
+        .await
+        .with_context(|| format!("{CARGO_LAMBDA} could not be installed"))?;
+    ensure!(works(&installed).await, "{} does not run", installed.display());
+    Ok(installed)
+}
+
+async fn works(program: &Path) -> bool {
+    let mut command = Command::new(program);
+    command
+        .args(["lambda", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().await.is_ok_and(|status| status.success())
+}
+
+/// Waits until no other process installs tools; the lock ends with the file.
+async fn lock(tools: PathBuf) -> anyhow::Result<File> {
+    spawn_blocking(move || {
+        std::fs::create_dir_all(&tools)?;
+        let file = File::create(tools.join("lock"))?;
+        file.lock()?;
+        Ok(file)
+    })
+    .await?
+}
+
+/// An empty one for Python 3, in place of any that is there.
+pub async fn make_virtual_environment(environment: &Path) -> anyhow::Result<()> {
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment))
+        .await
+        .context("no virtual environment could be made: is Python 3 installed, with its venv module?")
+}
