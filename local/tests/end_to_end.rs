@@ -13,7 +13,7 @@ use local::s3::{Headers, Object, Server};
 use local::tools;
 use local::workspace::{self, Profile};
 use serde_json::{Value, json};
-use shared::job::State;
+use shared::protocol::job::State;
 use tokio::process::Command;
 
 /// The emulator, or `None` where it can be neither found nor installed. In CI it must be there.

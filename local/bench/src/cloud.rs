@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use shared::job::{Report, State};
+use shared::protocol::job::{Report, State};
 use tempfile::TempDir;
 use tokio::time::sleep;
 

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use shared::failure::Class;
-use shared::job::{Report, State};
+use shared::protocol::failure::FailureClass;
+use shared::protocol::job::{Report, State};
 
 use crate::processors::Processors;
 use crate::table::table;
@@ -56,11 +56,11 @@ const CHANCES: Chances = Chances {
 };
 
 /// Images that no attempt gets through, and how they must fail.
-const POISON: [(&str, Class); 4] = [
-    ("poison/broken-off.jpg", Class::Corrupt),
-    ("poison/denied.jpg", Class::AccessDenied),
-    ("poison/killing.jpg", Class::Internal),
-    ("poison/archived.jpg", Class::Archived),
+const POISON: [(&str, FailureClass); 4] = [
+    ("poison/broken-off.jpg", FailureClass::Corrupt),
+    ("poison/denied.jpg", FailureClass::AccessDenied),
+    ("poison/killing.jpg", FailureClass::Internal),
+    ("poison/archived.jpg", FailureClass::Archived),
 ];
 
 /// Lambda kills the processor that takes it up.
@@ -221,7 +221,7 @@ fn fill(server: &Server, options: &Options, photos: &[Vec<u8>]) {
     }
     for (index, (key, class)) in POISON.into_iter().enumerate() {
         let mut object = object(index);
-        object.storage_class = (class == Class::Archived).then(|| "DEEP_ARCHIVE".to_owned());
+        object.storage_class = (class == FailureClass::Archived).then(|| "DEEP_ARCHIVE".to_owned());
         server.store.load("photos", key, object);
     }
 }

@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use shared::job::{Report, State};
+use shared::protocol::job::{Report, State};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 

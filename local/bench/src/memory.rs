@@ -5,7 +5,7 @@ use anyhow::ensure;
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use shared::chunk::ChunkResponse;
+use shared::protocol::chunk::ChunkResponse;
 
 use crate::processors::Processors;
 use crate::table::{megabytes, table, yes_or};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{HumanCount, HumanDuration, HumanFloatCount};
 use serde_json::json;
-use shared::job::{Report, State};
+use shared::protocol::job::{Report, State};
 
 use crate::cloud::Cloud;
 use crate::table::{megabytes, table, yes_or};

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use clap::Args;
 use indicatif::HumanBytes;
 use serde::Serialize;
-use shared::exif::{self, Answer, Format, Parts};
-use shared::record::{Origin, Record};
+use shared::metadata::record::{Origin, Record};
+use shared::metadata::{self, FileView, Format, Progress};
 use walkdir::WalkDir;
 
 #[derive(Args)]
@@ -26,7 +26,7 @@ pub struct Options {
     #[arg(long)]
     explain: bool,
     /// How much of each file is read first
-    #[arg(long, value_name = "BYTES", default_value_t = exif::FRONT_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "BYTES", default_value_t = metadata::FRONT_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
     front_bytes: u64,
 }
 
@@ -73,22 +73,22 @@ fn read(path: &Path, front_bytes: u64) -> anyhow::Result<(Record, Vec<Range<u64>
     anyhow::ensure!(data.is_file(), "it is no file");
     let file = File::open(path)?;
     let origin = Origin {
-        key: path.to_string_lossy().into_owned(),
+        key: path.to_string_lossy().into_owned().into(),
         size: data.len(),
         last_modified: humantime::format_rfc3339_seconds(data.modified()?).to_string(),
         ..Origin::default()
     };
     let mut requests = Vec::new();
-    let mut parts = Parts::new(data.len());
+    let mut view = FileView::new(data.len());
     let mut ranges: Vec<_> = iter::once(0..front_bytes.min(data.len())).collect();
     let metadata = loop {
         for range in &ranges {
-            parts.insert(range.start, read_range(&file, range)?);
+            view.insert(range.start, read_range(&file, range)?);
         }
         requests.append(&mut ranges);
-        match exif::read(&parts) {
-            Answer::Done(metadata) => break metadata,
-            Answer::Need(needed) => ranges = needed,
+        match metadata::read(&view) {
+            Progress::Complete(metadata) => break metadata,
+            Progress::NeedRanges(needed) => ranges = needed,
         }
     };
     Ok((Record::new(origin, metadata), requests))
@@ -116,7 +116,7 @@ struct Explained<'a> {
 impl<'a> Explained<'a> {
     fn new(record: &'a Record, requests: &[Range<u64>]) -> Self {
         Self {
-            key: &record.origin.key,
+            key: record.origin.key.as_str(),
             format: record.format,
             size: record.origin.size,
             bytes: requests.iter().map(|range| range.end - range.start).sum(),

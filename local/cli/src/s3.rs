@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use local::s3::{Chances, Headers, Latency, Object, Server, files};
 use local::terminal::stop_requested;
-use shared::uri::S3Uri;
+use shared::object::Bucket;
 
 #[derive(Args)]
 pub struct Options {
@@ -39,8 +39,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         "no more than 100 in a hundred requests can fail"
     );
     let out = format!("{bucket}-out");
-    S3Uri::new(&bucket, "")?;
-    S3Uri::new(&out, "")?;
+    Bucket::new(&bucket)?;
+    Bucket::new(&out)?;
     let server = Server::start(port)
         .await
         .with_context(|| format!("port {port} cannot be opened; --port takes another one"))?;

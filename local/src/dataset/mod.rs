@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn photos_are_read_as_they_were_made() {
         let read: Vec<_> = (0..60)
-            .map(|index| shared::exif::read_whole(photo(index).unwrap().into()))
+            .map(|index| shared::metadata::read_whole(photo(index).unwrap().into()))
             .collect();
         assert!(read.iter().all(|metadata| metadata.warnings.is_empty()), "{read:?}");
         let exif: Vec<_> = read.iter().filter_map(|metadata| metadata.exif.as_ref()).collect();

@@ -7,13 +7,12 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
-use shared::chunk::FailedKey;
 use shared::destination::Destination;
 use shared::filter::Names;
-use shared::job::Report;
-use shared::key;
-use shared::s3::{self, ObjectId};
-use shared::uri::S3Uri;
+use shared::object::{Key, ObjectRef, ObjectUri, S3Uri};
+use shared::protocol::failure::FailedKey;
+use shared::protocol::job::Report;
+use shared::s3;
 
 use crate::terminal::bar;
 
@@ -49,7 +48,7 @@ pub async fn job(s3: &Client, source: &S3Uri, destination: &Destination, report:
     failures(s3, destination, report, &mut checked).await?;
 
     let names = Names::new(None, &[])?;
-    let mut images = keys(s3, &source.bucket, &source.prefix).await?;
+    let mut images = keys(s3, source).await?;
     images.retain(|key| names.accept(key));
     let progress = bar(images.len(), "checked");
     let mut results = stream::iter(&images)
@@ -92,8 +91,8 @@ async fn failures(
     checked: &mut Checked,
 ) -> anyhow::Result<()> {
     let mut reported = 0;
-    for key in keys(s3, &destination.bucket, &destination.failed_folder(&report.job_id)).await? {
-        let (_, body) = s3::get(s3, &ObjectId::any(&destination.bucket, key), None).await?;
+    for file in files(s3, &destination.failed_folder(&report.job_id)).await? {
+        let (_, body) = s3::get_latest(s3, &file).await?;
         for line in std::str::from_utf8(&body)?.lines() {
             let failed: FailedKey = serde_json::from_str(line).with_context(|| format!("no failed key: {line}"))?;
             checked.wrong(format!("{:?} failed: {}: {}", failed.key, failed.class, failed.error));
@@ -106,12 +105,12 @@ async fn failures(
     Ok(())
 }
 
-async fn image(s3: &Client, source: &S3Uri, destination: &Destination, key: &str) -> anyhow::Result<()> {
-    let relative = key::relative(key, &source.prefix).context("listed outside its prefix")?;
-    let copy = destination.image(relative).context("its key is too long")?;
-    let original = ObjectId::any(&source.bucket, key.to_owned());
-    let copy = ObjectId::any(&destination.bucket, copy);
-    let ((_, original), (_, copied)) = tokio::try_join!(s3::get(s3, &original, None), s3::get(s3, &copy, None))?;
+async fn image(s3: &Client, source: &S3Uri, destination: &Destination, key: &Key) -> anyhow::Result<()> {
+    let relative = key.relative_to(&source.prefix).context("listed outside its prefix")?;
+    let copy = destination.image(relative)?;
+    let original = ObjectRef::latest(key.clone());
+    let original = s3::get_object(s3, &source.bucket, &original, None);
+    let ((_, original), (_, copied)) = tokio::try_join!(original, s3::get_latest(s3, &copy))?;
     anyhow::ensure!(original == copied, "{:?} differs from {key:?}", copy.key);
     Ok(())
 }
@@ -121,18 +120,18 @@ async fn records(
     s3: &Client,
     destination: &Destination,
     report: &Report,
-    images: &[String],
+    images: &[Key],
     checked: &mut Checked,
 ) -> anyhow::Result<()> {
     #[derive(Deserialize)]
     struct Line {
-        key: String,
+        key: Key,
         exif: Option<serde::de::IgnoredAny>,
     }
-    let mut found: HashMap<String, usize> = images.iter().map(|key| (key.clone(), 0)).collect();
+    let mut found: HashMap<Key, usize> = images.iter().map(|key| (key.clone(), 0)).collect();
     let mut with_exif = 0;
-    for key in keys(s3, &destination.bucket, &destination.records_folder(&report.job_id)).await? {
-        let (_, body) = s3::get(s3, &ObjectId::any(&destination.bucket, key), None).await?;
+    for file in files(s3, &destination.records_folder(&report.job_id)).await? {
+        let (_, body) = s3::get_latest(s3, &file).await?;
         for line in std::str::from_utf8(&body)?.lines() {
             let record: Line = serde_json::from_str(line).with_context(|| format!("no record: {line}"))?;
             with_exif += u64::from(record.exif.is_some());
@@ -161,19 +160,28 @@ async fn records(
     Ok(())
 }
 
+/// Every object below a prefix.
+async fn files(s3: &Client, folder: &S3Uri) -> anyhow::Result<Vec<ObjectUri>> {
+    let object = |key| ObjectUri {
+        bucket: folder.bucket.clone(),
+        key,
+    };
+    Ok(keys(s3, folder).await?.into_iter().map(object).collect())
+}
+
 /// Every key below a prefix, decoded.
-async fn keys(s3: &Client, bucket: &str, prefix: &str) -> anyhow::Result<Vec<String>> {
+async fn keys(s3: &Client, folder: &S3Uri) -> anyhow::Result<Vec<Key>> {
     let mut pages = s3
         .list_objects_v2()
-        .bucket(bucket)
-        .prefix(prefix)
+        .bucket(folder.bucket.as_str())
+        .prefix(folder.prefix.as_str())
         .encoding_type(EncodingType::Url)
         .into_paginator()
         .send();
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await {
         for object in page?.contents() {
-            keys.push(key::decode(object.key().unwrap_or_default())?);
+            keys.push(Key::decode(object.key().unwrap_or_default())?);
         }
     }
     Ok(keys)

@@ -17,8 +17,8 @@ use aws_sdk_s3::Client;
 use clap::Args;
 use serde_json::json;
 use shared::destination::Destination;
-use shared::job::{Report, State};
-use shared::uri::S3Uri;
+use shared::object::S3Uri;
+use shared::protocol::job::{Report, State};
 
 use crate::emulator::Emulator;
 use crate::s3::{Server, sdk};
@@ -84,8 +84,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome> {
     let source: S3Uri = SOURCE.parse()?;
     let destination: Destination = DESTINATION.parse::<S3Uri>()?.into();
-    server.store.create_bucket(&source.bucket);
-    server.store.create_bucket(&destination.bucket);
+    server.store.create_bucket(source.bucket.as_str());
+    server.store.create_bucket(destination.bucket.as_str());
     let s3 = Client::new(&server.sdk().await);
 
     let profile = if options.dev { Profile::Dev } else { Profile::Release };

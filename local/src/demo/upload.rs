@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use shared::uri::S3Uri;
+use shared::object::S3Uri;
 use tokio::task::spawn_blocking;
 
 use crate::dataset;
@@ -62,7 +62,7 @@ pub async fn folder(s3: &Client, source: &S3Uri, folder: &Path) -> anyhow::Resul
 async fn put(s3: &Client, source: &S3Uri, key: &str, body: ByteStream) -> anyhow::Result<()> {
     let key = format!("{}{key}", source.prefix);
     s3.put_object()
-        .bucket(&source.bucket)
+        .bucket(source.bucket.as_str())
         .key(&key)
         .body(body)
         .send()

@@ -8,8 +8,8 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_s3::Client;
 use serde_json::Value;
 use shared::destination::Destination;
-use shared::job::Report;
-use shared::s3::{self, ObjectId};
+use shared::protocol::job::Report;
+use shared::s3;
 use tokio::time::sleep;
 
 use crate::terminal::bar;
@@ -49,12 +49,12 @@ async fn invoke(lambda: &aws_sdk_lambda::Client, request: &Value) -> anyhow::Res
 
 /// Ends only by being dropped, which also takes the bar away.
 async fn show(s3: &Client, destination: &Destination, job_id: &str) -> std::convert::Infallible {
-    let file = ObjectId::any(&destination.bucket, destination.job(job_id));
+    let file = destination.job(job_id);
     let progress = bar(0, "images");
     loop {
         sleep(EVERY).await;
         // Until the job has started there is no report to show.
-        let Ok((_, body)) = s3::get(s3, &file, None).await else {
+        let Ok((_, body)) = s3::get_latest(s3, &file).await else {
             continue;
         };
         let Ok(report) = serde_json::from_slice::<Report>(&body) else {

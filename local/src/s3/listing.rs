@@ -11,7 +11,7 @@ use s3s::dto::{
     OptionalObjectAttributes, RestoreStatus,
 };
 use s3s::{S3Result, s3_error};
-use shared::key;
+use shared::object::Key;
 
 use super::bucket::Bucket;
 use super::object::Object as StoredObject;
@@ -94,13 +94,13 @@ pub fn list(bucket: &Bucket, input: &ListObjectsV2Input) -> S3Result<ListObjects
         .is_some_and(|kind| kind.as_str() == EncodingType::URL);
     let encoded = |text: &str| if url { encode(text) } else { text.to_owned() };
     // Our continuation token is where the page before ended, encoded.
-    let resumed = input.continuation_token.as_deref().map(key::decode).transpose();
+    let resumed = input.continuation_token.as_deref().map(Key::decode).transpose();
     let resumed = resumed.map_err(|_| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?;
     let max_keys = input.max_keys.unwrap_or(MAX_KEYS).clamp(0, MAX_KEYS);
     let query = Query {
         prefix: input.prefix.as_deref().unwrap_or_default(),
         delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
-        resumed: resumed.as_deref(),
+        resumed: resumed.as_ref().map(Key::as_str),
         start_after: input.start_after.as_deref(),
         max_keys: usize::try_from(max_keys).unwrap_or_default(),
     };

@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use shared::s3::Requests;
+use shared::protocol::usage::Requests;
 
 /// Everything since the server started, the requests that were to fail too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 use aws_sdk_s3::types::{EncodingType, OptionalObjectAttributes};
 use local::s3::{Headers, Object};
-use shared::key;
+use shared::object::Key;
 
 use super::{code, put, start};
 
@@ -37,7 +37,7 @@ async fn listings_page_through_every_key_in_order() {
                 page.unwrap()
                     .contents()
                     .iter()
-                    .map(|object| key::decode(object.key().unwrap()).unwrap()),
+                    .map(|object| Key::decode(object.key().unwrap()).unwrap().into_string()),
             );
         }
         assert_eq!(listed, keys, "pages of {page}");

@@ -9,20 +9,21 @@ use super::Metadata;
 use super::exif::Exif;
 use super::format::Format;
 use super::tiff::table::TagName;
-use crate::object::{Bucket, ETag, Key, etag};
+use crate::object::{ETag, Key, etag};
 
 /// The version of the record's layout.
 pub const SCHEMA: u32 = 1;
 
 /// Where the bytes came from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
-    pub bucket: Bucket,
+    /// Empty for a file on disk.
+    pub bucket: String,
     pub key: Key,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     /// Empty where S3 did not send one.
-    #[serde(with = "etag::or_empty")]
+    #[serde(default, with = "etag::or_empty")]
     pub etag: Option<ETag>,
     /// In bytes.
     pub size: u64,

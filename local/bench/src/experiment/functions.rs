@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail, ensure};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use shared::chunk::{ChunkResponse, Usage};
-use shared::job::{Report, State};
 use shared::modes::Images;
+use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::job::{Report, State};
+use shared::protocol::usage::Usage;
 
 use super::outputs::Entry;
 use super::photos::{DESTINATION, SOURCE};

@@ -1,7 +1,7 @@
 //! What the project holds itself to, and whether it does.
 
-use shared::exif::FRONT_BYTES;
-use shared::s3::Requests;
+use shared::metadata::FRONT_BYTES;
+use shared::protocol::usage::Requests;
 
 use super::guide::{ADAPTIVE, FANOUT, ONE_PROCESSOR};
 use super::peers;

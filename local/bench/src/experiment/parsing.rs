@@ -8,8 +8,8 @@ use bytes::Bytes;
 use nom_exif::{MediaParser, MediaSource};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use shared::exif::read_whole;
-use shared::record::{Origin, Record};
+use shared::metadata::read_whole;
+use shared::metadata::record::{Origin, Record};
 
 use super::python;
 use super::run::spread;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::bound::NETWORK_BYTES_PER_SECOND;
+use shared::bottleneck::NETWORK_BYTES_PER_SECOND;
 use shared::modes::Images;
 use shared::prices::{Architecture, PRICES};
 

@@ -3,7 +3,7 @@
 use std::ops::Mul;
 
 use serde::{Deserialize, Serialize};
-use shared::s3::Requests;
+use shared::protocol::usage::Requests;
 
 /// One run of a program over images.
 #[derive(Clone, Debug, Serialize, Deserialize)]

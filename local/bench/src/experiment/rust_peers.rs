@@ -23,7 +23,7 @@ use hyper::Request;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
-use shared::exif::read_whole;
+use shared::metadata::read_whole;
 use tokio::runtime::Builder;
 
 use super::photos::{DESTINATION, SOURCE};
