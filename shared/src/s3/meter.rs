@@ -63,9 +63,14 @@ impl AddAssign for Requests {
     }
 }
 
-/// Counts what the clients made by it send, retries too, and how often they are throttled.
+/// Counts requests, retries too, and how often they are throttled: those of the clients made by it, or those
+/// sent within its [scope](Self::scope).
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Counts>);
+
+tokio::task_local! {
+    static SCOPE: Meter;
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -80,23 +85,35 @@ impl Meter {
     /// images for a throttle that passes: here every request has all its attempts.
     #[must_use]
     pub fn s3(&self, config: &SdkConfig) -> Client {
-        self.client(Builder::from(config))
+        client(Builder::from(config).interceptor(self.clone()))
     }
 
-    /// The same for settings that are S3's own.
+    /// A client for all invocations of a process: each request is counted by the meter in whose scope it is sent,
+    /// and by none outside of any.
     #[must_use]
-    pub fn client(&self, config: Builder) -> Client {
-        Client::from_conf(
-            config
-                .endpoint_resolver(ByBucket::default())
-                .interceptor(self.clone())
-                .retry_partition(
-                    RetryPartition::custom("s3")
-                        .token_bucket(TokenBucket::unlimited())
-                        .build(),
-                )
-                .build(),
-        )
+    pub fn client_of_scope(config: Builder) -> Client {
+        client(config.interceptor(OfScope))
+    }
+
+    /// Counts what `work` sends through clients of [`Self::client_of_scope`].
+    ///
+    /// The SDK runs its interceptors, retries included, in the task that awaits the response. So the count is exact,
+    /// also where several scopes are awaited at the same time. Tasks that `work` spawns are not counted.
+    pub async fn scope<T>(&self, work: impl Future<Output = T>) -> T {
+        SCOPE.scope(self.clone(), work).await
+    }
+
+    fn count_request(&self, cfg: &ConfigBag) {
+        if let Some(operation) = cfg.load::<Metadata>() {
+            let mut requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            *requests += Requests::one(operation.name());
+        }
+    }
+
+    fn count_throttle(&self, context: &BeforeDeserializationInterceptorContextRef<'_>) {
+        if matches!(context.response().status().as_u16(), 429 | 503) {
+            self.0.throttled.fetch_add(1, Relaxed);
+        }
     }
 
     #[must_use]
@@ -122,10 +139,7 @@ impl Intercept for Meter {
         _runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(operation) = cfg.load::<Metadata>() {
-            let mut requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
-            *requests += Requests::one(operation.name());
-        }
+        self.count_request(cfg);
         Ok(())
     }
 
@@ -135,9 +149,52 @@ impl Intercept for Meter {
         _runtime_components: &RuntimeComponents,
         _cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if matches!(context.response().status().as_u16(), 429 | 503) {
-            self.0.throttled.fetch_add(1, Relaxed);
-        }
+        self.count_throttle(context);
         Ok(())
     }
+}
+
+/// Counts by the meter of the scope.
+#[derive(Debug)]
+struct OfScope;
+
+#[dyn_dispatch_hint]
+impl Intercept for OfScope {
+    fn name(&self) -> &'static str {
+        "Meter of the scope"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _runtime_components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // Outside of any scope nobody asks for the count.
+        let _ = SCOPE.try_with(|meter| meter.count_request(cfg));
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _runtime_components: &RuntimeComponents,
+        _cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let _ = SCOPE.try_with(|meter| meter.count_throttle(context));
+        Ok(())
+    }
+}
+
+fn client(config: Builder) -> Client {
+    Client::from_conf(
+        config
+            .endpoint_resolver(ByBucket::default())
+            .retry_partition(
+                RetryPartition::custom("s3")
+                    .token_bucket(TokenBucket::unlimited())
+                    .build(),
+            )
+            .build(),
+    )
 }
