@@ -2,7 +2,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use shared::deadline;
+use shared::clock::MAX_TIMEOUT;
 use shared::destination::Destination;
 use shared::exif;
 use shared::filter::Names;
@@ -10,11 +10,13 @@ use shared::modes::{Images, Records};
 use shared::settings::{self, Lookup, SettingError};
 use shared::uri::S3Uri;
 
-use crate::in_flight::MOST_IN_FLIGHT;
-use crate::pipeline::MOST_BYTES;
+use crate::limits::MAX_IN_FLIGHT;
 
-/// In seconds: for a few requests that each hang once or twice, and for the waits of one that is throttled.
-const IMAGE_TIMEOUT: u64 = 60;
+/// For a few requests that each hang once or twice, and for the waits of one that is throttled.
+const DEFAULT_IMAGE_TIMEOUT_SECONDS: u64 = 60;
+
+/// Bytes that are read of an image only to find its EXIF.
+pub const MAX_METADATA_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What the environment says. The defaults here are for objects that come by event; a chunk from
 /// fanout carries its own.
@@ -34,7 +36,7 @@ pub struct Config {
     pub concurrency: usize,
     /// `FRONT_BYTES`: how much of an image is read first when not all of it is wanted
     pub front_bytes: u64,
-    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, beside the moving of its bytes
+    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, beside the transfer of its bytes
     pub image_timeout: Duration,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
     pub memory_mb: u32,
@@ -44,12 +46,12 @@ pub struct Config {
 
 impl Config {
     pub fn load(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-        let front_bytes = within(lookup, "FRONT_BYTES", exif::FRONT_BYTES, MOST_BYTES)?;
+        let front_bytes = within(lookup, "FRONT_BYTES", exif::FRONT_BYTES, MAX_METADATA_BYTES)?;
         let image_timeout = within(
             lookup,
             "IMAGE_TIMEOUT_SECONDS",
-            IMAGE_TIMEOUT,
-            deadline::LONGEST.as_secs(),
+            DEFAULT_IMAGE_TIMEOUT_SECONDS,
+            MAX_TIMEOUT.as_secs(),
         )?;
         let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
         let config = Self {
@@ -59,11 +61,11 @@ impl Config {
             records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
             names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude)
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
-            concurrency: within(lookup, "CONCURRENCY", 64, MOST_IN_FLIGHT)?,
+            concurrency: within(lookup, "CONCURRENCY", 64, MAX_IN_FLIGHT)?,
             front_bytes,
             image_timeout: Duration::from_secs(image_timeout),
             memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
-            timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(deadline::LONGEST, Duration::from_secs),
+            timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(MAX_TIMEOUT, Duration::from_secs),
         };
         if let (Some(source), Some(destination)) = (&config.source, &config.destination) {
             destination
@@ -74,16 +76,16 @@ impl Config {
     }
 }
 
-/// A number from 1 to `most`.
-fn within<T>(lookup: Lookup<'_>, name: &'static str, default: T, most: T) -> Result<T, SettingError>
+/// A number from 1 to `max`.
+fn within<T>(lookup: Lookup<'_>, name: &'static str, default: T, max: T) -> Result<T, SettingError>
 where
     T: FromStr<Err: Display> + PartialOrd + Display + Copy + From<u8>,
 {
     let value = settings::parsed(lookup, name)?.unwrap_or(default);
-    if value >= T::from(1) && value <= most {
+    if value >= T::from(1) && value <= max {
         return Ok(value);
     }
-    Err(SettingError::new(name, format!("{value} is not within 1 to {most}")))
+    Err(SettingError::new(name, format!("{value} is not within 1 to {max}")))
 }
 
 #[cfg(test)]

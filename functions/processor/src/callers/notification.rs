@@ -1,13 +1,26 @@
-//! What S3 says of its objects: by itself, through SNS, or through `EventBridge`.
+//! What S3 says of its objects: by itself, through SNS, or through `EventBridge`. None of them reads the response.
 
 use std::fmt::Display;
 
-use serde::Deserialize;
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::s3::{S3Entity, S3Object};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::key;
 use shared::s3::{ObjectId, unquoted};
+use tokio::time::Instant;
 
-use super::{Entry, Ignored, Meant, Named, record_source};
+use super::event::{self, EventResponse};
+use super::shape::{self, record_source};
+use crate::app::App;
+use crate::error::Error;
+use crate::image::ObjectVersion;
+use crate::intake::{Entry, Ignored, NamedObject};
+
+pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<EventResponse, Error> {
+    let report = event::process(app, entries, true, deadline).await?;
+    event::respond(entries, report)
+}
 
 /// What a notification names, or `None` for what is none. An error names what is wrong with it.
 pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
@@ -16,17 +29,13 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
         return Ok(Some(vec![Entry::Ignored(Ignored {
             bucket: event["Bucket"].as_str().unwrap_or_default().to_owned(),
             key: String::new(),
-            why: "it is the test event that S3 sends when notifications are set up".to_owned(),
+            reason: "it is the test event that S3 sends when notifications are set up".to_owned(),
         })]));
     }
     if event.get("detail-type").is_some() {
-        if event["source"].as_str().is_some_and(|source| source != "aws.s3") {
-            return Ok(None);
-        }
-        let event: EventBridge = shape(event)?;
-        return Ok(Some(vec![eventbridge(event)]));
+        return eventbridge(event).map(|entry| entry.map(|entry| vec![entry]));
     }
-    // SNS's own envelope, as it lies in an SQS message.
+    // The envelope of SNS, as it is in an SQS message.
     if let (Some("Notification"), Some(message)) = (event["Type"].as_str(), event["Message"].as_str()) {
         return wrapped(message);
     }
@@ -37,7 +46,7 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     let mut found = Vec::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
         if record.get("s3").is_some() {
-            found.push(s3(shape(record)?)?);
+            found.push(s3(shape::of(record)?)?);
         } else if let Some(message) = record["Sns"]["Message"].as_str() {
             match wrapped(message)? {
                 Some(entries) => found.extend(entries),
@@ -59,11 +68,10 @@ pub fn wrapped(message: &str) -> Result<Option<Vec<Entry>>, String> {
     entries(&message)
 }
 
-fn shape<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(value).map_err(|error| error.to_string())
-}
-
-/// "Event message structure" in the S3 User Guide. Keys are URL-encoded.
+/// One record of "Event message structure" in the S3 User Guide. Keys are URL-encoded.
+///
+/// `S3EventRecord` of `aws_lambda_events` also requires `eventTime`, `userIdentity` and `requestParameters`, which
+/// stores with S3's protocol and hand-written events leave out (`events/s3-put-minimal.json`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct S3Record {
@@ -71,42 +79,19 @@ struct S3Record {
     s3: S3Entity,
 }
 
-#[derive(Deserialize)]
-struct S3Entity {
-    bucket: Bucket,
-    object: S3Object,
-}
-
-#[derive(Deserialize)]
-struct Bucket {
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct S3Object {
-    key: String,
-    size: Option<u64>,
-    e_tag: Option<String>,
-    version_id: Option<String>,
-    sequencer: Option<String>,
-}
-
-/// "Amazon S3 event message structure" for `EventBridge`. Keys are plain.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct EventBridge {
-    detail_type: String,
-    detail: Detail,
-}
-
-#[derive(Deserialize)]
+/// "Amazon S3 event message structure" for `EventBridge`, which `aws_lambda_events` does not know. Keys are plain.
+#[derive(Serialize, Deserialize)]
 struct Detail {
-    bucket: Bucket,
+    bucket: DetailBucket,
     object: DetailObject,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
+struct DetailBucket {
+    name: String,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct DetailObject {
     key: String,
@@ -117,24 +102,55 @@ struct DetailObject {
 }
 
 fn s3(record: S3Record) -> Result<Entry, String> {
-    let S3Entity { bucket, object } = record.s3;
-    let key = key::decode(&object.key).map_err(|error| error.to_string())?;
+    let S3Entity { bucket, object, .. } = record.s3;
+    let bucket = bucket.name.ok_or("s3.bucket: missing field `name`")?;
+    let S3Object {
+        key,
+        size,
+        e_tag,
+        version_id,
+        sequencer,
+        ..
+    } = object;
+    // Its `url_decoded_key` is empty on real events.
+    let key = key.ok_or("s3.object: missing field `key`")?;
+    let key = key::decode(&key).map_err(|error| error.to_string())?;
     let name = record.event_name;
     // Through some services the name comes with "s3:" in front.
     if !name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
-        return Ok(ignored(bucket.name, key, &name, "ObjectCreated"));
+        return Ok(ignored(bucket, key, &name, "ObjectCreated"));
     }
-    let id = id(bucket.name, key, object.size, object.e_tag, object.version_id);
-    Ok(created(id, object.sequencer))
+    let size = size.and_then(|size| u64::try_from(size).ok());
+    Ok(created(id(bucket, key, size, e_tag, version_id), sequencer))
 }
 
-fn eventbridge(event: EventBridge) -> Entry {
+/// `None` for an event of another service.
+fn eventbridge(event: &Value) -> Result<Option<Entry>, String> {
+    if event["source"].as_str().is_some_and(|source| source != "aws.s3") {
+        return Ok(None);
+    }
+    // An input transformer of a rule may leave fields out or reshape them. `EventBridgeEvent` requires `source`, and
+    // checks others that are not used (`events/eventbridge-transformed.json`).
+    let used = ["detail-type", "detail"].map(|name| Some((name.to_owned(), event.get(name)?.clone())));
+    let source = Some(("source".to_owned(), "aws.s3".into()));
+    let event: Value = used
+        .into_iter()
+        .chain([source])
+        .flatten()
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let event: EventBridgeEvent<Detail> = shape::of(event)?;
     let Detail { bucket, object } = event.detail;
     if event.detail_type != "Object Created" {
-        return ignored(bucket.name, object.key, &event.detail_type, "Object Created");
+        return Ok(Some(ignored(
+            bucket.name,
+            object.key,
+            &event.detail_type,
+            "Object Created",
+        )));
     }
     let id = id(bucket.name, object.key, object.size, object.etag, object.version_id);
-    created(id, object.sequencer)
+    Ok(Some(created(id, object.sequencer)))
 }
 
 fn id(bucket: String, key: String, size: Option<u64>, etag: Option<String>, version: Option<String>) -> ObjectId {
@@ -148,13 +164,16 @@ fn id(bucket: String, key: String, size: Option<u64>, etag: Option<String>, vers
 }
 
 fn created(id: ObjectId, sequencer: Option<String>) -> Entry {
-    let meant = Meant::Newest { sequencer };
-    Entry::Object(Named { id, meant })
+    Entry::Object(NamedObject {
+        id,
+        version: ObjectVersion::Latest,
+        sequencer,
+    })
 }
 
 fn ignored(bucket: String, key: String, what: &str, wanted: impl Display) -> Entry {
-    let why = format!("the event is {what}, not {wanted}");
-    Entry::Ignored(Ignored { bucket, key, why })
+    let reason = format!("the event is {what}, not {wanted}");
+    Entry::Ignored(Ignored { bucket, key, reason })
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! When an image may start, and how long it may take.
-
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// All images end 2 s before the end of an invocation: the rest is for writing the records and for the
-/// answer. None starts in the 8 s before that. Short invocations keep shares of their time.
-const LAST_END: Duration = Duration::from_secs(2);
-const LAST_START: Duration = Duration::from_secs(8);
+/// All images end this long before the end of an invocation: the rest is for writing the records and for the
+/// response. Short invocations keep a tenth of their time.
+const COMMIT_TIME: Duration = Duration::from_secs(2);
 
-/// What a slow connection moves in a second.
+/// No image starts in this time before the end of all. In short invocations it is a quarter of their time.
+const MIN_IMAGE_TIME: Duration = Duration::from_secs(8);
+
+/// What a slow connection transfers in a second.
 const SLOW_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 
 /// The time of one invocation.
@@ -18,12 +18,13 @@ const SLOW_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 pub struct Schedule {
     /// When all images must have ended.
     end: Instant,
-    last_start: Duration,
+    /// What an image is assumed to take at least, whatever was learned.
+    min_image_time: Duration,
     /// What an image may take at most, whatever its size.
-    longest: Duration,
-    /// What one may take beside the moving of its bytes.
+    max_image_time: Duration,
+    /// What one may take beside the transfer of its bytes.
     per_image: Duration,
-    /// The slowest of late, beside the moving of its bytes.
+    /// The slowest of late, beside the transfer of its bytes.
     slowest_ms: AtomicU64,
 }
 
@@ -31,9 +32,9 @@ impl Schedule {
     pub fn new(now: Instant, deadline: Instant, per_image: Duration) -> Self {
         let left = deadline.saturating_duration_since(now);
         Self {
-            end: deadline - LAST_END.min(left / 10),
-            last_start: LAST_START.min(left / 4),
-            longest: left * 4 / 5,
+            end: deadline - COMMIT_TIME.min(left / 10),
+            min_image_time: MIN_IMAGE_TIME.min(left / 4),
+            max_image_time: left * 4 / 5,
             per_image,
             slowest_ms: AtomicU64::new(0),
         }
@@ -44,31 +45,31 @@ impl Schedule {
         self.end
     }
 
-    /// Whether an image of which so many bytes are moved would end in time even if it is slow.
+    /// Whether an image of which so many bytes are transferred would end in time even if it is slow.
     pub fn may_start(&self, now: Instant, bytes: u64) -> bool {
         let slowest = Duration::from_millis(self.slowest_ms.load(Relaxed));
-        let slow = self.last_start.max(slowest * 2) + moving(bytes);
+        let slow = self.min_image_time.max(slowest * 2) + transfer_time(bytes);
         // One that never would, because it takes longer than all the time there is, must start early.
-        now + slow.min(self.longest) <= self.end
+        now + slow.min(self.max_image_time) <= self.end
     }
 
-    /// How long an image may take of which so many bytes are moved.
+    /// How long an image may take of which so many bytes are transferred.
     pub fn limit(&self, bytes: u64) -> Duration {
-        (self.per_image + moving(bytes)).min(self.longest)
+        (self.per_image + transfer_time(bytes)).min(self.max_image_time)
     }
 
     /// Learns from an image that ended well.
-    pub fn took(&self, time: Duration, bytes: u64) {
-        let beside = time.saturating_sub(moving(bytes));
+    pub fn learn(&self, time: Duration, bytes: u64) {
+        let beside = time.saturating_sub(transfer_time(bytes));
         let ms = u64::try_from(beside.as_millis()).unwrap_or(u64::MAX);
         // One that was slow by chance is forgotten by and by.
-        let learnt = |slowest: u64| Some(ms.max(slowest - slowest / 32));
-        // It always gives a value.
-        let _ = self.slowest_ms.fetch_update(Relaxed, Relaxed, learnt);
+        let learned = |slowest: u64| Some(ms.max(slowest - slowest / 32));
+        // The closure always gives a value, so this cannot fail.
+        let _ = self.slowest_ms.fetch_update(Relaxed, Relaxed, learned);
     }
 }
 
-fn moving(bytes: u64) -> Duration {
+fn transfer_time(bytes: u64) -> Duration {
     Duration::from_millis(bytes.saturating_mul(1000) / SLOW_BYTES_PER_SECOND)
 }
 
@@ -104,7 +105,7 @@ mod tests {
         ] {
             assert_eq!(may_start(&schedule, seconds, bytes), starts, "{seconds} s, {bytes}");
         }
-        schedule.took(Duration::from_secs(7), 0);
+        schedule.learn(Duration::from_secs(7), 0);
         assert!(may_start(&schedule, 283.0, 0) && !may_start(&schedule, 285.0, 0));
     }
 

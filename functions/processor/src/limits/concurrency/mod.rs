@@ -1,6 +1,8 @@
 //! Slots for images in flight, as many as S3 can take.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod gradient;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::{
@@ -11,23 +13,25 @@ use aws_sdk_s3::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
+use parking_lot::Mutex;
+use shared::clock::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::gradient::{Gradient, Window};
+use gradient::{Gradient, Window};
 
-/// The most images in flight.
-pub const MOST_IN_FLIGHT: usize = 900;
+/// Images in flight in one process.
+pub const MAX_IN_FLIGHT: usize = 900;
 
-/// A window is as many answers as images may be in flight, and no fewer than these, since a median of
+/// A window is as many responses as images may be in flight, and no fewer than these, since a median of
 /// less says little.
-const LEAST_IN_WINDOW: usize = 32;
+const MIN_RESPONSES_IN_WINDOW: usize = 32;
 
 /// Slots for images in flight. Their number follows what S3 makes of them: as an interceptor of the
-/// client it sees every answer.
+/// clients this sees every response.
 #[derive(Clone, Debug)]
-pub struct InFlight {
+pub struct Concurrency {
     slots: Arc<Semaphore>,
     state: Arc<Mutex<State>>,
 }
@@ -40,62 +44,70 @@ struct State {
     slots: usize,
     taken: usize,
     /// Since the last update.
-    most_taken: usize,
+    max_taken: usize,
     latencies: Vec<Duration>,
-    answers: usize,
-    refused: usize,
+    responses: usize,
+    throttled: usize,
 }
 
-impl Default for InFlight {
+impl Default for Concurrency {
     fn default() -> Self {
         Self {
             slots: Arc::new(Semaphore::new(1)),
             state: Arc::new(Mutex::new(State {
                 start: 1,
-                gradient: Gradient::new(1, MOST_IN_FLIGHT),
+                gradient: Gradient::new(1, MAX_IN_FLIGHT),
                 slots: 1,
                 taken: 0,
-                most_taken: 0,
+                max_taken: 0,
                 latencies: Vec::new(),
-                answers: 0,
-                refused: 0,
+                responses: 0,
+                throttled: 0,
             })),
         }
     }
 }
 
-impl InFlight {
-    /// Begins with so many images in flight. What was learnt with the same beginning is kept, and what
+impl Concurrency {
+    /// Begins with so many images in flight. What was learned with the same beginning is kept, and what
     /// others are at work with.
     pub fn start_from(&self, concurrency: usize) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.start != concurrency && state.taken == 0 {
             state.start = concurrency;
-            state.gradient = Gradient::new(concurrency, MOST_IN_FLIGHT);
+            state.gradient = Gradient::new(concurrency, MAX_IN_FLIGHT);
             self.resize(&mut state);
         }
     }
 
     /// The images in flight that it has settled at.
     pub fn settled(&self) -> usize {
-        self.state().gradient.settled()
+        self.state.lock().gradient.settled()
     }
 
     /// A slot for each number below `count`, as they become free; none from `end` on.
-    pub fn slots(&self, count: usize, end: Instant) -> impl Stream<Item = (usize, Option<Slot>)> + use<> {
-        let in_flight = self.clone();
-        stream::iter(0..count).then(move |number| {
-            let slot = timeout_at(end, in_flight.clone().slot());
-            slot.map(move |slot| (number, slot.ok()))
+    pub fn slots<'a>(
+        &'a self,
+        count: usize,
+        clock: &'a Clock,
+        end: Instant,
+    ) -> impl Stream<Item = (usize, Option<Slot>)> + use<'a> {
+        stream::iter(0..count).then(move |number| async move {
+            let slot = tokio::select! {
+                biased;
+                slot = self.clone().slot() => Some(slot),
+                () = clock.sleep_until(end) => None,
+            };
+            (number, slot)
         })
     }
 
     async fn slot(self) -> Slot {
         let slots = self.slots.clone();
         let permit = slots.acquire_owned().await.expect("the semaphore is never closed");
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.taken += 1;
-        state.most_taken = state.most_taken.max(state.taken);
+        state.max_taken = state.max_taken.max(state.taken);
         drop(state);
         Slot {
             permit: Some(permit),
@@ -103,26 +115,26 @@ impl InFlight {
         }
     }
 
-    /// Takes one answer of S3 into account: how long its first byte took, where that says something, and
-    /// whether it refused.
-    fn observe(&self, latency: Option<Duration>, refused: bool) {
-        let mut state = self.state();
-        state.answers += 1;
-        state.refused += usize::from(refused);
-        state.latencies.extend(latency.filter(|_| !refused));
-        if state.answers < state.gradient.limit().max(LEAST_IN_WINDOW) {
+    /// Takes one response of S3 into account: how long its first byte took, where that says something, and
+    /// whether it was a throttle.
+    fn observe(&self, latency: Option<Duration>, throttled: bool) {
+        let mut state = self.state.lock();
+        state.responses += 1;
+        state.throttled += usize::from(throttled);
+        state.latencies.extend(latency.filter(|_| !throttled));
+        if state.responses < state.gradient.limit().max(MIN_RESPONSES_IN_WINDOW) {
             return;
         }
         let middle = state.latencies.len() / 2;
         let latency = (!state.latencies.is_empty()).then(|| *state.latencies.select_nth_unstable(middle).1);
         let window = Window {
             latency,
-            refused: state.refused as f64 / state.answers as f64,
-            full: state.most_taken >= state.gradient.limit(),
+            throttled: state.throttled as f64 / state.responses as f64,
+            full: state.max_taken >= state.gradient.limit(),
         };
         state.gradient.update(window);
         state.latencies.clear();
-        (state.answers, state.refused, state.most_taken) = (0, 0, state.taken);
+        (state.responses, state.throttled, state.max_taken) = (0, 0, state.taken);
         self.resize(&mut state);
     }
 
@@ -136,22 +148,18 @@ impl InFlight {
             state.slots -= self.slots.forget_permits(state.slots - limit);
         }
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// One image in flight.
 #[derive(Debug)]
 pub struct Slot {
     permit: Option<OwnedSemaphorePermit>,
-    of: InFlight,
+    of: Concurrency,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.of.state();
+        let mut state = self.of.state.lock();
         state.taken -= 1;
         if state.slots > state.gradient.limit()
             && let Some(permit) = self.permit.take()
@@ -171,9 +179,9 @@ impl Storable for Sent {
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for InFlight {
+impl Intercept for Concurrency {
     fn name(&self) -> &'static str {
-        "InFlight"
+        "Concurrency"
     }
 
     fn read_before_transmit(
@@ -193,8 +201,8 @@ impl Intercept for InFlight {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let status = context.response().status().as_u16();
-        // The first byte of a read comes after the same work whatever the size; a write answers only when
-        // all of it is done.
+        // The first byte of a read comes after the same work whatever the size; the response to a write
+        // comes only when all of it is done.
         let is_read = cfg
             .load::<Metadata>()
             .is_some_and(|operation| operation.name() == "GetObject");
@@ -212,49 +220,49 @@ mod tests {
 
     #[tokio::test]
     async fn slots_follow_the_limit_up_and_down() {
-        let in_flight = InFlight::default();
-        in_flight.start_from(40);
+        let concurrency = Concurrency::default();
+        concurrency.start_from(40);
         let mut taken = Vec::new();
         for _ in 0..40 {
-            taken.push(in_flight.clone().slot().await);
+            taken.push(concurrency.clone().slot().await);
         }
-        assert!(futures::poll!(Box::pin(in_flight.clone().slot())).is_pending());
+        assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
         for _ in 0..40 {
-            in_flight.observe(Some(Duration::from_millis(30)), false);
+            concurrency.observe(Some(Duration::from_millis(30)), false);
         }
-        assert_eq!(in_flight.settled(), 60);
+        assert_eq!(concurrency.settled(), 60);
         for _ in 40..60 {
-            taken.push(in_flight.clone().slot().await);
+            taken.push(concurrency.clone().slot().await);
         }
-        assert!(futures::poll!(Box::pin(in_flight.clone().slot())).is_pending());
+        assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
 
         for _ in 0..60 {
-            in_flight.observe(None, true);
+            concurrency.observe(None, true);
         }
-        let limit = in_flight.settled();
+        let limit = concurrency.settled();
         assert!(limit < 40, "{limit}");
         // Those above the limit end before another one begins.
         while taken.len() > limit {
-            assert!(futures::poll!(Box::pin(in_flight.clone().slot())).is_pending());
+            assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
             taken.pop();
         }
-        assert!(futures::poll!(Box::pin(in_flight.clone().slot())).is_pending());
+        assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
         taken.pop();
-        assert!(futures::poll!(Box::pin(in_flight.clone().slot())).is_ready());
+        assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_ready());
     }
 
     #[tokio::test]
     async fn free_slots_are_taken_back_at_once() {
-        let in_flight = InFlight::default();
-        in_flight.start_from(40);
+        let concurrency = Concurrency::default();
+        concurrency.start_from(40);
         for _ in 0..40 {
-            in_flight.observe(None, true);
+            concurrency.observe(None, true);
         }
         let mut taken = Vec::new();
-        while let Poll::Ready(slot) = futures::poll!(Box::pin(in_flight.clone().slot())) {
+        while let Poll::Ready(slot) = futures::poll!(Box::pin(concurrency.clone().slot())) {
             taken.push(slot);
         }
-        assert_eq!(taken.len(), in_flight.settled());
+        assert_eq!(taken.len(), concurrency.settled());
         assert!(taken.len() < 40);
     }
 }

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-/// S3 may answer so much slower than at its best before that counts as a sign of too many requests.
+/// S3 may be so much slower than at its best before that counts as a sign of too many requests.
 const TOLERANCE: f64 = 1.5;
 
 /// So few in flight slow nobody down: what is slow then is something else, such as this function's own CPU.
-const LEAST_WHEN_SLOW: f64 = 16.0;
+const MIN_WHEN_SLOW: f64 = 16.0;
 
 /// The gradient algorithm of Netflix's `concurrency-limits`: by Little's law, throughput grows with the
 /// images in flight for as long as latency does not, so each window multiplies the limit with the ratio
 /// of the best latency seen to the latency now, and adds its square root to find out whether more goes.
-/// Requests refused (429, 5xx) shrink it as marks do in DCTCP: by half of their share, so that a few
+/// Throttled requests (429, 5xx) shrink it as marks do in DCTCP: by half of their share, so that a few
 /// cost little and a storm halves it. Now and then, as BBR does, it goes down to half for a moment to
 /// measure the best latency anew, since S3 itself may have slowed down.
 #[derive(Clone, Debug)]
 pub struct Gradient {
     limit: f64,
-    most: f64,
+    max: f64,
     best: Option<Duration>,
     /// Nothing has slowed down yet: the limit grows by halves, as TCP starts.
     starting: bool,
@@ -27,35 +27,35 @@ pub struct Gradient {
 
 /// Windows from one measuring of the best to the next. The last two are at half of the limit: one for
 /// what was in flight before, and the one that is measured.
-const WINDOWS: u32 = 20;
-const AT_HALF: u32 = 2;
+const WINDOWS_PER_CYCLE: u32 = 20;
+const WINDOWS_AT_HALF: u32 = 2;
 
 /// What happened since the last update.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
-    /// The median time to the first byte of a read; `None` if none was answered.
+    /// The median time to the first byte of a read; `None` if there was none.
     pub latency: Option<Duration>,
-    /// The share of requests that were refused, from 0 to 1.
-    pub refused: f64,
+    /// The share of requests that were throttled, from 0 to 1.
+    pub throttled: f64,
     /// Whether the limit was reached: otherwise nothing shows that more would go.
     pub full: bool,
 }
 
 impl Gradient {
-    pub fn new(start: usize, most: usize) -> Self {
+    pub fn new(start: usize, max: usize) -> Self {
         Self {
             limit: start as f64,
-            most: most as f64,
+            max: max as f64,
             best: None,
             starting: true,
-            windows_left: WINDOWS,
+            windows_left: WINDOWS_PER_CYCLE,
         }
     }
 
     /// The most that may be in flight now.
     pub fn limit(&self) -> usize {
         let settled = self.settled();
-        if self.windows_left > AT_HALF {
+        if self.windows_left > WINDOWS_AT_HALF {
             settled
         } else {
             settled.div_ceil(2)
@@ -66,7 +66,7 @@ impl Gradient {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "it is from 1 to `most`"
+        reason = "it is from 1 to `max`"
     )]
     pub fn settled(&self) -> usize {
         self.limit as usize
@@ -75,9 +75,9 @@ impl Gradient {
     pub fn update(&mut self, window: Window) {
         self.windows_left -= 1;
         if self.windows_left == 0 {
-            self.windows_left = WINDOWS;
+            self.windows_left = WINDOWS_PER_CYCLE;
             self.best = window.latency.or(self.best);
-        } else if self.windows_left >= AT_HALF {
+        } else if self.windows_left >= WINDOWS_AT_HALF {
             self.adjust(window);
         }
     }
@@ -89,15 +89,15 @@ impl Gradient {
         };
         self.best = self.best.into_iter().chain(window.latency).min();
         let slowed = slowed.clamp(0.5, 1.0);
-        let accepted = 1.0 - window.refused / 2.0;
+        let accepted = 1.0 - window.throttled / 2.0;
         self.starting &= slowed * accepted > 0.9;
         let growth = match (window.full, self.starting) {
             (false, _) => 0.0,
             (true, true) => self.limit / 2.0,
             (true, false) => self.limit.sqrt(),
         };
-        let fewer = (self.limit * slowed).max(self.limit.min(LEAST_WHEN_SLOW));
-        self.limit = (fewer * accepted + growth).clamp(1.0, self.most);
+        let fewer = (self.limit * slowed).max(self.limit.min(MIN_WHEN_SLOW));
+        self.limit = (fewer * accepted + growth).clamp(1.0, self.max);
     }
 }
 
@@ -105,13 +105,13 @@ impl Gradient {
 mod tests {
     use super::*;
 
-    /// A server in simulated time, which answers a window of requests with the limit in flight.
+    /// A server in simulated time, which serves a window of requests with the limit in flight.
     struct Server {
         /// Without load, in milliseconds.
         latency: f64,
         /// Requests a second above which it slows down.
         capacity: f64,
-        /// Requests a second above which it refuses.
+        /// Requests a second above which it throttles.
         rate: f64,
     }
 
@@ -129,7 +129,7 @@ mod tests {
             let sent = in_flight as f64 / latency * 1000.0;
             Window {
                 latency: Some(Duration::from_secs_f64(latency / 1000.0)),
-                refused: (1.0 - self.rate / sent).max(0.0),
+                throttled: (1.0 - self.rate / sent).max(0.0),
                 full: true,
             }
         }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_near_a_rate_that_is_refused_above() {
+    fn it_keeps_near_a_rate_that_is_throttled_above() {
         // 1,000 a second at 30 ms are 30 in flight.
         let server = Server { rate: 1000.0, ..FAST };
         for start in [8, 64, 500] {
@@ -180,7 +180,7 @@ mod tests {
             let latency = Some(Duration::from_millis(30) * slowness);
             gradient.update(Window {
                 latency,
-                refused: 0.0,
+                throttled: 0.0,
                 full: true,
             });
             assert!(gradient.settled() >= 16, "{}", gradient.settled());
@@ -188,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn a_few_refusals_do_not_stop_it() {
+    fn a_few_throttles_do_not_stop_it() {
         let mut gradient = Gradient::new(64, 900);
         for _ in 0..100 {
-            let refused = 0.05;
+            let throttled = 0.05;
             gradient.update(Window {
-                refused,
+                throttled,
                 ..FAST.serve(gradient.limit())
             });
         }
@@ -207,7 +207,7 @@ mod tests {
         for _ in 0..10 {
             gradient.update(Window {
                 latency: None,
-                refused: 1.0,
+                throttled: 1.0,
                 full: true,
             });
         }

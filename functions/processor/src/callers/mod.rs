@@ -1,122 +1,84 @@
-//! Who calls: recognised by shape. Each caller's own wire format is a file here; what they all come to
-//! is a list of [`Entry`].
+//! Who calls: recognised by shape. One file holds a caller's wire format and its response.
 //!
-//! Only the fields that are used are described, so that an event that lacks or adds another one is
-//! taken all the same.
+//! Where the wire format is AWS's, its types are those of `aws_lambda_events`. By hand is described what that crate
+//! does not know, and what it requires although not every producer sends it: an event may lack any field that is
+//! not used.
 
 mod batch;
+mod chunk;
+mod event;
 mod map;
 mod notification;
-mod queue;
+mod shape;
+mod sqs;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::chunk::ChunkRequest;
-use shared::s3::ObjectId;
 use shared::uri::S3Uri;
 
-pub use batch::{BatchJob, BatchResponse, Code, Task, TaskResult};
-pub use queue::{ItemFailure, Message, QueueResponse};
+use batch::BatchJob;
+pub use event::EventResponse;
+use shape::record_source;
+use sqs::Message;
 
+use crate::app::App;
 use crate::error::Error;
+use crate::intake::Entry;
+
+/// Handles one invocation. `deadline_ms` is since 1970, as Lambda gives it.
+pub async fn handle(app: &App, event: Value, deadline_ms: u64) -> Result<Value, Error> {
+    let deadline = app.clock.deadline(deadline_ms, app.config.timeout);
+    let response = match Event::parse(event, app.config.source.as_ref())? {
+        Event::Chunk(request) => serde_json::to_value(chunk::respond(app, *request, deadline).await?),
+        Event::Notification(entries) => serde_json::to_value(notification::respond(app, &entries, deadline).await?),
+        Event::Sqs(messages) => serde_json::to_value(sqs::respond(app, messages, deadline).await?),
+        Event::Batch(job) => serde_json::to_value(batch::respond(app, job, deadline).await?),
+        Event::Map(entries) => serde_json::to_value(map::respond(app, &entries, deadline).await?),
+    };
+    Ok(response.expect("a response is valid JSON"))
+}
 
 /// What an invocation asks for.
 #[derive(Debug)]
-pub enum Event {
+enum Event {
     /// From fanout.
     Chunk(Box<ChunkRequest>),
-    /// From S3, SNS or `EventBridge`, which read no answer: they only see whether the invocation failed.
+    /// From S3, SNS or `EventBridge`, which read no response: they only see whether the invocation failed.
     Notification(Vec<Entry>),
     /// From SQS, which takes the messages back that failed.
-    Queue(Vec<Message>),
+    Sqs(Vec<Message>),
     /// From S3 Batch Operations, which wants a result for each task.
     Batch(BatchJob),
-    /// From a Distributed Map of Step Functions, whose workflow reads the answer.
+    /// From a Distributed Map of Step Functions, whose workflow reads the response.
     Map(Vec<Entry>),
-}
-
-/// One thing that an event names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    Object(Named),
-    Ignored(Ignored),
-}
-
-impl Entry {
-    /// Bucket and key.
-    pub fn name(&self) -> (&str, &str) {
-        match self {
-            Self::Object(named) => (&named.id.bucket, &named.id.key),
-            Self::Ignored(ignored) => (&ignored.bucket, &ignored.key),
-        }
-    }
-}
-
-/// An object, its key plain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    pub id: ObjectId,
-    pub meant: Meant,
-}
-
-/// Which state of an object is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Meant {
-    /// The one that is named, as it was listed.
-    This,
-    /// The newest: each state of the object sends an event of its own. `sequencer` orders the events of
-    /// one key.
-    Newest { sequencer: Option<String> },
-}
-
-/// A part of an event that asks for nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ignored {
-    pub bucket: String,
-    pub key: String,
-    pub why: String,
 }
 
 impl Event {
     /// `source` is where objects are whose bucket an event does not name.
-    pub fn parse(event: Value, source: Option<&S3Uri>) -> Result<Self, Error> {
+    fn parse(event: Value, source: Option<&S3Uri>) -> Result<Self, Error> {
         let has = |name| event.get(name).is_some();
         if has("objects") {
-            return parse("chunk", event).map(|chunk| Self::Chunk(Box::new(chunk)));
+            return parsed("chunk", shape::of(event)).map(|chunk| Self::Chunk(Box::new(chunk)));
         }
         if has("tasks") {
-            return batch::job(event).map(Self::Batch);
+            return parsed("S3 Batch Operations", batch::job(event)).map(Self::Batch);
         }
         if has("Items") {
-            return map::entries(event, source).map(Self::Map);
+            return parsed("Distributed Map", map::entries(event, source)).map(Self::Map);
         }
         if record_source(&event) == Some("aws:sqs") {
-            return queue::messages(event).map(Self::Queue);
+            return parsed("SQS", sqs::messages(event)).map(Self::Sqs);
         }
-        match notification::entries(&event) {
-            Ok(Some(entries)) => Ok(Self::Notification(entries)),
-            Ok(None) => Err(Error::UnknownEvent(fields(&event))),
-            Err(problem) => Err(Error::BadEvent {
-                what: "notification",
-                problem,
-            }),
+        match parsed("notification", notification::entries(&event))? {
+            Some(entries) => Ok(Self::Notification(entries)),
+            None => Err(Error::UnknownEvent(fields(&event))),
         }
     }
 }
 
-/// Who wrote the records of an event: SNS spells it with a capital.
-fn record_source(event: &Value) -> Option<&str> {
-    let first = event.get("Records")?.get(0)?;
-    first.get("eventSource").or_else(|| first.get("EventSource"))?.as_str()
+fn parsed<T>(what: &'static str, parsed: Result<T, String>) -> Result<T, Error> {
+    parsed.map_err(|problem| Error::BadEvent { what, problem })
 }
-
-fn parse<T: for<'de> Deserialize<'de>>(what: &'static str, event: Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(event).map_err(|error| Error::BadEvent {
-        what,
-        problem: error.to_string(),
-    })
-}
-
 /// What an unknown event holds, in few words.
 fn fields(event: &Value) -> String {
     match event {

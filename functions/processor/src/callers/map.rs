@@ -5,9 +5,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::s3::{ObjectId, unquoted};
 use shared::uri::S3Uri;
+use tokio::time::Instant;
 
-use super::{Entry, Meant, Named, parse};
+use super::event::{self, EventResponse};
+use super::shape;
+use crate::app::App;
 use crate::error::Error;
+use crate::intake::Entry;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -36,29 +40,32 @@ struct Item {
     version_id: Option<String>,
 }
 
-pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, Error> {
-    let batch: Batch = parse("Distributed Map", event)?;
+pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, String> {
+    let batch: Batch = shape::of(event)?;
     let of_all = batch
         .batch_input
         .and_then(|input| input.bucket)
         .or_else(|| source.map(|source| source.bucket.clone()));
     let entry = |item: Item| {
-        let bucket = item.bucket.or_else(|| of_all.clone()).ok_or(Error::BadEvent {
-            what: "Distributed Map",
-            problem: "the bucket is not known: set BatchInput to {\"Bucket\": \"...\"}, or SOURCE".to_owned(),
-        })?;
-        Ok(Entry::Object(Named {
-            id: ObjectId {
-                bucket,
-                key: item.key,
-                version_id: item.version_id.filter(|version| !version.is_empty()),
-                etag: unquoted(&item.etag.unwrap_or_default()).to_owned(),
-                size: item.size,
-            },
-            meant: Meant::This,
+        let bucket = item
+            .bucket
+            .or_else(|| of_all.clone())
+            .ok_or("the bucket is not known: set BatchInput to {\"Bucket\": \"...\"}, or SOURCE")?;
+        Ok(Entry::exact(ObjectId {
+            bucket,
+            key: item.key,
+            version_id: item.version_id.filter(|version| !version.is_empty()),
+            etag: unquoted(&item.etag.unwrap_or_default()).to_owned(),
+            size: item.size,
         }))
     };
     batch.items.into_iter().map(entry).collect()
+}
+
+/// The workflow reads the response, so failures are in it and nowhere else.
+pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<EventResponse, Error> {
+    let report = event::process(app, entries, false, deadline).await?;
+    event::respond(entries, report)
 }
 
 #[cfg(test)]
@@ -93,9 +100,9 @@ mod tests {
                 etag: "e".to_owned(),
                 ..ObjectId::any(bucket, "a+b.jpg".to_owned())
             };
-            assert_eq!(entries, [Entry::Object(Named { id, meant: Meant::This })]);
+            assert_eq!(entries, [Entry::exact(id)]);
         }
-        let error = entries(json!({"Items": [item]}), None).unwrap_err().to_string();
+        let error = entries(json!({"Items": [item]}), None).unwrap_err();
         assert!(error.contains("BatchInput"), "{error}");
     }
 }

@@ -1,5 +1,3 @@
-//! What the images in flight may hold of the function's memory.
-
 use shared::failure::{Class, Failure};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -9,8 +7,8 @@ const PROGRAM_MB: u32 = 32;
 
 const KIB: u64 = 1024;
 
-/// A budget of bytes. An image waits until its bytes fit; requests are served in order, so that a
-/// large image is not starved by small ones.
+/// What the images in flight may hold of the function's memory. An image waits until its bytes fit. Waiting images are
+/// served in order, so that small ones do not starve a large one.
 #[derive(Debug)]
 pub struct Memory {
     kib: u32,
@@ -38,10 +36,10 @@ impl Memory {
             .ok()
             .filter(|&kib| kib <= self.kib)
             .ok_or_else(|| {
-                let most = u64::from(self.kib) * KIB;
+                let max = u64::from(self.kib) * KIB;
                 Failure::new(
                     Class::TooLarge,
-                    format!("{bytes} bytes to hold, and the function's memory allows {most}: give it more memory"),
+                    format!("{bytes} bytes to hold, and the function's memory allows {max}: give it more memory"),
                 )
             })?;
         Ok(self
@@ -59,14 +57,14 @@ mod tests {
     #[tokio::test]
     async fn what_never_fits_is_too_large() {
         let memory = Memory::new(128);
-        let most = 64 * 1024 * 1024;
-        assert!(memory.fits(most) && !memory.fits(most + 1));
-        let held = memory.hold(most).await.unwrap();
+        let max = 64 * 1024 * 1024;
+        assert!(memory.fits(max) && !memory.fits(max + 1));
+        let held = memory.hold(max).await.unwrap();
         let second = memory.hold(1);
         tokio::pin!(second);
         assert!(futures::poll!(&mut second).is_pending());
         drop(held);
         assert!(second.await.is_ok());
-        assert_eq!(memory.hold(most + 1).await.unwrap_err().class, Class::TooLarge);
+        assert_eq!(memory.hold(max + 1).await.unwrap_err().class, Class::TooLarge);
     }
 }
