@@ -90,6 +90,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -130,5 +132,39 @@ mod tests {
             (config.images, config.records, config.concurrency),
             (Images::Copy, Records::Ndjson, 64)
         );
+    }
+
+    /// The names in the block `Variables:` that follows a line, in `template.yaml`.
+    fn variables_after(line: &str) -> Vec<&'static str> {
+        let template = include_str!("../../../template.yaml");
+        let start = template.find(&format!("\n{line}\n")).unwrap() + line.len() + 2;
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let section = template[start..]
+            .lines()
+            .take_while(|&other| other.trim().is_empty() || indent(other) > indent(line));
+        let mut block = section.skip_while(|line| line.trim() != "Variables:");
+        let Some(head) = block.next() else { return Vec::new() };
+        let variables = block.take_while(|line| indent(line) > indent(head));
+        variables
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .map(|line| line.trim().split_once(':').unwrap().0)
+            .collect()
+    }
+
+    #[test]
+    fn every_variable_of_the_template_is_read() {
+        let read = RefCell::new(Vec::new());
+        let lookup = |name: &str| {
+            read.borrow_mut().push(name.to_owned());
+            None
+        };
+        Config::load(&lookup).unwrap();
+        let of_all = variables_after("Globals:");
+        assert_eq!(of_all, ["SOURCE", "DESTINATION", "IMAGES", "RECORDS"]);
+        // To see that the block of one function is found, too.
+        assert!(variables_after("  Fanout:").contains(&"PROCESSOR_FUNCTION"));
+        for name in of_all.into_iter().chain(variables_after("  Processor:")) {
+            assert!(read.borrow().iter().any(|read| read == name), "{name} is not read");
+        }
     }
 }

@@ -92,13 +92,13 @@ pub async fn respond(app: &App, job: BatchJob, deadline: Instant) -> Result<S3Ba
     let report = event::process(app, &entries, false, deadline).await?;
     let mut index = 0..entries.len();
     let result = |task: Task| {
-        let (code, text) = match task.object {
-            Err(problem) => (PERMANENT_FAILURE, problem),
-            Ok(_) => {
+        let (code, text) = task.object.map_or_else(
+            |problem| (PERMANENT_FAILURE, problem),
+            |_| {
                 let index = index.next().expect("each object has its entry");
                 result(event::outcome(&report.outcomes, index))
-            }
-        };
+            },
+        );
         let mut result = S3BatchJobResult::default();
         result.task_id = Some(task.id);
         result.result_code = Some(code.to_owned());
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn object(task: Value) -> Result<ObjectId, String> {
+    fn object(task: &Value) -> Result<ObjectId, String> {
         let event = json!({"invocationSchemaVersion": "1.0", "tasks": [task]});
         job(event).unwrap().tasks.remove(0).object
     }
@@ -148,11 +148,11 @@ mod tests {
         let old = json!({"taskId": "1", "s3Key": key, "s3VersionId": null, "s3BucketArn": "arn:aws:s3:::photos"});
         let new = json!({"taskId": "1", "s3Key": key, "s3VersionId": "v1", "s3Bucket": "photos"});
         let plain = ObjectId::any("photos", "été 2026/a+b.jpg".to_owned());
-        assert_eq!(object(old), Ok(plain.clone()));
+        assert_eq!(object(&old), Ok(plain.clone()));
         let version_id = Some("v1".to_owned());
-        assert_eq!(object(new), Ok(ObjectId { version_id, ..plain }));
+        assert_eq!(object(&new), Ok(ObjectId { version_id, ..plain }));
         assert!(
-            object(json!({"taskId": "1", "s3Key": "a"}))
+            object(&json!({"taskId": "1", "s3Key": "a"}))
                 .unwrap_err()
                 .contains("s3Bucket")
         );

@@ -139,6 +139,10 @@ mod tests {
             ),
             (
                 json!({"Records": [{"eventSource": "aws:s3", "eventName": "", "s3": {"bucket": {}}}]}),
+                "notification: s3: missing field `object`",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:s3", "eventName": "", "s3": {"bucket": {}, "object": {}}}]}),
                 "notification: s3.bucket: missing field `name`",
             ),
             (

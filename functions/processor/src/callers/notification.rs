@@ -35,7 +35,8 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     if event.get("detail-type").is_some() {
         return eventbridge(event).map(|entry| entry.map(|entry| vec![entry]));
     }
-    // The envelope of SNS, as it is in an SQS message.
+    // The envelope of SNS, as it is in an SQS message. `SnsMessage` of `aws_lambda_events` also requires a signature
+    // and the URL of its certificate, which FIFO topics do not send (`events/sqs-sns-fifo.json`).
     if let (Some("Notification"), Some(message)) = (event["Type"].as_str(), event["Message"].as_str()) {
         return wrapped(message);
     }
