@@ -36,7 +36,7 @@ pub struct Config {
     pub concurrency: usize,
     /// `FRONT_BYTES`: how much of an image is read first when not all of it is wanted
     pub front_bytes: u64,
-    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, beside the transfer of its bytes
+    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, not counting the transfer of its bytes
     pub image_timeout: Duration,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
     pub memory_mb: u32,

@@ -70,7 +70,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
         diagnosis: evidence.reading(),
         usage,
         outcomes: intake.outcomes(outcomes.into_iter().map(Outcome::from)),
-        concurrency: app.limits.concurrency.settled(),
+        concurrency: app.limits.concurrency.target(),
     })
 }
 

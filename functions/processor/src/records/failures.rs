@@ -4,7 +4,7 @@ use shared::destination::Destination;
 use shared::failure::Failure;
 use shared::s3::{self, ObjectId};
 
-use super::object_id::object_id;
+use super::event_file::object_id;
 use super::{File, line};
 
 /// A failed object that came by event: what a job writes of a failed key, and which object it was.

@@ -4,7 +4,6 @@
 mod chunk_file;
 mod event_file;
 mod failures;
-mod object_id;
 mod sidecar;
 
 use bytes::Bytes;

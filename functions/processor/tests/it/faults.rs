@@ -126,8 +126,8 @@ async fn what_is_known_to_be_archived_is_not_asked_for() {
     assert_eq!(response.usage.requests.get, 0);
 }
 
-/// What a processor settles at that starts with `start`.
-async fn settled(cloud: &Cloud, start: usize) -> usize {
+/// The images in flight that a processor has found to be right that starts with `start`.
+async fn target(cloud: &Cloud, start: usize) -> usize {
     let objects: Vec<Value> = (0..200)
         .map(|n| cloud.put(&format!("{n}.jpg"), &PHOTOS[0][..2_000]))
         .collect();
@@ -146,15 +146,15 @@ async fn the_images_in_flight_follow_what_s3_makes_of_them() {
         get,
         ..Latency::default()
     });
-    let grown = settled(&calm, 4).await;
+    let grown = target(&calm, 4).await;
     assert!(grown > 6, "{grown}");
 
-    let refusing = Cloud::start_impatient(&[]).await;
-    refusing.server.faults.set_chances(Some(Chances {
+    let throttling = Cloud::start_impatient(&[]).await;
+    throttling.server.faults.set_chances(Some(Chances {
         slow_down: 60.0,
         seed: 1,
         ..Chances::default()
     }));
-    let shrunk = settled(&refusing, 100).await;
+    let shrunk = target(&throttling, 100).await;
     assert!(shrunk < 80, "{shrunk}");
 }

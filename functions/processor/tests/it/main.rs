@@ -10,5 +10,6 @@ mod events;
 mod faults;
 mod gate;
 mod order;
+mod requests;
 mod sizes;
 mod time;

@@ -52,23 +52,23 @@ impl Gradient {
         }
     }
 
-    /// The most that may be in flight now.
+    /// How many may be in flight now: half of the target for a moment, to measure the best latency anew.
     pub fn limit(&self) -> usize {
-        let settled = self.settled();
+        let target = self.target();
         if self.windows_left > WINDOWS_AT_HALF {
-            settled
+            target
         } else {
-            settled.div_ceil(2)
+            target.div_ceil(2)
         }
     }
 
-    /// What it has come to, not counting that it measures at the moment.
+    /// How many should be in flight.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "it is from 1 to `max`"
     )]
-    pub fn settled(&self) -> usize {
+    pub fn target(&self) -> usize {
         self.limit as usize
     }
 
@@ -138,7 +138,7 @@ mod tests {
             for _ in 0..windows {
                 gradient.update(self.serve(gradient.limit()));
             }
-            gradient.settled()
+            gradient.target()
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
                 throttled: 0.0,
                 full: true,
             });
-            assert!(gradient.settled() >= 16, "{}", gradient.settled());
+            assert!(gradient.target() >= 16, "{}", gradient.target());
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
                 ..FAST.serve(gradient.limit())
             });
         }
-        assert!(gradient.settled() > 600, "{}", gradient.settled());
+        assert!(gradient.target() > 600, "{}", gradient.target());
     }
 
     #[test]
@@ -211,8 +211,8 @@ mod tests {
                 full: true,
             });
         }
-        assert!(gradient.settled() < 10, "{}", gradient.settled());
-        assert!(FAST.run(&mut gradient, 60) > 600, "{}", gradient.settled());
+        assert!(gradient.target() < 10, "{}", gradient.target());
+        assert!(FAST.run(&mut gradient, 60) > 600, "{}", gradient.target());
     }
 
     #[test]
@@ -220,8 +220,8 @@ mod tests {
         let mut gradient = Gradient::new(64, 900);
         FAST.run(&mut gradient, 20);
         let slow = Server { latency: 90.0, ..FAST };
-        assert!(slow.run(&mut gradient, 5) < 300, "{}", gradient.settled());
-        assert!(slow.run(&mut gradient, 150) > 600, "{}", gradient.settled());
+        assert!(slow.run(&mut gradient, 5) < 300, "{}", gradient.target());
+        assert!(slow.run(&mut gradient, 150) > 600, "{}", gradient.target());
     }
 
     #[test]
@@ -233,6 +233,6 @@ mod tests {
                 ..FAST.serve(5)
             });
         }
-        assert_eq!(gradient.settled(), 64);
+        assert_eq!(gradient.target(), 64);
     }
 }

@@ -80,9 +80,9 @@ impl Concurrency {
         }
     }
 
-    /// The images in flight that it has settled at.
-    pub fn settled(&self) -> usize {
-        self.state.lock().gradient.settled()
+    /// The images in flight that it has found to be right.
+    pub fn target(&self) -> usize {
+        self.state.lock().gradient.target()
     }
 
     /// A slot for each number below `count`, as they become free; none from `end` on.
@@ -230,7 +230,7 @@ mod tests {
         for _ in 0..40 {
             concurrency.observe(Some(Duration::from_millis(30)), false);
         }
-        assert_eq!(concurrency.settled(), 60);
+        assert_eq!(concurrency.target(), 60);
         for _ in 40..60 {
             taken.push(concurrency.clone().slot().await);
         }
@@ -239,7 +239,7 @@ mod tests {
         for _ in 0..60 {
             concurrency.observe(None, true);
         }
-        let limit = concurrency.settled();
+        let limit = concurrency.target();
         assert!(limit < 40, "{limit}");
         // Those above the limit end before another one begins.
         while taken.len() > limit {
@@ -262,7 +262,7 @@ mod tests {
         while let Poll::Ready(slot) = futures::poll!(Box::pin(concurrency.clone().slot())) {
             taken.push(slot);
         }
-        assert_eq!(taken.len(), concurrency.settled());
+        assert_eq!(taken.len(), concurrency.target());
         assert!(taken.len() < 40);
     }
 }

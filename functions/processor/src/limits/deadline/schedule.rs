@@ -22,9 +22,9 @@ pub struct Schedule {
     min_image_time: Duration,
     /// What an image may take at most, whatever its size.
     max_image_time: Duration,
-    /// What one may take beside the transfer of its bytes.
+    /// What one may take, not counting the transfer of its bytes.
     per_image: Duration,
-    /// The slowest of late, beside the transfer of its bytes.
+    /// The slowest of late, not counting the transfer of its bytes.
     slowest_ms: AtomicU64,
 }
 
@@ -62,7 +62,7 @@ impl Schedule {
     pub fn learn(&self, time: Duration, bytes: u64) {
         let beside = time.saturating_sub(transfer_time(bytes));
         let ms = u64::try_from(beside.as_millis()).unwrap_or(u64::MAX);
-        // One that was slow by chance is forgotten by and by.
+        // One that was slow by chance is slowly forgotten.
         let learned = |slowest: u64| Some(ms.max(slowest - slowest / 32));
         // The closure always gives a value, so this cannot fail.
         let _ = self.slowest_ms.fetch_update(Relaxed, Relaxed, learned);
