@@ -2,7 +2,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use shared::deadline;
+use shared::clock::MAX_TIMEOUT;
 use shared::destination::Destination;
 use shared::exif;
 use shared::filter::Names;
@@ -10,11 +10,13 @@ use shared::modes::{Images, Records};
 use shared::settings::{self, Lookup, SettingError};
 use shared::uri::S3Uri;
 
-use crate::in_flight::MOST_IN_FLIGHT;
-use crate::pipeline::MOST_BYTES;
+use crate::limits::MAX_IN_FLIGHT;
 
-/// In seconds: for a few requests that each hang once or twice, and for the waits of one that is throttled.
-const IMAGE_TIMEOUT: u64 = 60;
+/// For a few requests that each hang once or twice, and for the waits of one that is throttled.
+const DEFAULT_IMAGE_TIMEOUT_SECONDS: u64 = 60;
+
+/// Bytes that are read of an image only to find its EXIF.
+pub const MAX_METADATA_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What the environment says. The defaults here are for objects that come by event; a chunk from
 /// fanout carries its own.
@@ -34,7 +36,7 @@ pub struct Config {
     pub concurrency: usize,
     /// `FRONT_BYTES`: how much of an image is read first when not all of it is wanted
     pub front_bytes: u64,
-    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, beside the moving of its bytes
+    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, not counting the transfer of its bytes
     pub image_timeout: Duration,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
     pub memory_mb: u32,
@@ -44,12 +46,12 @@ pub struct Config {
 
 impl Config {
     pub fn load(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-        let front_bytes = within(lookup, "FRONT_BYTES", exif::FRONT_BYTES, MOST_BYTES)?;
+        let front_bytes = within(lookup, "FRONT_BYTES", exif::FRONT_BYTES, MAX_METADATA_BYTES)?;
         let image_timeout = within(
             lookup,
             "IMAGE_TIMEOUT_SECONDS",
-            IMAGE_TIMEOUT,
-            deadline::LONGEST.as_secs(),
+            DEFAULT_IMAGE_TIMEOUT_SECONDS,
+            MAX_TIMEOUT.as_secs(),
         )?;
         let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
         let config = Self {
@@ -59,11 +61,11 @@ impl Config {
             records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
             names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude)
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
-            concurrency: within(lookup, "CONCURRENCY", 64, MOST_IN_FLIGHT)?,
+            concurrency: within(lookup, "CONCURRENCY", 64, MAX_IN_FLIGHT)?,
             front_bytes,
             image_timeout: Duration::from_secs(image_timeout),
             memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
-            timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(deadline::LONGEST, Duration::from_secs),
+            timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(MAX_TIMEOUT, Duration::from_secs),
         };
         if let (Some(source), Some(destination)) = (&config.source, &config.destination) {
             destination
@@ -74,20 +76,22 @@ impl Config {
     }
 }
 
-/// A number from 1 to `most`.
-fn within<T>(lookup: Lookup<'_>, name: &'static str, default: T, most: T) -> Result<T, SettingError>
+/// A number from 1 to `max`.
+fn within<T>(lookup: Lookup<'_>, name: &'static str, default: T, max: T) -> Result<T, SettingError>
 where
     T: FromStr<Err: Display> + PartialOrd + Display + Copy + From<u8>,
 {
     let value = settings::parsed(lookup, name)?.unwrap_or(default);
-    if value >= T::from(1) && value <= most {
+    if value >= T::from(1) && value <= max {
         return Ok(value);
     }
-    Err(SettingError::new(name, format!("{value} is not within 1 to {most}")))
+    Err(SettingError::new(name, format!("{value} is not within 1 to {max}")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -128,5 +132,39 @@ mod tests {
             (config.images, config.records, config.concurrency),
             (Images::Copy, Records::Ndjson, 64)
         );
+    }
+
+    /// The names in the block `Variables:` that follows a line, in `template.yaml`.
+    fn variables_after(line: &str) -> Vec<&'static str> {
+        let template = include_str!("../../../template.yaml");
+        let start = template.find(&format!("\n{line}\n")).unwrap() + line.len() + 2;
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let section = template[start..]
+            .lines()
+            .take_while(|&other| other.trim().is_empty() || indent(other) > indent(line));
+        let mut block = section.skip_while(|line| line.trim() != "Variables:");
+        let Some(head) = block.next() else { return Vec::new() };
+        let variables = block.take_while(|line| indent(line) > indent(head));
+        variables
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .map(|line| line.trim().split_once(':').unwrap().0)
+            .collect()
+    }
+
+    #[test]
+    fn every_variable_of_the_template_is_read() {
+        let read = RefCell::new(Vec::new());
+        let lookup = |name: &str| {
+            read.borrow_mut().push(name.to_owned());
+            None
+        };
+        Config::load(&lookup).unwrap();
+        let of_all = variables_after("Globals:");
+        assert_eq!(of_all, ["SOURCE", "DESTINATION", "IMAGES", "RECORDS"]);
+        // To see that the block of one function is found, too.
+        assert!(variables_after("  Fanout:").contains(&"PROCESSOR_FUNCTION"));
+        for name in of_all.into_iter().chain(variables_after("  Processor:")) {
+            assert!(read.borrow().iter().any(|read| read == name), "{name} is not read");
+        }
     }
 }

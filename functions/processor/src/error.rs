@@ -3,8 +3,8 @@ use shared::destination::Overlap;
 use shared::failure::{Class, Failure};
 use shared::uri::UriError;
 
-/// Why a whole invocation failed. A single object never makes one fail, except that an event with
-/// objects that failed for a passing reason does, since that is how Lambda is told to send it again.
+/// Why a whole invocation failed. A single object never makes one fail, except that an event with retryable
+/// failures does, since that is how Lambda is told to send it again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
@@ -22,11 +22,11 @@ pub enum Error {
     #[error("an event came in, but DESTINATION is not set: set it to s3://bucket/prefix/")]
     NoDestination,
     #[error("attempt {attempt} at chunk {chunk} was given up before it ended; what it did counts for nothing")]
-    GivenUp { chunk: u64, attempt: String },
+    AttemptGivenUp { chunk: u64, attempt: String },
     #[error("the records could not be written: {0}")]
     Commit(Failure),
     #[error("objects of the event to be tried again: {count}, the first: {first}")]
-    TryAgain { count: usize, first: String },
+    RetryableFailures { count: usize, first: String },
 }
 
 impl From<Error> for Diagnostic {
@@ -36,13 +36,13 @@ impl From<Error> for Diagnostic {
             Error::BadEvent { .. } | Error::Source(_) => "BadEvent",
             Error::Overlap(_) => "DestinationInsideSource",
             Error::NoDestination => "NoDestination",
-            Error::GivenUp { .. } => "AttemptGivenUp",
+            Error::AttemptGivenUp { .. } => "AttemptGivenUp",
             // No other chunk could be committed either.
             Error::Commit(failure) if matches!(failure.class, Class::AccessDenied | Class::NotFound) => {
                 "DestinationRefused"
             }
             Error::Commit(_) => "CommitFailed",
-            Error::TryAgain { .. } => "TryAgain",
+            Error::RetryableFailures { .. } => "RetryableFailures",
         };
         Self {
             error_type: error_type.to_owned(),

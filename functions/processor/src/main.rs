@@ -15,7 +15,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// image takes two fifths more CPU time (0.18 to 0.20 ms in place of 0.13). Where Lambda gives one
 /// process several invocations at a time (Managed Instances), a thread for each vCPU.
 fn main() -> Result<(), Error> {
-    let is_concurrent = std::env::var_os("AWS_LAMBDA_MAX_CONCURRENCY").is_some_and(|most| most != "1");
+    let is_concurrent = std::env::var_os("AWS_LAMBDA_MAX_CONCURRENCY").is_some_and(|max| max != "1");
     let mut runtime = if is_concurrent {
         Builder::new_multi_thread()
     } else {
@@ -28,7 +28,7 @@ async fn serve() -> Result<(), Error> {
     tracing::init_default_subscriber();
     // As text: what `main` fails with is printed for programmers.
     let config = Config::load(&shared::settings::environment).map_err(|error| error.to_string())?;
-    let app = Arc::new(App::new(config, shared::s3::config().await));
+    let app = Arc::new(App::new(config, &shared::s3::config().await));
     run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
         let app = app.clone();
         async move { handle(&app, event.payload, event.context.deadline).await }

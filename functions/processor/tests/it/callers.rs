@@ -1,4 +1,4 @@
-//! Each caller's sample event, and the answer in its own protocol.
+//! Each caller's sample event, and the response in its own format.
 
 use local::dataset;
 use local::s3::{Effect, Fault, S3ErrorCode};
@@ -18,10 +18,11 @@ async fn cloud() -> Cloud {
 }
 
 #[tokio::test]
-async fn notifications_are_answered_with_counts() {
+async fn the_response_to_a_notification_has_counts() {
     for (name, ok, ignored, images) in [
         ("s3-put.json", 1, vec![], vec!["IMG_00000.jpg"]),
         ("s3-put-encoded-key.json", 1, vec![], vec![AWKWARD]),
+        ("s3-put-minimal.json", 1, vec![], vec!["IMG_00000.jpg"]),
         (
             "s3-test.json",
             0,
@@ -29,6 +30,7 @@ async fn notifications_are_answered_with_counts() {
             vec![],
         ),
         ("eventbridge-object-created.json", 1, vec![], vec![AWKWARD]),
+        ("eventbridge-transformed.json", 1, vec![], vec![AWKWARD]),
         ("sns.json", 2, vec![], vec!["IMG_00001.jpg", AWKWARD]),
         (
             "s3-out-of-order.json",
@@ -52,13 +54,13 @@ async fn notifications_are_answered_with_counts() {
         let cloud = cloud().await;
         let response = cloud.invoke(sample(name)).await.unwrap();
         assert_eq!(response["with_exif"], ok, "{name}: {response}");
-        let why: Vec<&str> = response["ignored"]
+        let reasons: Vec<&str> = response["ignored"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|ignored| ignored["why"].as_str().unwrap())
+            .map(|ignored| ignored["reason"].as_str().unwrap())
             .collect();
-        assert_eq!(why, ignored, "{name}");
+        assert_eq!(reasons, ignored, "{name}");
         assert_eq!(response["failed"], json!([]), "{name}");
         let expected: Vec<String> = images.iter().map(|key| format!("images/{key}")).collect();
         assert_eq!(cloud.server.store.keys("photos-out", "images/"), expected, "{name}");
@@ -87,7 +89,13 @@ fn failed_messages(response: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_queue_gets_back_only_the_messages_that_are_to_come_again() {
-    for (name, images) in [("sqs-s3.json", 2), ("sqs-eventbridge.json", 2), ("sqs-sns.json", 1)] {
+    for (name, images) in [
+        ("sqs-s3.json", 2),
+        ("sqs-eventbridge.json", 2),
+        ("sqs-sns.json", 1),
+        ("sqs-sns-fifo.json", 1),
+        ("sqs-message-attributes.json", 1),
+    ] {
         let cloud = cloud().await;
         let response = cloud.invoke(sample(name)).await.unwrap();
         assert_eq!(response, json!({"batchItemFailures": []}), "{name}");
@@ -107,7 +115,7 @@ async fn a_queue_gets_back_only_the_messages_that_are_to_come_again() {
     cloud.server.faults.add(broken("CopyObject", "café"));
     event["Records"][2]["body"] = json!("not what S3 sends");
     let response = cloud.invoke(event.clone()).await.unwrap();
-    // Both that name the same object, and the one that nobody can read; the missing object is written down.
+    // Both that name the same object, and the one that nobody can read; the missing object is recorded.
     assert_eq!(
         failed_messages(&response),
         [id(&event, 0), id(&event, 1), id(&event, 2)]

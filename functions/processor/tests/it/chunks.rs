@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
-use local::s3::{Effect, Fault, Headers, Latency, Object, S3ErrorCode};
+use local::s3::{Effect, Fault, Headers, Object, S3ErrorCode};
 use processor::Error;
 use serde_json::{Value, json};
 use shared::bound::Bound;
@@ -41,30 +41,6 @@ async fn copy_and_upload_round_trip_awkward_keys() {
                 .unwrap_or_else(|| panic!("no {key:?}"));
             assert_eq!(copy.body, PHOTOS[0], "{key}");
         }
-    }
-}
-
-#[tokio::test]
-async fn requests_and_bytes_are_what_the_mode_needs() {
-    for (images, gets, puts, copies, read) in [
-        ("none", 2, 1, 0, PHOTOS[0].len() + PHOTOS[1].len()),
-        ("copy", 2, 1, 2, PHOTOS[0].len() + PHOTOS[1].len()),
-        ("upload", 2, 3, 0, PHOTOS[0].len() + PHOTOS[1].len()),
-    ] {
-        let cloud = Cloud::start(&[]).await;
-        let objects = [
-            cloud.put("a.jpg", PHOTOS[0].clone()),
-            cloud.put("b.jpg", PHOTOS[1].clone()),
-        ];
-        let usage = cloud.chunk(images, &objects).await.usage;
-        let requests = usage.requests;
-        assert_eq!(
-            (requests.get, requests.put, requests.copy),
-            (gets, puts, copies),
-            "{images}"
-        );
-        assert_eq!(usage.bytes_read, read as u64, "{images}");
-        assert_eq!(cloud.output("images/a.jpg").is_some(), images != "none");
     }
 }
 
@@ -255,15 +231,15 @@ async fn only_what_the_exif_takes_is_read_of_a_large_image() {
 async fn an_object_replaced_between_two_reads_is_changed() {
     let cloud = Cloud::start(&[]).await;
     let object = cloud.put("late.jpg", exif_after(200 * 1024));
-    let get = Duration::from_millis(400);
-    cloud.server.faults.set_latency(Latency {
-        get,
-        ..Latency::default()
-    });
     let objects = [object];
+    cloud.gate.hold("GET", "late.jpg");
     let (response, ()) = tokio::join!(cloud.chunk("none", &objects), async {
-        tokio::time::sleep(get * 3 / 2).await;
+        cloud.gate.held(1).await;
+        cloud.gate.open();
+        cloud.gate.hold("GET", "late.jpg");
+        cloud.gate.held(1).await;
         cloud.put("late.jpg", exif_after(300 * 1024));
+        cloud.gate.open();
     });
     assert_eq!(response.failed[0].class, Class::Changed, "{:?}", response.failed);
     assert_eq!(response.usage.requests.get, 2);
@@ -283,7 +259,7 @@ async fn an_attempt_given_up_counts_for_nothing() {
     let fence = Object::new(Vec::new().into(), Headers::default());
     cloud.server.store.load("photos-out", RECORDS, fence);
     let error = cloud.invoke(chunk("copy", &[object])).await.unwrap_err();
-    assert!(matches!(error, Error::GivenUp { .. }), "{error}");
+    assert!(matches!(error, Error::AttemptGivenUp { .. }), "{error}");
     assert!(cloud.output(RECORDS).unwrap().body.is_empty());
 }
 
@@ -312,12 +288,12 @@ async fn throttles_that_pass_fail_nothing_and_are_counted() {
         (response.ok, response.usage.throttled, response.usage.requests.get),
         (1, 2, 3)
     );
-    let reading = response.reading.unwrap();
-    assert_eq!(reading.bound, Bound::S3Rate, "{reading:?}");
+    let diagnosis = response.reading.unwrap();
+    assert_eq!(diagnosis.bound, Bound::S3Rate, "{diagnosis:?}");
     // Of three reads and one write.
     assert!(
-        reading.advice.starts_with("S3 refused 50 % of the requests"),
-        "{reading:?}"
+        diagnosis.advice.starts_with("S3 refused 50 % of the requests"),
+        "{diagnosis:?}"
     );
 }
 
@@ -347,28 +323,25 @@ async fn a_storm_of_throttles_fails_nothing() {
 }
 
 #[tokio::test]
-async fn a_senseless_chunk_is_refused() {
+async fn an_invalid_chunk_is_rejected() {
     let cloud = Cloud::start(&[]).await;
     let object = cloud.put("a.jpg", PHOTOS[0].clone());
-    let refused = |field: &str, value: Value| {
+    let with = |field: &str, value: Value| {
         let mut request = chunk("copy", std::slice::from_ref(&object));
         request[field] = value;
         request
     };
     for (request, part) in [
         (
-            refused("source_prefix", json!("2024/")),
+            with("source_prefix", json!("2024/")),
             "outside the source s3://photos/2024/",
         ),
-        (refused("destination", json!("s3://photos/")), "lies inside the source"),
-        (refused("source_bucket", json!("Photos")), "no bucket name"),
-        (refused("concurrency", json!(0)), "concurrency: 0"),
-        (
-            refused("max_requests_per_second", json!(0)),
-            "max_requests_per_second: 0",
-        ),
-        (refused("attempt", json!("one")), "attempt: \"one\" is no attempt"),
-        (refused("hurry", json!(true)), "unknown field `hurry`"),
+        (with("destination", json!("s3://photos/")), "lies inside the source"),
+        (with("source_bucket", json!("Photos")), "no bucket name"),
+        (with("concurrency", json!(0)), "concurrency: 0"),
+        (with("max_requests_per_second", json!(0)), "max_requests_per_second: 0"),
+        (with("attempt", json!("one")), "attempt: \"one\" is no attempt"),
+        (with("hurry", json!(true)), "unknown field `hurry`"),
     ] {
         let error = cloud.invoke(request).await.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");

@@ -3,12 +3,15 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use local::dataset;
 use local::s3::{Headers, Object, Server};
 use processor::{App, Config, Error, handle};
 use serde_json::{Value, json};
 use shared::chunk::ChunkResponse;
+
+use crate::gate::Gate;
 
 /// A deadline that has passed, as the local emulator sends it.
 const NO_DEADLINE: u64 = 0;
@@ -28,10 +31,25 @@ pub static PHOTOS: LazyLock<Vec<Vec<u8>>> =
 pub struct Cloud {
     pub server: Server,
     pub app: App,
+    /// All requests of the app pass through it.
+    pub gate: Gate,
 }
 
 impl Cloud {
     pub async fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_with(variables, |sdk| sdk).await
+    }
+
+    /// With hardly any wait between the attempts at a request.
+    pub async fn start_impatient(variables: &[(&str, &str)]) -> Self {
+        let retries = RetryConfig::standard()
+            .with_max_attempts(30)
+            .with_initial_backoff(Duration::from_millis(1))
+            .with_max_backoff(Duration::from_millis(20));
+        Self::start_with(variables, |sdk| sdk.into_builder().retry_config(retries).build()).await
+    }
+
+    async fn start_with(variables: &[(&str, &str)], settings: impl FnOnce(SdkConfig) -> SdkConfig) -> Self {
         let server = Server::start(0).await.unwrap();
         server.store.create_bucket("photos");
         server.store.create_bucket("photos-out");
@@ -39,19 +57,12 @@ impl Cloud {
             let found = variables.iter().find(|(known, _)| *known == name)?;
             Some(found.1.to_owned())
         };
-        let app = App::new(Config::load(&lookup).unwrap(), server.sdk().await);
-        Self { server, app }
-    }
-
-    /// With hardly any wait between the attempts at a request.
-    pub async fn start_impatient(variables: &[(&str, &str)]) -> Self {
-        let mut cloud = Self::start(variables).await;
-        let retries = RetryConfig::standard()
-            .with_max_attempts(30)
-            .with_initial_backoff(Duration::from_millis(1))
-            .with_max_backoff(Duration::from_millis(20));
-        cloud.app.sdk = cloud.app.sdk.into_builder().retry_config(retries).build();
-        cloud
+        let gate = Gate::default();
+        let sdk = settings(server.sdk().await);
+        let client = gate.client(sdk.http_client().unwrap());
+        let sdk = sdk.into_builder().http_client(client).build();
+        let app = App::new(Config::load(&lookup).unwrap(), &sdk);
+        Self { server, app, gate }
     }
 
     /// Puts an object of which all but its front is made up as it is read.
@@ -89,6 +100,19 @@ impl Cloud {
     pub async fn invoke(&self, event: Value) -> Result<Value, Error> {
         // Large, and some tests run several side by side.
         Box::pin(handle(&self.app, event, NO_DEADLINE)).await
+    }
+
+    /// Invokes with a chunk and this much time, while a test does something else.
+    pub async fn chunk_within<T>(
+        &self,
+        request: Value,
+        time: Duration,
+        meanwhile: impl Future<Output = T>,
+    ) -> (ChunkResponse, T) {
+        let deadline = (self.app.clock.since_epoch() + time).as_millis();
+        let handled = Box::pin(handle(&self.app, request, u64::try_from(deadline).unwrap()));
+        let (response, other) = tokio::join!(handled, meanwhile);
+        (serde_json::from_value(response.unwrap()).unwrap(), other)
     }
 
     pub async fn chunk(&self, images: &str, objects: &[Value]) -> ChunkResponse {

@@ -21,7 +21,7 @@ async fn keys_are_relative_to_the_source() {
     assert_eq!(response.ignored[0].key, "IMG_00000.jpg");
     assert!(
         response.ignored[0]
-            .why
+            .reason
             .contains("outside the source s3://photos/été 2026/")
     );
 }
@@ -44,10 +44,10 @@ async fn what_asks_for_nothing_is_ignored_and_said_so() {
         with("photos-out", "images/a.jpg", "ObjectCreated:Copy"),
     ]);
     let response = invoke(&cloud, event).await;
-    let mut why: Vec<&str> = response.ignored.iter().map(|ignored| ignored.why.as_str()).collect();
-    why.sort_unstable();
+    let mut reasons: Vec<&str> = response.ignored.iter().map(|ignored| ignored.reason.as_str()).collect();
+    reasons.sort_unstable();
     assert_eq!(
-        why,
+        reasons,
         [
             "it is in our own destination",
             "its name is not one of those included",
@@ -58,7 +58,7 @@ async fn what_asks_for_nothing_is_ignored_and_said_so() {
 }
 
 #[tokio::test]
-async fn a_permanent_failure_is_written_down_and_ends_the_event() {
+async fn a_permanent_failure_is_recorded_and_ends_the_event() {
     let cloud = Cloud::start(&[DESTINATION]).await;
     let mut event = sample("s3-put.json");
     event["Records"][0]["s3"]["object"]["versionId"] = json!("v1");
@@ -80,7 +80,7 @@ async fn a_permanent_failure_is_written_down_and_ends_the_event() {
 }
 
 #[tokio::test]
-async fn a_passing_failure_asks_for_another_try() {
+async fn a_retryable_failure_asks_for_another_attempt() {
     let cloud = Cloud::start(&[DESTINATION]).await;
     cloud.put("IMG_00000.jpg", PHOTOS[0].clone());
     let fault = |operation: &'static str, code: S3ErrorCode| Fault {
@@ -94,13 +94,13 @@ async fn a_passing_failure_asks_for_another_try() {
         ("CopyObject", S3ErrorCode::NotImplemented),
         // Not to be able to write the record is a failure of the object.
         ("PutObject", S3ErrorCode::NotImplemented),
-        // What failed for good must be written down, or come again.
+        // What failed for good must be recorded, or come again.
         ("PutObject", S3ErrorCode::AccessDenied),
     ] {
         cloud.server.faults.clear();
         cloud.server.faults.add(fault(operation, code));
         let error = cloud.invoke(sample("s3-put.json")).await.unwrap_err();
-        assert!(matches!(error, Error::TryAgain { count: 1, .. }), "{error}");
+        assert!(matches!(error, Error::RetryableFailures { count: 1, .. }), "{error}");
     }
     assert_eq!(cloud.server.store.keys("photos-out", "jobs/"), [""; 0]);
     cloud.server.faults.clear();
@@ -108,7 +108,7 @@ async fn a_passing_failure_asks_for_another_try() {
 }
 
 #[tokio::test]
-async fn an_answer_says_what_bounded_it() {
+async fn a_response_says_what_bounded_it() {
     let cloud = Cloud::start(&[DESTINATION]).await;
     cloud.put("IMG_00000.jpg", PHOTOS[0].clone());
     cloud.server.faults.add(Fault {
@@ -118,20 +118,20 @@ async fn an_answer_says_what_bounded_it() {
         after: 0,
         times: 1,
     });
-    let answer = cloud.invoke(sample("s3-put.json")).await.unwrap();
+    let response = cloud.invoke(sample("s3-put.json")).await.unwrap();
     assert_eq!(
-        (&answer["ok"], &answer["bound"]),
+        (&response["ok"], &response["bound"]),
         (&json!(1), &json!("s3 rate")),
-        "{answer}"
+        "{response}"
     );
-    let [io, cpu] = ["io_percent", "cpu_percent"].map(|name| answer[name].as_f64().unwrap());
-    assert!((io + cpu - 100.0).abs() < 0.05, "{answer}");
+    let [io, cpu] = ["io_percent", "cpu_percent"].map(|name| response[name].as_f64().unwrap());
+    assert!((io + cpu - 100.0).abs() < 0.05, "{response}");
     assert!(
-        answer["advice"].as_str().unwrap().starts_with("S3 refused "),
-        "{answer}"
+        response["advice"].as_str().unwrap().starts_with("S3 refused "),
+        "{response}"
     );
-    let response: EventResponse = serde_json::from_value(answer).unwrap();
-    assert_eq!(response.reading.map(|reading| reading.bound), Some(Bound::S3Rate));
+    let response: EventResponse = serde_json::from_value(response).unwrap();
+    assert_eq!(response.diagnosis.map(|diagnosis| diagnosis.bound), Some(Bound::S3Rate));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ fn fault(operation: &'static str, key: &str, effect: Effect, times: usize) -> Fa
 }
 
 #[tokio::test]
-async fn what_passes_is_survived() {
+async fn retryable_failures_are_survived() {
     let cloud = Cloud::start_impatient(&[]).await;
     let objects = ["cut", "stall", "reset", "error"].map(|key| cloud.put(key, PHOTOS[0].clone()));
     for (key, effect, times) in [
@@ -40,7 +40,7 @@ async fn what_passes_is_survived() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_has_its_class() {
+async fn failures_that_last_have_their_class() {
     for (key, effect, class, error) in [
         ("cut.jpg", Effect::Cut, Class::Corrupt, "GetObject s3://photos/cut.jpg"),
         (
@@ -48,18 +48,6 @@ async fn what_does_not_pass_has_its_class() {
             Effect::WholeBody,
             Class::Corrupt,
             "where 131072 were asked for",
-        ),
-        (
-            "hang.jpg",
-            Effect::Hang,
-            Class::Timeout,
-            "not done within 1 s (IMAGE_TIMEOUT_SECONDS",
-        ),
-        (
-            "stall.jpg",
-            Effect::Stall,
-            Class::Timeout,
-            "not done within 1 s (IMAGE_TIMEOUT_SECONDS",
         ),
         (
             "slow.jpg",
@@ -86,7 +74,7 @@ async fn what_does_not_pass_has_its_class() {
             "GetObject s3://photos/reset.jpg",
         ),
     ] {
-        let cloud = Cloud::start_impatient(&[("IMAGE_TIMEOUT_SECONDS", "1")]).await;
+        let cloud = Cloud::start_impatient(&[]).await;
         cloud.server.faults.add(fault("GetObject", key, effect, usize::MAX));
         let large = [PHOTOS[0].clone(), vec![0; 200 * 1024]].concat();
         let objects = [cloud.put(key, large), cloud.put("good.jpg", PHOTOS[0].clone())];
@@ -95,6 +83,35 @@ async fn what_does_not_pass_has_its_class() {
         let [failed] = response.failed.try_into().unwrap();
         assert_eq!((failed.key.as_str(), failed.class), (key, class), "{failed:?}");
         assert!(failed.error.contains(error), "{failed:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_hangs_times_out_and_its_neighbours_do_not_notice() {
+    for (key, effect) in [("hang.jpg", Effect::Hang), ("stall.jpg", Effect::Stall)] {
+        let cloud = Cloud::start(&[]).await;
+        cloud.server.faults.add(fault("GetObject", key, effect, usize::MAX));
+        let objects = [key, "good.jpg", "last.jpg"].map(|key| cloud.put(key, PHOTOS[0].clone()));
+        let mut request = chunk("none", &objects);
+        // The last image starts when the good one has ended.
+        request["concurrency"] = json!(2);
+        cloud.gate.hold("GET", "last.jpg");
+        let (response, ()) = cloud
+            .chunk_within(request, Duration::from_secs(900), async {
+                cloud.gate.held(1).await;
+                cloud.app.clock.advance(Duration::from_secs(60));
+            })
+            .await;
+        assert_eq!(response.ok, 1, "{key}: {response:?}");
+        let [failed, last] = response.failed.try_into().unwrap();
+        assert_eq!((failed.key.as_str(), last.key.as_str()), (key, "last.jpg"));
+        for failed in [failed, last] {
+            assert_eq!(failed.class, Class::Timeout, "{failed:?}");
+            assert!(
+                failed.error.contains("not done within 60 s (IMAGE_TIMEOUT_SECONDS"),
+                "{failed:?}"
+            );
+        }
     }
 }
 
@@ -109,8 +126,8 @@ async fn what_is_known_to_be_archived_is_not_asked_for() {
     assert_eq!(response.usage.requests.get, 0);
 }
 
-/// What a processor settles at that starts with `start`.
-async fn settled(cloud: &Cloud, start: usize) -> usize {
+/// The images in flight that a processor has found to be right that starts with `start`.
+async fn target(cloud: &Cloud, start: usize) -> usize {
     let objects: Vec<Value> = (0..200)
         .map(|n| cloud.put(&format!("{n}.jpg"), &PHOTOS[0][..2_000]))
         .collect();
@@ -129,15 +146,15 @@ async fn the_images_in_flight_follow_what_s3_makes_of_them() {
         get,
         ..Latency::default()
     });
-    let grown = settled(&calm, 4).await;
+    let grown = target(&calm, 4).await;
     assert!(grown > 6, "{grown}");
 
-    let refusing = Cloud::start_impatient(&[]).await;
-    refusing.server.faults.set_chances(Some(Chances {
+    let throttling = Cloud::start_impatient(&[]).await;
+    throttling.server.faults.set_chances(Some(Chances {
         slow_down: 60.0,
         seed: 1,
         ..Chances::default()
     }));
-    let shrunk = settled(&refusing, 100).await;
+    let shrunk = target(&throttling, 100).await;
     assert!(shrunk < 80, "{shrunk}");
 }

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod bound;
 mod callers;
 mod chunks;
 mod cloud;
+mod diagnosis;
 mod events;
 mod faults;
+mod gate;
 mod order;
+mod requests;
 mod sizes;
 mod time;

@@ -1,8 +1,6 @@
 //! Events out of order: what is newest stays.
 
-use std::time::Duration;
-
-use local::s3::{Effect, Fault, Headers, Latency, Object, S3ErrorCode};
+use local::s3::{Effect, Fault, Headers, Object, S3ErrorCode};
 use processor::{Error, EventResponse};
 use serde_json::{Value, json};
 
@@ -33,15 +31,14 @@ async fn cloud(variables: &[(&str, &str)], versioned: bool) -> Cloud {
 
 /// Invokes with an event, and does something else when it has read its object and is about to write.
 async fn interrupted<T>(cloud: &Cloud, event: Value, meanwhile: impl Future<Output = T>) -> (Result<Value, Error>, T) {
-    let put = Duration::from_millis(600);
-    cloud.server.faults.set_latency(Latency {
-        put,
-        ..Latency::default()
-    });
+    cloud.gate.hold("PUT", "/photos-out/");
     tokio::join!(cloud.invoke(event), async {
-        tokio::time::sleep(put / 2).await;
-        cloud.server.faults.set_latency(Latency::default());
-        meanwhile.await
+        cloud.gate.held(1).await;
+        // The held request waits on; everything after it passes.
+        cloud.gate.hold("PUT", "/nothing");
+        let result = meanwhile.await;
+        cloud.gate.open();
+        result
     })
 }
 
@@ -60,7 +57,7 @@ async fn an_older_event_that_comes_late_changes_nothing() {
             let response = invoke(&cloud, older).await;
             assert_eq!(response.failed.len(), 0, "{response:?}");
             if images == "none" {
-                assert!(response.ignored[0].why.contains("replaced since"), "{response:?}");
+                assert!(response.ignored[0].reason.contains("replaced since"), "{response:?}");
             } else {
                 assert_eq!(response.ok, 1, "it does the newest again: {response:?}");
                 assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
@@ -90,7 +87,7 @@ async fn an_older_event_that_is_tried_again_does_not_stay() {
     })
     .await;
     assert_eq!(newer.ok, 1);
-    assert!(matches!(first, Err(Error::TryAgain { .. })), "{first:?}");
+    assert!(matches!(first, Err(Error::RetryableFailures { .. })), "{first:?}");
     assert_eq!(
         cloud.output("images/a.jpg").unwrap().body,
         PHOTOS[0],
@@ -123,6 +120,24 @@ async fn an_older_upload_that_ends_late_does_not_stay() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn an_object_that_is_replaced_again_and_again_comes_again() {
+    let cloud = cloud(&[], false).await;
+    cloud.put("a.jpg", PHOTOS[0].clone());
+    cloud.gate.hold("HEAD", "a.jpg");
+    let (response, ()) = tokio::join!(cloud.invoke(event_of(&cloud, "a.jpg")), async {
+        for replacement in [1, 0, 1, 0, 1] {
+            cloud.gate.held(1).await;
+            cloud.put("a.jpg", PHOTOS[replacement].clone());
+            cloud.gate.open();
+            cloud.gate.hold("HEAD", "a.jpg");
+        }
+    });
+    let error = response.unwrap_err();
+    assert!(matches!(error, Error::RetryableFailures { count: 1, .. }), "{error}");
+    assert!(error.to_string().contains("a.jpg: it was replaced 5 times"), "{error}");
 }
 
 #[tokio::test]

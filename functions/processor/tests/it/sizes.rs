@@ -1,9 +1,8 @@
 //! Images of all sizes, known and unknown, in little memory.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use local::s3::{Effect, Fault, Headers, Object, S3ErrorCode};
-use processor::handle;
 use serde_json::{Value, json};
 use shared::chunk::ChunkResponse;
 use shared::failure::Class;
@@ -97,21 +96,34 @@ async fn of_an_upload_in_parts_that_fails_nothing_is_left() {
 
 #[tokio::test]
 async fn of_an_upload_in_parts_that_runs_out_of_time_nothing_is_left() {
-    let cloud = Cloud::start(&[LITTLE_MEMORY]).await;
-    let object = cloud.put_long("large.jpg", PHOTOS[0].clone(), 100 * MIB);
-    cloud.server.faults.add(Fault {
-        operation: "UploadPart",
-        key_contains: "large".to_owned(),
-        effect: Effect::Hang,
-        after: 2,
-        times: usize::MAX,
-    });
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let deadline = u64::try_from(now.as_millis()).unwrap() + 6_000;
-    let response = handle(&cloud.app, chunk("upload", &[object]), deadline).await.unwrap();
-    assert_eq!(response["unprocessed"], json!(["large.jpg"]));
-    assert_eq!(cloud.server.store.uploads("photos-out"), 0);
-    assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
+    for (image_timeout, unprocessed, failed) in [("900", vec!["large.jpg"], 0), ("5", vec![], 1)] {
+        let cloud = Cloud::start(&[LITTLE_MEMORY, ("IMAGE_TIMEOUT_SECONDS", image_timeout)]).await;
+        let gone = json!({"key": "gone.jpg", "size": 100});
+        let object = cloud.put_long("large.jpg", PHOTOS[0].clone(), 100 * MIB);
+        let mut request = chunk("upload", &[gone, object]);
+        request["concurrency"] = json!(1);
+        cloud.gate.hold("GET", "gone.jpg");
+        let time = Duration::from_secs(100);
+        let (response, ()) = cloud
+            .chunk_within(request, time, async {
+                cloud.gate.held(1).await;
+                // The large image starts when less time is left than it may take at most.
+                cloud.app.clock.advance(time * 3 / 10);
+                cloud.gate.open();
+                cloud.gate.hold("PUT", "partNumber=3");
+                cloud.gate.held(1).await;
+                cloud.app.clock.advance(time * 68 / 100);
+            })
+            .await;
+        assert_eq!(response.unprocessed, unprocessed, "{response:?}");
+        // The first is gone, and the large one may time out.
+        assert_eq!(response.failed.len(), 1 + failed, "{response:?}");
+        for timed_out in &response.failed[1..] {
+            assert_eq!(timed_out.class, Class::Timeout, "{timed_out:?}");
+        }
+        assert_eq!(cloud.server.store.uploads("photos-out"), 0);
+        assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
+    }
 }
 
 #[tokio::test]

@@ -1,64 +1,112 @@
-//! The time of an invocation, of an image, and of requests that keep to a rate.
+//! The time of an invocation, of an image, and of requests that keep to a rate. Tests set the clock forward: no time
+//! passes but what a request really takes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use local::s3::Latency;
-use processor::handle;
 use serde_json::{Value, json};
 use shared::chunk::ChunkResponse;
 
 use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
 
+const SECOND: Duration = Duration::from_secs(1);
+
+fn put_photos(cloud: &Cloud, count: usize) -> Vec<Value> {
+    (0..count)
+        .map(|n| cloud.put(&format!("{n}.jpg"), PHOTOS[0].clone()))
+        .collect()
+}
+
 #[tokio::test]
 async fn what_does_not_fit_into_the_time_is_handed_back() {
-    let cloud = Cloud::start(&[]).await;
-    let objects: Vec<Value> = (0..4)
-        .map(|n| cloud.put(&format!("{n}.jpg"), PHOTOS[0].clone()))
-        .collect();
-    // One at a time, and each takes more than a quarter of the time there is: the last could not end.
-    let get = Duration::from_millis(1_500);
-    cloud.server.faults.set_latency(Latency {
-        get,
-        ..Latency::default()
-    });
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let deadline = u64::try_from(now.as_millis()).unwrap() + 5_000;
+    let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "900")]).await;
+    let objects = put_photos(&cloud, 4);
     let mut request = chunk("none", &objects);
+    // One at a time. Each of the first two takes a quarter of the time there is: a third might not end.
     request["concurrency"] = json!(1);
-    let response = handle(&cloud.app, request, deadline).await.unwrap();
-    let response: ChunkResponse = serde_json::from_value(response).unwrap();
-    assert!(response.unprocessed.contains(&"3.jpg".to_owned()), "{response:?}");
-    assert!(response.ok >= 1, "{response:?}");
-    assert_eq!(response.ok + response.unprocessed.len() as u64, 4, "{response:?}");
+    cloud.gate.hold("GET", "/photos/");
+    let (response, ()) = cloud
+        .chunk_within(request, 400 * SECOND, async {
+            for _ in 0..2 {
+                cloud.gate.held(1).await;
+                cloud.app.clock.advance(100 * SECOND);
+                cloud.gate.open();
+                cloud.gate.hold("GET", "/photos/");
+            }
+        })
+        .await;
+    assert_eq!(response.ok, 2, "{response:?}");
+    assert_eq!(response.unprocessed, ["2.jpg", "3.jpg"], "{response:?}");
     assert_eq!(cloud.records(RECORDS).len() as u64, response.ok);
     // What was not started was not asked for.
-    assert!(response.usage.requests.get < 4, "{response:?}");
+    assert_eq!(response.usage.requests.get, 2, "{response:?}");
+}
+
+#[tokio::test]
+async fn what_still_runs_at_the_end_is_handed_back() {
+    let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "900")]).await;
+    let mut objects = vec![json!({"key": "gone.jpg", "size": 100})];
+    objects.extend(put_photos(&cloud, 2));
+    let mut request = chunk("none", &objects);
+    request["concurrency"] = json!(1);
+    cloud.gate.hold("GET", "/photos/");
+    let (response, ()) = cloud
+        .chunk_within(request, 100 * SECOND, async {
+            cloud.gate.held(1).await;
+            // So that the second image has more time of its own than the invocation has.
+            cloud.app.clock.advance(30 * SECOND);
+            cloud.gate.open();
+            cloud.gate.hold("GET", "/photos/");
+            cloud.gate.held(1).await;
+            cloud.app.clock.advance(68 * SECOND);
+        })
+        .await;
+    assert_eq!(response.failed[0].key, "gone.jpg", "{response:?}");
+    assert_eq!(response.unprocessed, ["0.jpg", "1.jpg"], "{response:?}");
 }
 
 #[tokio::test]
 async fn requests_keep_to_their_rate() {
     let cloud = Cloud::start(&[]).await;
-    let objects: Vec<Value> = (0..6)
-        .map(|n| cloud.put(&format!("{n}.jpg"), PHOTOS[0].clone()))
-        .collect();
-    let mut request = chunk("none", &objects);
-    request["max_requests_per_second"] = json!(20.0);
-    let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+    let mut request = chunk("none", &put_photos(&cloud, 6));
+    request["max_requests_per_second"] = json!(0.01);
+    let (response, ()) = cloud
+        .chunk_within(request, 900 * SECOND, async {
+            for sent in 1..6 {
+                cloud.gate.requests(sent).await;
+                cloud.app.clock.advance(50 * SECOND);
+                idle().await;
+                assert_eq!(cloud.gate.count(), sent, "only half of the gap has passed");
+                cloud.app.clock.advance(50 * SECOND);
+            }
+        })
+        .await;
     assert_eq!(response.ok, 6);
-    // Six requests have five gaps of 50 ms; a slow machine only makes it more.
-    assert!(response.usage.elapsed_ms >= 250, "{}", response.usage.elapsed_ms);
+    // Six requests have five gaps of 100 s.
+    assert!(response.usage.elapsed_ms >= 500_000, "{}", response.usage.elapsed_ms);
+}
+
+/// Lets all tasks go on as far as they can without waiting.
+async fn idle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
 async fn waiting_for_its_turn_is_not_an_images_own_time() {
-    let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "1")]).await;
-    let objects: Vec<Value> = (0..60)
-        .map(|n| cloud.put(&format!("{n}.jpg"), PHOTOS[0].clone()))
-        .collect();
-    // Each image waits three seconds for each of its two requests.
+    let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "200")]).await;
+    let objects = put_photos(&cloud, 6);
+    // Each image waits for its two requests, the last for five and then for six times 50 s. Of its own time it takes
+    // at most the two gaps in which its requests are under way.
     let mut request = chunk("copy", &objects);
-    request["max_requests_per_second"] = json!(20.0);
-    request["concurrency"] = json!(60);
-    let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
-    assert_eq!(response.ok, 60, "{:?}", response.failed);
+    request["max_requests_per_second"] = json!(0.02);
+    let (response, ()): (ChunkResponse, ()) = cloud
+        .chunk_within(request, 900 * SECOND, async {
+            for sent in 1..12 {
+                cloud.gate.requests(sent).await;
+                cloud.app.clock.advance(50 * SECOND);
+            }
+        })
+        .await;
+    assert_eq!(response.ok, 6, "{:?}", response.failed);
 }

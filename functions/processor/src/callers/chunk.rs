@@ -1,0 +1,112 @@
+//! Fanout: a chunk of a job's objects. Its wire format is `shared::chunk`.
+
+use lambda_runtime::tracing::info;
+use shared::chunk::{ChunkRequest, ChunkResponse, FailedKey};
+use shared::destination::Destination;
+use shared::modes::Records;
+use shared::uri::S3Uri;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::intake::Intake;
+use crate::invocation;
+use crate::limits::MAX_IN_FLIGHT;
+use crate::outcome::Outcome;
+use crate::records::{ChunkFile, RecordSink};
+use crate::settings::Settings;
+
+pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) -> Result<ChunkResponse, Error> {
+    let source = S3Uri::new(&request.source_bucket, &request.source_prefix)?;
+    let destination = Destination::from(request.destination.clone());
+    destination.check_apart_from(&source)?;
+    check_range(request.concurrency, request.max_requests_per_second)?;
+
+    let objects = std::mem::take(&mut request.objects);
+    let intake = Intake::of_chunk(objects, &source)?;
+    let settings = Settings {
+        images: request.images,
+        sink: sink(&request),
+        record_failures: false,
+        destination,
+        concurrency: request.concurrency,
+        max_requests_per_second: request.max_requests_per_second,
+    };
+    let report = invocation::process(app, settings, &intake, deadline).await?;
+
+    let mut response = ChunkResponse {
+        job_id: request.job_id,
+        chunk: request.chunk,
+        attempt: request.attempt.to_string(),
+        concurrency: report.concurrency,
+        reading: report.diagnosis,
+        usage: report.usage,
+        ..ChunkResponse::default()
+    };
+    for (image, outcome) in intake.images.iter().zip(report.outcomes) {
+        count(&mut response, &image.id.key, outcome);
+    }
+    log(&response);
+    Ok(response)
+}
+
+fn check_range(concurrency: usize, max_requests_per_second: Option<f64>) -> Result<(), Error> {
+    let bad = |problem| Err(Error::BadEvent { what: "chunk", problem });
+    if !(1..=MAX_IN_FLIGHT).contains(&concurrency) {
+        return bad(format!("concurrency: {concurrency} is not within 1 to {MAX_IN_FLIGHT}"));
+    }
+    match max_requests_per_second {
+        Some(rate) if !(0.001..=1e6).contains(&rate) => bad(format!(
+            "max_requests_per_second: {rate} is not within 0.001 to 1,000,000"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn sink(request: &ChunkRequest) -> RecordSink {
+    match request.records {
+        Records::None => RecordSink::None,
+        Records::Ndjson => RecordSink::Chunk(ChunkFile {
+            job_id: request.job_id.clone(),
+            chunk: request.chunk,
+            attempt: request.attempt,
+        }),
+        Records::Sidecar => RecordSink::Sidecar,
+    }
+}
+
+fn count(response: &mut ChunkResponse, key: &str, outcome: Outcome) {
+    match outcome {
+        Outcome::Ok { with_exif } => {
+            response.ok += 1;
+            response.with_exif += u64::from(with_exif);
+        }
+        Outcome::Failed(failed) => {
+            let failure = failed.failure;
+            response
+                .failed
+                .push(FailedKey::new(key.to_owned(), failure.class, &failure.message));
+        }
+        Outcome::Unprocessed => response.unprocessed.push(key.to_owned()),
+        // Never of a chunk: fanout has filtered its objects, and names the exact version of each.
+        Outcome::Ignored(_) | Outcome::Duplicate(_) => response.skipped += 1,
+    }
+}
+
+fn log(response: &ChunkResponse) {
+    info!(
+        job_id = response.job_id,
+        chunk = response.chunk,
+        attempt = response.attempt,
+        ok = response.ok,
+        with_exif = response.with_exif,
+        failed = response.failed.len(),
+        unprocessed = response.unprocessed.len(),
+        throttled = response.usage.throttled,
+        concurrency = response.concurrency,
+        bytes_read = response.usage.bytes_read,
+        elapsed_ms = response.usage.elapsed_ms,
+        cpu_ms = response.usage.cpu_ms,
+        "chunk processed"
+    );
+}

@@ -1,0 +1,157 @@
+//! What all callers but fanout have in common: their objects are processed as the environment variables say.
+
+use lambda_runtime::tracing::{info, warn};
+use serde::{Deserialize, Serialize};
+use shared::bound::Reading;
+use shared::chunk::{FailedKey, Usage};
+use shared::modes::Records;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::intake::{Entry, Ignored, Intake};
+use crate::invocation::{self, Report};
+use crate::outcome::Outcome;
+use crate::records::RecordSink;
+use crate::settings::Settings;
+
+/// The response to an event. Step Functions and those who call by hand read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventResponse {
+    pub ok: u64,
+    pub with_exif: u64,
+    pub failed: Vec<FailedKey>,
+    pub unprocessed: Vec<String>,
+    pub ignored: Vec<Ignored>,
+    pub concurrency: usize,
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// What bounded it; absent where no image was done.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Reading>,
+}
+
+/// Processes what the entries name. `record_failures`: the caller forgets what failed permanently, so that is
+/// written into the destination.
+pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadline: Instant) -> Result<Report, Error> {
+    let destination = app.config.destination.clone().ok_or(Error::NoDestination)?;
+    let intake = Intake::of_event(&app.config, &destination, entries);
+    let settings = Settings {
+        images: app.config.images,
+        sink: match app.config.records {
+            Records::None => RecordSink::None,
+            Records::Ndjson => RecordSink::Event,
+            Records::Sidecar => RecordSink::Sidecar,
+        },
+        record_failures,
+        destination,
+        concurrency: app.config.concurrency,
+        max_requests_per_second: None,
+    };
+    let report = invocation::process(app, settings, &intake, deadline).await?;
+    log(entries, &report);
+    Ok(report)
+}
+
+/// Fails the invocation when another attempt may succeed, since that is how its caller is told to send the event
+/// again: everything here is idempotent.
+pub fn respond(entries: &[Entry], report: Report) -> Result<EventResponse, Error> {
+    let reason = |(index, entry): (usize, &Entry)| {
+        let reason = retry_reason(&report.outcomes, index)?;
+        Some(format!("{}: {reason}", entry.name().1))
+    };
+    let reasons: Vec<String> = entries.iter().enumerate().filter_map(reason).collect();
+    if let Some(first) = reasons.first() {
+        return Err(Error::RetryableFailures {
+            count: reasons.len(),
+            first: first.clone(),
+        });
+    }
+    Ok(response(entries, report))
+}
+
+/// The outcome of an entry; of a duplicate, that of the first one.
+pub fn outcome(outcomes: &[Outcome], index: usize) -> &Outcome {
+    match &outcomes[index] {
+        Outcome::Duplicate(first) => &outcomes[*first],
+        outcome => outcome,
+    }
+}
+
+/// Why an entry is to come again, if it is.
+pub fn retry_reason(outcomes: &[Outcome], index: usize) -> Option<&str> {
+    match outcome(outcomes, index) {
+        Outcome::Failed(failed) if failed.retryable => Some(&failed.failure.message),
+        Outcome::Unprocessed => Some("not done in time"),
+        Outcome::Ok { .. } | Outcome::Ignored(_) | Outcome::Duplicate(_) | Outcome::Failed(_) => None,
+    }
+}
+
+fn response(entries: &[Entry], report: Report) -> EventResponse {
+    let mut response = EventResponse {
+        ok: 0,
+        with_exif: 0,
+        failed: Vec::new(),
+        unprocessed: Vec::new(),
+        ignored: Vec::new(),
+        concurrency: report.concurrency,
+        usage: report.usage,
+        diagnosis: report.diagnosis,
+    };
+    for (entry, outcome) in entries.iter().zip(report.outcomes) {
+        let (bucket, key) = entry.name();
+        let ignored = |reason: String| Ignored {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            reason,
+        };
+        match outcome {
+            Outcome::Ok { with_exif } => {
+                response.ok += 1;
+                response.with_exif += u64::from(with_exif);
+            }
+            Outcome::Ignored(reason) => response.ignored.push(ignored(reason)),
+            Outcome::Duplicate(_) => response.ignored.push(ignored("it comes twice".to_owned())),
+            Outcome::Failed(failed) => {
+                let failure = failed.failure;
+                response
+                    .failed
+                    .push(FailedKey::new(key.to_owned(), failure.class, &failure.message));
+            }
+            Outcome::Unprocessed => response.unprocessed.push(key.to_owned()),
+        }
+    }
+    response
+}
+
+/// Most callers do not read the response, so the log has to tell.
+fn log(entries: &[Entry], report: &Report) {
+    let (mut ok, mut failed, mut unprocessed, mut ignored) = (0, 0, 0, 0);
+    for (entry, outcome) in entries.iter().zip(&report.outcomes) {
+        match outcome {
+            Outcome::Ok { .. } => ok += 1,
+            Outcome::Ignored(_) | Outcome::Duplicate(_) => ignored += 1,
+            Outcome::Failed(object) => {
+                failed += 1;
+                warn!(
+                    key = entry.name().1,
+                    class = %object.failure.class,
+                    retryable = object.retryable,
+                    error = object.failure.message,
+                    "object failed"
+                );
+            }
+            Outcome::Unprocessed => unprocessed += 1,
+        }
+    }
+    info!(
+        ok,
+        failed,
+        unprocessed,
+        ignored,
+        concurrency = report.concurrency,
+        elapsed_ms = report.usage.elapsed_ms,
+        cpu_ms = report.usage.cpu_ms,
+        "event processed"
+    );
+}

@@ -1,0 +1,108 @@
+//! A Distributed Map of Step Functions that lists a bucket, its items in batches (`ItemBatcher`). Keys are
+//! plain.
+
+use serde::Deserialize;
+use serde_json::Value;
+use shared::s3::{ObjectId, unquoted};
+use shared::uri::S3Uri;
+use tokio::time::Instant;
+
+use super::event::{self, EventResponse};
+use super::shape;
+use crate::app::App;
+use crate::error::Error;
+use crate::intake::Entry;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Batch {
+    items: Vec<Item>,
+    batch_input: Option<BatchInput>,
+}
+
+/// What the workflow gives to every batch.
+#[derive(Deserialize)]
+#[serde(expecting = "an object like {\"Bucket\": \"...\"}")]
+struct BatchInput {
+    #[serde(rename = "Bucket", alias = "bucket")]
+    bucket: Option<String>,
+}
+
+/// An object as `ListObjectsV2` has it. Its bucket is not a part of that, unless the workflow adds it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "an object with a Key")]
+struct Item {
+    bucket: Option<String>,
+    key: String,
+    size: Option<u64>,
+    #[serde(alias = "ETag")]
+    etag: Option<String>,
+    version_id: Option<String>,
+}
+
+pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, String> {
+    let batch: Batch = shape::of(event)?;
+    let of_all = batch
+        .batch_input
+        .and_then(|input| input.bucket)
+        .or_else(|| source.map(|source| source.bucket.clone()));
+    let entry = |item: Item| {
+        let bucket = item
+            .bucket
+            .or_else(|| of_all.clone())
+            .ok_or("the bucket is not known: set BatchInput to {\"Bucket\": \"...\"}, or SOURCE")?;
+        Ok(Entry::exact(ObjectId {
+            bucket,
+            key: item.key,
+            version_id: item.version_id.filter(|version| !version.is_empty()),
+            etag: unquoted(&item.etag.unwrap_or_default()).to_owned(),
+            size: item.size,
+        }))
+    };
+    batch.items.into_iter().map(entry).collect()
+}
+
+/// The workflow reads the response, so failures are in it and nowhere else.
+pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<EventResponse, Error> {
+    let report = event::process(app, entries, false, deadline).await?;
+    event::respond(entries, report)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_bucket_is_looked_for_everywhere() {
+        let source: S3Uri = "s3://of-source/".parse().unwrap();
+        let item =
+            json!({"Key": "a+b.jpg", "Size": 5, "Etag": "\"e\"", "LastModified": 1.0, "StorageClass": "STANDARD"});
+        let mut own = item.clone();
+        own["Bucket"] = json!("of-item");
+        for (event, source, bucket) in [
+            (
+                json!({"Items": [own], "BatchInput": {"Bucket": "of-batch"}}),
+                None,
+                "of-item",
+            ),
+            (
+                json!({"Items": [item], "BatchInput": {"bucket": "of-batch"}}),
+                Some(&source),
+                "of-batch",
+            ),
+            (json!({"Items": [item]}), Some(&source), "of-source"),
+        ] {
+            let entries = entries(event, source).unwrap();
+            let id = ObjectId {
+                size: Some(5),
+                etag: "e".to_owned(),
+                ..ObjectId::any(bucket, "a+b.jpg".to_owned())
+            };
+            assert_eq!(entries, [Entry::exact(id)]);
+        }
+        let error = entries(json!({"Items": [item]}), None).unwrap_err();
+        assert!(error.contains("BatchInput"), "{error}");
+    }
+}

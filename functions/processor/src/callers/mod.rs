@@ -1,0 +1,174 @@
+//! Who calls: recognised by shape. One file holds a caller's wire format and its response.
+//!
+//! Where the wire format is AWS's, its types are those of `aws_lambda_events`. By hand is described what that crate
+//! does not know, and what it requires although not every producer sends it: an event may lack any field that is
+//! not used.
+
+mod batch;
+mod chunk;
+mod event;
+mod map;
+mod notification;
+mod shape;
+mod sqs;
+
+use serde_json::Value;
+use shared::chunk::ChunkRequest;
+use shared::uri::S3Uri;
+
+use batch::BatchJob;
+pub use event::EventResponse;
+use shape::record_source;
+use sqs::Message;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::intake::Entry;
+
+/// Handles one invocation. `deadline_ms` is since 1970, as Lambda gives it.
+pub async fn handle(app: &App, event: Value, deadline_ms: u64) -> Result<Value, Error> {
+    let deadline = app.clock.deadline(deadline_ms, app.config.timeout);
+    let response = match Event::parse(event, app.config.source.as_ref())? {
+        Event::Chunk(request) => serde_json::to_value(chunk::respond(app, *request, deadline).await?),
+        Event::Notification(entries) => serde_json::to_value(notification::respond(app, &entries, deadline).await?),
+        Event::Sqs(messages) => serde_json::to_value(sqs::respond(app, messages, deadline).await?),
+        Event::Batch(job) => serde_json::to_value(batch::respond(app, job, deadline).await?),
+        Event::Map(entries) => serde_json::to_value(map::respond(app, &entries, deadline).await?),
+    };
+    Ok(response.expect("a response is valid JSON"))
+}
+
+/// What an invocation asks for.
+#[derive(Debug)]
+enum Event {
+    /// From fanout.
+    Chunk(Box<ChunkRequest>),
+    /// From S3, SNS or `EventBridge`, which read no response: they only see whether the invocation failed.
+    Notification(Vec<Entry>),
+    /// From SQS, which takes the messages back that failed.
+    Sqs(Vec<Message>),
+    /// From S3 Batch Operations, which wants a result for each task.
+    Batch(BatchJob),
+    /// From a Distributed Map of Step Functions, whose workflow reads the response.
+    Map(Vec<Entry>),
+}
+
+impl Event {
+    /// `source` is where objects are whose bucket an event does not name.
+    fn parse(event: Value, source: Option<&S3Uri>) -> Result<Self, Error> {
+        let has = |name| event.get(name).is_some();
+        if has("objects") {
+            return parsed("chunk", shape::of(event)).map(|chunk| Self::Chunk(Box::new(chunk)));
+        }
+        if has("tasks") {
+            return parsed("S3 Batch Operations", batch::job(event)).map(Self::Batch);
+        }
+        if has("Items") {
+            return parsed("Distributed Map", map::entries(event, source)).map(Self::Map);
+        }
+        if record_source(&event) == Some("aws:sqs") {
+            return parsed("SQS", sqs::messages(event)).map(Self::Sqs);
+        }
+        match parsed("notification", notification::entries(&event))? {
+            Some(entries) => Ok(Self::Notification(entries)),
+            None => Err(Error::UnknownEvent(fields(&event))),
+        }
+    }
+}
+
+fn parsed<T>(what: &'static str, parsed: Result<T, String>) -> Result<T, Error> {
+    parsed.map_err(|problem| Error::BadEvent { what, problem })
+}
+/// What an unknown event holds, in few words.
+fn fields(event: &Value) -> String {
+    match event {
+        Value::Object(fields) if fields.is_empty() => "an empty object".to_owned(),
+        Value::Object(fields) => {
+            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+            let source = record_source(event).or_else(|| event.get("source")?.as_str());
+            let from = source.map(|source| format!(", from {source}")).unwrap_or_default();
+            format!("an object with the fields {}{from}", names.join(", "))
+        }
+        Value::Array(_) => "an array".to_owned(),
+        other => format!("{other:.100}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn unknown_shapes_say_what_they_hold() {
+        for (event, part) in [
+            (json!({"Recrods": []}), "it is an object with the fields Recrods;"),
+            (json!({}), "an empty object"),
+            (json!("text"), "\"text\""),
+            (json!([1]), "it is an array"),
+            (
+                json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}),
+                "the fields detail, detail-type, source, from aws.events;",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:kinesis", "kinesis": {}}]}),
+                "the fields Records, from aws:kinesis;",
+            ),
+        ] {
+            let error = Event::parse(event, None).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (event, part) in [
+            (json!({"objects": []}), "chunk: missing field `job_id`"),
+            (
+                json!({"invocationSchemaVersion": "1.0", "tasks": [{"taskId": 1}]}),
+                "S3 Batch Operations: tasks[0].taskId: invalid type: integer `1`",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}),
+                "SQS: Records[0]: missing field `messageId`",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "photos"}, "object": {"key": "a"}}}]}),
+                "notification: missing field `eventName`",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:s3", "eventName": "", "s3": {"bucket": {}}}]}),
+                "notification: s3: missing field `object`",
+            ),
+            (
+                json!({"Records": [{"eventSource": "aws:s3", "eventName": "", "s3": {"bucket": {}, "object": {}}}]}),
+                "notification: s3.bucket: missing field `name`",
+            ),
+            (
+                json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "photos"}}}),
+                "notification: detail: missing field `object`",
+            ),
+            (json!({"Records": "none"}), "notification: Records is no list"),
+            (
+                json!({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}),
+                "notification: Records[0] has neither s3 nor Sns.Message",
+            ),
+            (
+                json!({"invocationSchemaVersion": "3.0", "tasks": []}),
+                "S3 Batch Operations: invocationSchemaVersion: 3.0 is not 1.0 or 2.0",
+            ),
+            (
+                json!({"Items": ["a.jpg"]}),
+                "Distributed Map: Items[0]: invalid type: string \"a.jpg\", expected an object with a Key",
+            ),
+            (
+                json!({"Items": [{"key": "a.jpg"}]}),
+                "Distributed Map: Items[0]: missing field `Key`",
+            ),
+        ] {
+            let error = Event::parse(event, None).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What S3 says of its objects: by itself, through SNS, or through `EventBridge`. None of them reads the response.
+
+use std::fmt::Display;
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::s3::{S3Entity, S3Object};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::key;
+use shared::s3::{ObjectId, unquoted};
+use tokio::time::Instant;
+
+use super::event::{self, EventResponse};
+use super::shape::{self, record_source};
+use crate::app::App;
+use crate::error::Error;
+use crate::image::ObjectVersion;
+use crate::intake::{Entry, Ignored, NamedObject};
+
+pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<EventResponse, Error> {
+    let report = event::process(app, entries, true, deadline).await?;
+    event::respond(entries, report)
+}
+
+/// What a notification names, or `None` for what is none. An error names what is wrong with it.
+pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
+    if event.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
+        // S3 sends it once, when notifications are set up.
+        return Ok(Some(vec![Entry::Ignored(Ignored {
+            bucket: event["Bucket"].as_str().unwrap_or_default().to_owned(),
+            key: String::new(),
+            reason: "it is the test event that S3 sends when notifications are set up".to_owned(),
+        })]));
+    }
+    if event.get("detail-type").is_some() {
+        return eventbridge(event).map(|entry| entry.map(|entry| vec![entry]));
+    }
+    // The envelope of SNS, as it is in an SQS message. `SnsMessage` of `aws_lambda_events` also requires a signature
+    // and the URL of its certificate, which FIFO topics do not send (`events/sqs-sns-fifo.json`).
+    if let (Some("Notification"), Some(message)) = (event["Type"].as_str(), event["Message"].as_str()) {
+        return wrapped(message);
+    }
+    let Some(records) = event.get("Records") else {
+        return Ok(None);
+    };
+    let records = records.as_array().ok_or("Records is no list")?;
+    let mut found = Vec::with_capacity(records.len());
+    for (index, record) in records.iter().enumerate() {
+        if record.get("s3").is_some() {
+            found.push(s3(shape::of(record)?)?);
+        } else if let Some(message) = record["Sns"]["Message"].as_str() {
+            match wrapped(message)? {
+                Some(entries) => found.extend(entries),
+                None => return Err(format!("an SNS message is no notification of S3: {message:.100}")),
+            }
+        } else if ["aws:s3", "aws:sns"].contains(&record_source(event).unwrap_or_default()) {
+            return Err(format!("Records[{index}] has neither s3 nor Sns.Message"));
+        } else {
+            return Ok(None);
+        }
+    }
+    Ok(Some(found))
+}
+
+/// A notification as text, in a message of SNS or SQS.
+pub fn wrapped(message: &str) -> Result<Option<Vec<Entry>>, String> {
+    let message: Value =
+        serde_json::from_str(message).map_err(|error| format!("a message is no JSON: {error}: {message:.100}"))?;
+    entries(&message)
+}
+
+/// One record of "Event message structure" in the S3 User Guide. Keys are URL-encoded.
+///
+/// `S3EventRecord` of `aws_lambda_events` also requires `eventTime`, `userIdentity` and `requestParameters`, which
+/// stores with S3's protocol and hand-written events leave out (`events/s3-put-minimal.json`).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct S3Record {
+    event_name: String,
+    s3: S3Entity,
+}
+
+/// "Amazon S3 event message structure" for `EventBridge`, which `aws_lambda_events` does not know. Keys are plain.
+#[derive(Serialize, Deserialize)]
+struct Detail {
+    bucket: DetailBucket,
+    object: DetailObject,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DetailBucket {
+    name: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct DetailObject {
+    key: String,
+    size: Option<u64>,
+    etag: Option<String>,
+    version_id: Option<String>,
+    sequencer: Option<String>,
+}
+
+fn s3(record: S3Record) -> Result<Entry, String> {
+    let S3Entity { bucket, object, .. } = record.s3;
+    let bucket = bucket.name.ok_or("s3.bucket: missing field `name`")?;
+    let S3Object {
+        key,
+        size,
+        e_tag,
+        version_id,
+        sequencer,
+        ..
+    } = object;
+    // Its `url_decoded_key` is empty on real events.
+    let key = key.ok_or("s3.object: missing field `key`")?;
+    let key = key::decode(&key).map_err(|error| error.to_string())?;
+    let name = record.event_name;
+    // Through some services the name comes with "s3:" in front.
+    if !name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
+        return Ok(ignored(bucket, key, &name, "ObjectCreated"));
+    }
+    let size = size.and_then(|size| u64::try_from(size).ok());
+    Ok(created(id(bucket, key, size, e_tag, version_id), sequencer))
+}
+
+/// `None` for an event of another service.
+fn eventbridge(event: &Value) -> Result<Option<Entry>, String> {
+    if event["source"].as_str().is_some_and(|source| source != "aws.s3") {
+        return Ok(None);
+    }
+    // An input transformer of a rule may leave fields out or reshape them. `EventBridgeEvent` requires `source`, and
+    // checks others that are not used (`events/eventbridge-transformed.json`).
+    let used = ["detail-type", "detail"].map(|name| Some((name.to_owned(), event.get(name)?.clone())));
+    let source = Some(("source".to_owned(), "aws.s3".into()));
+    let event: Value = used
+        .into_iter()
+        .chain([source])
+        .flatten()
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let event: EventBridgeEvent<Detail> = shape::of(event)?;
+    let Detail { bucket, object } = event.detail;
+    if event.detail_type != "Object Created" {
+        return Ok(Some(ignored(
+            bucket.name,
+            object.key,
+            &event.detail_type,
+            "Object Created",
+        )));
+    }
+    let id = id(bucket.name, object.key, object.size, object.etag, object.version_id);
+    Ok(Some(created(id, object.sequencer)))
+}
+
+fn id(bucket: String, key: String, size: Option<u64>, etag: Option<String>, version: Option<String>) -> ObjectId {
+    ObjectId {
+        bucket,
+        key,
+        version_id: version.filter(|version| !version.is_empty()),
+        etag: unquoted(&etag.unwrap_or_default()).to_owned(),
+        size,
+    }
+}
+
+fn created(id: ObjectId, sequencer: Option<String>) -> Entry {
+    Entry::Object(NamedObject {
+        id,
+        version: ObjectVersion::Latest,
+        sequencer,
+    })
+}
+
+fn ignored(bucket: String, key: String, what: &str, wanted: impl Display) -> Entry {
+    let reason = format!("the event is {what}, not {wanted}");
+    Entry::Ignored(Ignored { bucket, key, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn keys(event: &Value) -> Vec<String> {
+        let entries = entries(event).unwrap().unwrap();
+        let key = |entry: Entry| match entry {
+            Entry::Object(named) => named.id.key,
+            Entry::Ignored(ignored) => format!("ignored {}", ignored.key),
+        };
+        entries.into_iter().map(key).collect()
+    }
+
+    fn s3(name: &str, key: &str) -> Value {
+        let s3 = json!({"bucket": {"name": "photos"}, "object": {"key": key, "size": 1, "eTag": "e"}});
+        json!({"eventSource": "aws:s3", "eventName": name, "s3": s3})
+    }
+
+    #[test]
+    fn keys_of_s3_are_decoded_and_those_of_eventbridge_are_not() {
+        let event = json!({"Records": [s3("ObjectCreated:Put", "a+b%2B%C3%A9.jpg")]});
+        assert_eq!(keys(&event), ["a b+é.jpg"]);
+        let object = json!({"key": "a+b%2B.jpg", "etag": "e"});
+        let event =
+            json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "photos"}, "object": object}});
+        assert_eq!(keys(&event), ["a+b%2B.jpg"]);
+    }
+
+    #[test]
+    fn what_is_no_new_object_is_ignored() {
+        let event = json!({"Records": [s3("ObjectRemoved:Delete", "a.jpg"), s3("s3:ObjectCreated:Copy", "b.jpg")]});
+        assert_eq!(keys(&event), ["ignored a.jpg", "b.jpg"]);
+        let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"});
+        assert_eq!(keys(&test), ["ignored "]);
+    }
+
+    #[test]
+    fn envelopes_are_opened() {
+        let event = json!({"Records": [s3("ObjectCreated:Put", "a.jpg")]}).to_string();
+        let sns = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Type": "Notification", "Message": event}}]});
+        assert_eq!(keys(&sns), ["a.jpg"]);
+        let envelope = json!({"Type": "Notification", "MessageId": "1", "Message": event});
+        assert_eq!(keys(&envelope), ["a.jpg"]);
+        let wrong = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "hello"}}]});
+        assert!(entries(&wrong).unwrap_err().contains("no JSON"));
+        let wrong = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"a\": 1}"}}]});
+        assert!(entries(&wrong).unwrap_err().contains("no notification of S3"));
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_is_an_error() {
+        let event = json!({"Records": [s3("ObjectCreated:Put", "%FF.jpg")]});
+        assert!(entries(&event).unwrap_err().contains("not UTF-8"));
+    }
+}

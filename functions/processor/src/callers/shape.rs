@@ -1,0 +1,18 @@
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// Reads an event, or a part of one. An error names the field that is wrong.
+pub fn of<'a, T, D>(event: D) -> Result<T, String>
+where
+    T: Deserialize<'a>,
+    D: Deserializer<'a>,
+    D::Error: std::fmt::Display,
+{
+    serde_path_to_error::deserialize(event).map_err(|error| error.to_string())
+}
+
+/// Who wrote the records of an event: SNS spells it with a capital.
+pub fn record_source(event: &Value) -> Option<&str> {
+    let first = event.get("Records")?.get(0)?;
+    first.get("eventSource").or_else(|| first.get("EventSource"))?.as_str()
+}

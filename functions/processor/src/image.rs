@@ -1,0 +1,21 @@
+use shared::s3::ObjectId;
+
+/// One object to process.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub id: ObjectId,
+    /// Its key relative to the source.
+    pub relative_key: String,
+    pub version: ObjectVersion,
+    /// Where it is archived, if it is.
+    pub storage_class: Option<String>,
+}
+
+/// Which version of an object is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectVersion {
+    /// The one that is named, as it was listed.
+    Exact,
+    /// The latest: each version of the object sends an event of its own.
+    Latest,
+}

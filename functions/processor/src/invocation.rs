@@ -1,0 +1,140 @@
+//! One invocation, from its first request to its usage.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use shared::bound::{Evidence, Reading, vcpu_time, vcpus};
+use shared::chunk::Usage;
+use shared::s3::{Meter, Written};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::intake::Intake;
+use crate::limits::Rate;
+use crate::limits::deadline::Schedule;
+use crate::outcome::Outcome;
+use crate::pipeline::{ImageOutcome, Pipeline, Traffic};
+use crate::records::{self, ChunkFile, RecordSink};
+use crate::settings::Settings;
+
+/// What an invocation did and used.
+#[derive(Debug)]
+pub struct Report {
+    /// Of each entry, in their order.
+    pub outcomes: Vec<Outcome>,
+    pub usage: Usage,
+    /// What bounded it; `None` where no image was done.
+    pub diagnosis: Option<Reading>,
+    /// The images in flight that this process has settled at.
+    pub concurrency: usize,
+}
+
+/// Processes the images of an event and writes the record file where they have one in common.
+pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: Instant) -> Result<Report, Error> {
+    let meter = Meter::default();
+    let usage = UsageAtStart::now(app);
+    let concurrency = settings.concurrency;
+    let max_requests_per_second = settings.max_requests_per_second;
+
+    app.limits.concurrency.start_from(concurrency);
+    let pipeline = Pipeline {
+        clients: &app.clients,
+        limits: &app.limits,
+        clock: &app.clock,
+        front_bytes: app.config.front_bytes,
+        rate: max_requests_per_second.map(|rate| Rate::new(&app.clock, rate)),
+        schedule: Schedule::new(app.clock.now(), deadline, app.config.image_timeout),
+        settings,
+        traffic: Traffic::default(),
+    };
+    // In a box, because the work on all images makes a large future, which would be copied from one to the next.
+    let work = Box::pin(async {
+        let outcomes = pipeline.run(&intake.images).await;
+        if let RecordSink::Chunk(file) = &pipeline.settings.sink {
+            commit(&pipeline, file, &outcomes).await?;
+        }
+        Ok::<_, Error>(outcomes)
+    });
+    let outcomes = meter.scope(work).await?;
+
+    let usage = usage.until_now(app, &meter, &pipeline.traffic, &outcomes);
+    let evidence = Evidence {
+        usage: &usage,
+        concurrency,
+        max_requests_per_second,
+        job: None,
+    };
+    Ok(Report {
+        diagnosis: evidence.reading(),
+        usage,
+        outcomes: intake.outcomes(outcomes.into_iter().map(Outcome::from)),
+        concurrency: app.limits.concurrency.target(),
+    })
+}
+
+/// Without any `ok` image there is nothing to commit.
+async fn commit(pipeline: &Pipeline<'_>, file: &ChunkFile, outcomes: &[ImageOutcome]) -> Result<(), Error> {
+    let records: Vec<&[u8]> = outcomes.iter().filter_map(ImageOutcome::record).collect();
+    if records.is_empty() {
+        return Ok(());
+    }
+    let body = records::chunk_body(&records);
+    pipeline.traffic.add_written(body.len() as u64);
+    match records::commit(&pipeline.clients.writes, &pipeline.settings.destination, file, body).await {
+        Ok(Written::Done(_)) => Ok(()),
+        Ok(Written::Refused) => Err(Error::AttemptGivenUp {
+            chunk: file.chunk,
+            attempt: file.attempt.to_string(),
+        }),
+        Err(failure) => Err(Error::Commit(failure)),
+    }
+}
+
+struct UsageAtStart {
+    started: Instant,
+    cpu: Duration,
+}
+
+impl UsageAtStart {
+    fn now(app: &App) -> Self {
+        Self {
+            started: app.clock.now(),
+            cpu: cpu_time(),
+        }
+    }
+
+    fn until_now(&self, app: &App, meter: &Meter, traffic: &Traffic, outcomes: &[ImageOutcome]) -> Usage {
+        let (elapsed, cpu) = (app.clock.now() - self.started, cpu_time().saturating_sub(self.cpu));
+        let vcpus = vcpus(app.config.memory_mb, Handle::current().metrics().num_workers());
+        let mut usage = Usage {
+            requests: meter.requests(),
+            throttled: meter.throttled(),
+            bytes_read: traffic.read(),
+            bytes_written: traffic.written(),
+            elapsed_ms: millis(elapsed),
+            cpu_ms: millis(cpu),
+            vcpu_ms: millis(vcpu_time(elapsed, cpu, vcpus)),
+            ..Usage::default()
+        };
+        for outcome in outcomes {
+            outcome.measure(&mut usage.stages);
+        }
+        usage
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// CPU time of this process, all threads. Invocations that run at the same time in one process each count
+/// all of it.
+fn cpu_time() -> Duration {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    )
+}

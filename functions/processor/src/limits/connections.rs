@@ -1,0 +1,30 @@
+use shared::bound::MOST_CONNECTIONS;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Connections to the source and to the destination: each bucket is a host of its own. A request holds one from
+/// its first byte to the last byte of its response.
+#[derive(Debug)]
+pub struct Connections {
+    pub source: Pool,
+    pub destination: Pool,
+}
+
+/// Connections to one host.
+#[derive(Debug)]
+pub struct Pool(Semaphore);
+
+impl Default for Connections {
+    fn default() -> Self {
+        let pool = || Pool(Semaphore::new(MOST_CONNECTIONS));
+        Self {
+            source: pool(),
+            destination: pool(),
+        }
+    }
+}
+
+impl Pool {
+    pub async fn acquire(&self) -> SemaphorePermit<'_> {
+        self.0.acquire().await.expect("the semaphore is never closed")
+    }
+}

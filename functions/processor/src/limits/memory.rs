@@ -1,0 +1,70 @@
+use shared::failure::{Class, Failure};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Of the function's memory, image data may take three quarters, less this for the program, its
+/// connections and the records. The rest is what an allocator wastes on large pieces that come and go.
+const PROGRAM_MB: u32 = 32;
+
+const KIB: u64 = 1024;
+
+/// What the images in flight may hold of the function's memory. An image waits until its bytes fit. Waiting images are
+/// served in order, so that small ones do not starve a large one.
+#[derive(Debug)]
+pub struct Memory {
+    kib: u32,
+    free: Semaphore,
+}
+
+impl Memory {
+    pub fn new(function_mb: u32) -> Self {
+        let mb = (function_mb / 4 * 3).saturating_sub(PROGRAM_MB).max(PROGRAM_MB / 2);
+        let kib = mb * 1024;
+        Self {
+            kib,
+            free: Semaphore::new(kib as usize),
+        }
+    }
+
+    /// Whether so many bytes ever fit.
+    pub fn fits(&self, bytes: u64) -> bool {
+        bytes.div_ceil(KIB) <= u64::from(self.kib)
+    }
+
+    /// Waits until `bytes` of an image fit. An image that never fits is `too_large`.
+    pub async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
+        let kib = u32::try_from(bytes.div_ceil(KIB))
+            .ok()
+            .filter(|&kib| kib <= self.kib)
+            .ok_or_else(|| {
+                let max = u64::from(self.kib) * KIB;
+                Failure::new(
+                    Class::TooLarge,
+                    format!("{bytes} bytes to hold, and the function's memory allows {max}: give it more memory"),
+                )
+            })?;
+        Ok(self
+            .free
+            .acquire_many(kib)
+            .await
+            .expect("the semaphore is never closed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_never_fits_is_too_large() {
+        let memory = Memory::new(128);
+        let max = 64 * 1024 * 1024;
+        assert!(memory.fits(max) && !memory.fits(max + 1));
+        let held = memory.hold(max).await.unwrap();
+        let second = memory.hold(1);
+        tokio::pin!(second);
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(held);
+        assert!(second.await.is_ok());
+        assert_eq!(memory.hold(max + 1).await.unwrap_err().class, Class::TooLarge);
+    }
+}

@@ -1,0 +1,106 @@
+//! Images that are written in parts: larger than one request takes, or than the memory holds.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::ops::Range;
+
+use aws_sdk_s3::types::CompletedPart;
+use futures::{StreamExt, TryStreamExt, stream};
+use lambda_runtime::tracing::warn;
+use shared::failure::Failure;
+use shared::s3::{Head, MAX_PARTS, ObjectId, Upload};
+
+use super::task::Task;
+
+const MIB: u64 = 1024 * 1024;
+
+/// A part that passes through the function, and one that is copied inside S3.
+const MIN_PART_BYTES: u64 = 16 * MIB;
+const MIN_COPIED_PART_BYTES: u64 = 512 * MIB;
+
+/// Parts of one image in flight.
+const MAX_PARTS_IN_FLIGHT: usize = 4;
+
+/// Where the bytes of each part come from.
+#[derive(Clone, Copy)]
+pub enum PartSource<'a> {
+    /// They pass through the function.
+    Downloaded(&'a ObjectId),
+    /// S3 copies them.
+    Copied(&'a ObjectId),
+}
+
+impl Task<'_> {
+    /// Uploads or copies an object part by part. Of one that fails nothing is left.
+    pub async fn in_parts(
+        &self,
+        source: PartSource<'_>,
+        head: Head,
+        added: HashMap<String, String>,
+        target: &str,
+    ) -> Result<(), Failure> {
+        let size = head.size;
+        let clients = self.pipeline.clients;
+        let (min_part_bytes, client) = match source {
+            PartSource::Downloaded(_) => (MIN_PART_BYTES, &clients.writes),
+            PartSource::Copied(_) => (MIN_COPIED_PART_BYTES, &clients.large_copies),
+        };
+        let part = size.div_ceil(MAX_PARTS).next_multiple_of(MIB).max(min_part_bytes);
+        let upload = {
+            let bucket = &self.pipeline.settings.destination.bucket;
+            let _connection = self.turn_to_write().await;
+            Upload::begin(client, bucket, target, head, added).await?
+        };
+        let ranges = (0..size.div_ceil(part)).map(|index| index * part..size.min((index + 1) * part));
+        let parts = stream::iter((1..).zip(ranges))
+            .map(|(number, range)| self.part(&upload, number, source, range))
+            .buffer_unordered(MAX_PARTS_IN_FLIGHT)
+            .try_collect();
+        let completed = async {
+            let parts = parts.await?;
+            let _connection = self.turn_to_write().await;
+            upload.complete(parts).await
+        };
+        // S3 keeps the parts of an upload that nobody completes or aborts, so they must be thrown away before the
+        // image ends, whatever ends it.
+        let failure = tokio::select! {
+            result = completed => match result {
+                Ok(()) => return Ok(()),
+                Err(failure) => Some(failure),
+            },
+            _ = self.timer.expired() => None,
+        };
+        if let Err(failure) = upload.abort().await {
+            warn!(%failure, "an upload in parts is left behind");
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            // Whoever set the time says what it means that it is up.
+            None => pending().await,
+        }
+    }
+
+    async fn part(
+        &self,
+        upload: &Upload<'_>,
+        number: i32,
+        source: PartSource<'_>,
+        range: Range<u64>,
+    ) -> Result<CompletedPart, Failure> {
+        match source {
+            PartSource::Copied(source) => {
+                let _connection = self.turn_to_write().await;
+                upload.part_copied(number, source, range).await
+            }
+            PartSource::Downloaded(source) => {
+                let size = range.end - range.start;
+                let _held = self.hold(size).await?;
+                let (_, bytes) = self.get(source, Some(range)).await?;
+                let _connection = self.turn_to_write().await;
+                let part = upload.part(number, bytes).await?;
+                self.pipeline.traffic.add_written(size);
+                Ok(part)
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+use std::ops::Range;
+
+use bytes::Bytes;
+use shared::failure::Failure;
+use shared::s3::{self, Head, ObjectId};
+use tokio::sync::SemaphorePermit;
+
+use super::Pipeline;
+use crate::limits::Pool;
+use crate::limits::deadline::ImageTimer;
+
+/// One image under way.
+pub struct Task<'a> {
+    pub pipeline: &'a Pipeline<'a>,
+    pub timer: &'a ImageTimer<'a>,
+}
+
+impl<'a> Task<'a> {
+    pub async fn get(&self, id: &ObjectId, range: Option<Range<u64>>) -> Result<(Head, Bytes), Failure> {
+        let _connection = self.turn_to_read().await;
+        let (head, bytes) = s3::get(&self.pipeline.clients.reads, id, range).await?;
+        self.pipeline.traffic.add_read(bytes.len() as u64);
+        Ok((head, bytes))
+    }
+
+    /// Waits for the turn of a request to the source, and holds its connection.
+    pub async fn turn_to_read(&self) -> SemaphorePermit<'a> {
+        self.turn(&self.pipeline.limits.connections.source).await
+    }
+
+    /// The same for the destination.
+    pub async fn turn_to_write(&self) -> SemaphorePermit<'a> {
+        self.turn(&self.pipeline.limits.connections.destination).await
+    }
+
+    async fn turn(&self, connections: &'a Pool) -> SemaphorePermit<'a> {
+        let turn = async {
+            if let Some(rate) = &self.pipeline.rate {
+                rate.slot().await;
+            }
+            connections.acquire().await
+        };
+        self.timer.stopped(turn).await
+    }
+
+    /// Waits until so many bytes of an image fit into the memory.
+    pub async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'a>, Failure> {
+        self.timer.stopped(self.pipeline.limits.memory.hold(bytes)).await
+    }
+}

@@ -1,0 +1,31 @@
+use aws_sdk_s3::Client;
+use bytes::Bytes;
+use shared::chunk::Attempt;
+use shared::destination::Destination;
+use shared::failure::Failure;
+use shared::s3::{self, Condition, Written};
+
+/// The record file of one attempt at a chunk. It is the commit: the images in it are done, and all others are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkFile {
+    pub job_id: String,
+    pub chunk: u64,
+    pub attempt: Attempt,
+}
+
+/// One record per line.
+pub fn chunk_body(records: &[&[u8]]) -> Bytes {
+    let lines = records.iter().flat_map(|record| [*record, b"\n"]);
+    lines.collect::<Vec<_>>().concat().into()
+}
+
+/// Writes the file, unless fanout has given the attempt up by writing it itself.
+pub async fn commit(
+    client: &Client,
+    destination: &Destination,
+    file: &ChunkFile,
+    body: Bytes,
+) -> Result<Written, Failure> {
+    let key = destination.records(&file.job_id, file.chunk, file.attempt);
+    s3::put_if(client, &destination.bucket, &key, s3::NDJSON, body, Condition::New).await
+}

@@ -1,0 +1,27 @@
+use sha2::{Digest, Sha256};
+use shared::destination::Destination;
+use shared::record::Record;
+use shared::s3;
+
+use super::{File, line};
+
+/// The record of one object that came by event.
+pub fn event_file(destination: &Destination, record: &Record) -> File {
+    let origin = &record.origin;
+    let date = origin.last_modified.get(..10).unwrap_or("unknown");
+    let id = object_id(&origin.bucket, &origin.key, origin.version_id.as_deref(), &origin.etag);
+    File {
+        key: destination.event_record(date, &id),
+        content_type: s3::NDJSON,
+        body: line(record),
+    }
+}
+
+/// A file name that is the same for every event of one version of an object: made from bucket, key and version, or
+/// `ETag` where the bucket keeps no versions.
+pub fn object_id(bucket: &str, key: &str, version_id: Option<&str>, etag: &str) -> String {
+    let version = version_id.unwrap_or(etag);
+    // No bucket name and no ETag holds a NUL, so the parts cannot run together.
+    let digest = Sha256::digest(format!("{bucket}\0{version}\0{key}"));
+    hex::encode(digest)
+}

@@ -1,0 +1,42 @@
+//! The files of records: which there are, where they go, and what is in them. The pipeline writes those of single
+//! images, and the invocation that of a chunk.
+
+mod chunk_file;
+mod event_file;
+mod failures;
+mod sidecar;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+pub use chunk_file::{ChunkFile, chunk_body, commit};
+pub use event_file::event_file;
+pub use failures::failure_file;
+pub use sidecar::sidecar_body;
+
+/// Where the record of each image goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordSink {
+    /// Nowhere.
+    None,
+    /// Into the record file of its chunk, whose writing commits the attempt.
+    Chunk(ChunkFile),
+    /// Into a file of its own among the records of events.
+    Event,
+    /// Into a file named after the image.
+    Sidecar,
+}
+
+/// A file to be written, whether or not its key is taken: writing it again writes the same bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct File {
+    pub key: String,
+    pub content_type: &'static str,
+    pub body: Bytes,
+}
+
+fn line<T: Serialize>(value: &T) -> Bytes {
+    let mut body = serde_json::to_vec(value).expect("a line is valid JSON");
+    body.push(b'\n');
+    body.into()
+}

@@ -1,0 +1,116 @@
+//! Holds requests back until a test has seen that they were made, so that no test has to guess how long something
+//! takes.
+
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use tokio::sync::watch;
+
+/// Between the SDK and the server.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<watch::Sender<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Requests made, held back or not.
+    requests: usize,
+    /// Requests that are held back, by method and a part of the path.
+    hold: Option<(&'static str, &'static str)>,
+    /// Since it was last opened.
+    held: usize,
+    opened: usize,
+}
+
+impl Gate {
+    /// The same client, with its requests passing through this gate.
+    pub fn client(&self, inner: SharedHttpClient) -> GatedClient {
+        GatedClient {
+            gate: self.clone(),
+            inner,
+        }
+    }
+
+    /// From now on holds back what has this method, and this in its path. What is held back already stays so.
+    pub fn hold(&self, method: &'static str, path: &'static str) {
+        self.0.send_modify(|state| state.hold = Some((method, path)));
+    }
+
+    /// Waits until so many requests are held back.
+    pub async fn held(&self, count: usize) {
+        self.wait_for(|state| state.held >= count).await;
+    }
+
+    /// Lets everything pass, what is held back included.
+    pub fn open(&self) {
+        self.0.send_modify(|state| {
+            state.hold = None;
+            state.held = 0;
+            state.opened += 1;
+        });
+    }
+
+    /// Waits until so many requests were made in all.
+    pub async fn requests(&self, count: usize) {
+        self.wait_for(|state| state.requests >= count).await;
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.borrow().requests
+    }
+
+    async fn wait_for(&self, condition: impl FnMut(&State) -> bool) {
+        self.0.subscribe().wait_for(condition).await.unwrap();
+    }
+
+    async fn pass(&self, method: &str, uri: &str) {
+        let mut held_since = None;
+        self.0.send_modify(|state| {
+            state.requests += 1;
+            if state
+                .hold
+                .is_some_and(|(held, path)| method == held && uri.contains(path))
+            {
+                state.held += 1;
+                held_since = Some(state.opened);
+            }
+        });
+        if let Some(opened) = held_since {
+            self.wait_for(|state| state.opened > opened).await;
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct GatedClient {
+    gate: Gate,
+    inner: SharedHttpClient,
+}
+
+impl HttpClient for GatedClient {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(GatedConnector {
+            gate: self.gate.clone(),
+            inner: self.inner.http_connector(settings, components),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct GatedConnector {
+    gate: Gate,
+    inner: SharedHttpConnector,
+}
+
+impl HttpConnector for GatedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (gate, inner) = (self.gate.clone(), self.inner.clone());
+        HttpConnectorFuture::new(async move {
+            gate.pass(request.method(), request.uri()).await;
+            inner.call(request).await
+        })
+    }
+}
