@@ -50,17 +50,26 @@ async fn the_demo_finds_nothing_wrong() {
 }
 
 /// For each sample event the function that it is for, and a part of the response.
-fn events() -> [(&'static str, &'static str, &'static str, Value); 17] {
+fn events() -> [(&'static str, &'static str, &'static str, Value); 21] {
     [
         ("processor", "s3-put.json", "/with_exif", json!(1)),
         ("processor", "s3-put-encoded-key.json", "/with_exif", json!(1)),
+        ("processor", "s3-put-minimal.json", "/with_exif", json!(1)),
         ("processor", "s3-out-of-order.json", "/with_exif", json!(2)),
         ("processor", "s3-test.json", "/ok", json!(0)),
         ("processor", "eventbridge-object-created.json", "/with_exif", json!(1)),
+        ("processor", "eventbridge-transformed.json", "/with_exif", json!(1)),
         ("processor", "sns.json", "/with_exif", json!(2)),
         ("processor", "sqs-s3.json", "/batchItemFailures", json!([])),
         ("processor", "sqs-eventbridge.json", "/batchItemFailures", json!([])),
         ("processor", "sqs-sns.json", "/batchItemFailures", json!([])),
+        ("processor", "sqs-sns-fifo.json", "/batchItemFailures", json!([])),
+        (
+            "processor",
+            "sqs-message-attributes.json",
+            "/batchItemFailures",
+            json!([]),
+        ),
         (
             "processor",
             "s3-batch-1.0.json",

@@ -29,7 +29,7 @@ pub struct Clients {
 impl Clients {
     pub fn new(sdk: &SdkConfig, concurrency: &Concurrency) -> Self {
         let client = |attempt: Duration| {
-            Meter::client_of_scope(
+            Meter::scoped_client(
                 Builder::from(sdk)
                     .interceptor(concurrency.clone())
                     .timeout_config(s3::timeouts(attempt)),
@@ -38,7 +38,7 @@ impl Clients {
         Self {
             reads: client(READ_TIMEOUT),
             writes: client(WRITE_TIMEOUT),
-            large_copies: client(s3::LONGEST_ATTEMPT),
+            large_copies: client(s3::MAX_ATTEMPT_TIME),
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use shared::clock::MAX_TIMEOUT;
 use shared::destination::Destination;
-use shared::exif;
 use shared::filter::Names;
+use shared::metadata;
 use shared::modes::{Images, Records};
+use shared::object::S3Uri;
 use shared::settings::{self, Lookup, SettingError};
-use shared::uri::S3Uri;
 
 use crate::limits::MAX_IN_FLIGHT;
 
@@ -46,7 +46,7 @@ pub struct Config {
 
 impl Config {
     pub fn load(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-        let front_bytes = within(lookup, "FRONT_BYTES", exif::FRONT_BYTES, MAX_METADATA_BYTES)?;
+        let front_bytes = within(lookup, "FRONT_BYTES", metadata::FRONT_BYTES, MAX_METADATA_BYTES)?;
         let image_timeout = within(
             lookup,
             "IMAGE_TIMEOUT_SECONDS",

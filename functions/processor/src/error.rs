@@ -1,7 +1,6 @@
 use lambda_runtime::Diagnostic;
 use shared::destination::Overlap;
-use shared::failure::{Class, Failure};
-use shared::uri::UriError;
+use shared::s3::{self, ErrorKind};
 
 /// Why a whole invocation failed. A single object never makes one fail, except that an event with retryable
 /// failures does, since that is how Lambda is told to send it again.
@@ -15,8 +14,6 @@ pub enum Error {
     UnknownEvent(String),
     #[error("{what}: {problem}")]
     BadEvent { what: &'static str, problem: String },
-    #[error("chunk: source: {0}")]
-    Source(#[from] UriError),
     #[error("{0}")]
     Overlap(#[from] Overlap),
     #[error("an event came in, but DESTINATION is not set: set it to s3://bucket/prefix/")]
@@ -24,7 +21,7 @@ pub enum Error {
     #[error("attempt {attempt} at chunk {chunk} was given up before it ended; what it did counts for nothing")]
     AttemptGivenUp { chunk: u64, attempt: String },
     #[error("the records could not be written: {0}")]
-    Commit(Failure),
+    Commit(s3::Error),
     #[error("objects of the event to be tried again: {count}, the first: {first}")]
     RetryableFailures { count: usize, first: String },
 }
@@ -33,12 +30,12 @@ impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
         let error_type = match &error {
             Error::UnknownEvent(_) => "UnknownEvent",
-            Error::BadEvent { .. } | Error::Source(_) => "BadEvent",
+            Error::BadEvent { .. } => "BadEvent",
             Error::Overlap(_) => "DestinationInsideSource",
             Error::NoDestination => "NoDestination",
             Error::AttemptGivenUp { .. } => "AttemptGivenUp",
             // No other chunk could be committed either.
-            Error::Commit(failure) if matches!(failure.class, Class::AccessDenied | Class::NotFound) => {
+            Error::Commit(error) if matches!(error.kind, ErrorKind::AccessDenied | ErrorKind::NotFound) => {
                 "DestinationRefused"
             }
             Error::Commit(_) => "CommitFailed",

@@ -1,14 +1,13 @@
-use shared::s3::ObjectId;
+use shared::object::{Bucket, ObjectRef};
 
 /// One object to process.
 #[derive(Clone, Debug)]
 pub struct Image {
-    pub id: ObjectId,
+    pub bucket: Bucket,
+    pub object: ObjectRef,
     /// Its key relative to the source.
     pub relative_key: String,
     pub version: ObjectVersion,
-    /// Where it is archived, if it is.
-    pub storage_class: Option<String>,
 }
 
 /// Which version of an object is asked for.

@@ -7,12 +7,9 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use shared::chunk::ObjectRef;
 use shared::destination::Destination;
-use shared::failure::Class;
-use shared::key;
-use shared::s3::ObjectId;
-use shared::uri::S3Uri;
+use shared::object::{Bucket, ETag, Key, ObjectRef, S3Uri};
+use shared::protocol::failure::FailureClass;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -29,7 +26,9 @@ pub enum Entry {
 /// An object, its key plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedObject {
-    pub id: ObjectId,
+    /// As the event has it: it need not be a valid name.
+    pub bucket: String,
+    pub object: ObjectRef,
     pub version: ObjectVersion,
     /// Orders the events of one key.
     pub sequencer: Option<String>,
@@ -39,24 +38,25 @@ pub struct NamedObject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ignored {
     pub bucket: String,
-    pub key: String,
+    pub key: Key,
     pub reason: String,
 }
 
 impl Entry {
     /// The object as it is named.
-    pub fn exact(id: ObjectId) -> Self {
+    pub fn exact(bucket: String, object: ObjectRef) -> Self {
         Self::Object(NamedObject {
-            id,
+            bucket,
+            object,
             version: ObjectVersion::Exact,
             sequencer: None,
         })
     }
 
     /// Bucket and key.
-    pub fn name(&self) -> (&str, &str) {
+    pub fn name(&self) -> (&str, &Key) {
         match self {
-            Self::Object(named) => (&named.id.bucket, &named.id.key),
+            Self::Object(named) => (&named.bucket, &named.object.key),
             Self::Ignored(ignored) => (&ignored.bucket, &ignored.key),
         }
     }
@@ -84,21 +84,15 @@ impl Intake {
     /// All objects of a chunk. One outside the source makes the chunk invalid.
     pub fn of_chunk(objects: Vec<ObjectRef>, source: &S3Uri) -> Result<Self, Error> {
         let image = |object: ObjectRef| {
-            let relative_key = key::relative(&object.key, &source.prefix).ok_or_else(|| Error::BadEvent {
+            let relative_key = object.key.relative_to(&source.prefix).ok_or_else(|| Error::BadEvent {
                 what: "chunk",
-                problem: format!("key {:?} is outside the source {source}", object.key),
+                problem: format!("key {:?} is outside the source {source}", object.key.as_str()),
             })?;
             Ok(Image {
+                bucket: source.bucket.clone(),
                 relative_key: relative_key.to_owned(),
-                id: ObjectId {
-                    bucket: source.bucket.clone(),
-                    key: object.key,
-                    version_id: object.version_id,
-                    etag: object.etag,
-                    size: object.size,
-                },
+                object,
                 version: ObjectVersion::Exact,
-                storage_class: object.storage_class,
             })
         };
         let images = objects.into_iter().map(image).collect::<Result<Vec<_>, Error>>()?;
@@ -136,20 +130,21 @@ impl Intake {
 }
 
 /// Bucket and key, and the latest sequencer of its events.
-type LatestSequencers<'a> = HashMap<(&'a str, &'a str), &'a str>;
+type LatestSequencers<'a> = HashMap<(&'a str, &'a Key), &'a str>;
 
 fn latest_sequencers(entries: &[Entry]) -> LatestSequencers<'_> {
     let mut latest = LatestSequencers::new();
     for entry in entries {
         let Entry::Object(NamedObject {
-            id,
+            bucket,
+            object,
             sequencer: Some(sequencer),
             ..
         }) = entry
         else {
             continue;
         };
-        let known = latest.entry((&id.bucket, &id.key)).or_insert(sequencer);
+        let known = latest.entry((bucket, &object.key)).or_insert(sequencer);
         if by_sequence(known, sequencer) == Ordering::Less {
             *known = sequencer;
         }
@@ -157,13 +152,16 @@ fn latest_sequencers(entries: &[Entry]) -> LatestSequencers<'_> {
     latest
 }
 
+/// Bucket, key, version and `ETag`.
+type Version<'a> = (&'a str, &'a Key, Option<&'a str>, Option<&'a ETag>);
+
 /// Decides which entries are images to be processed.
 struct Sorter<'a> {
     config: &'a Config,
     destination: &'a Destination,
     latest: LatestSequencers<'a>,
     /// Where each version of an object came first.
-    seen: HashMap<(&'a str, &'a str, Option<&'a str>, &'a str), usize>,
+    seen: HashMap<Version<'a>, usize>,
     images: Vec<Image>,
 }
 
@@ -173,36 +171,37 @@ impl<'a> Sorter<'a> {
             Entry::Ignored(ignored) => return Disposition::Ignore(ignored.reason.clone()),
             Entry::Object(named) => named,
         };
-        let id = &named.id;
-        // No bucket can have such a name.
-        if let Err(error) = S3Uri::new(&id.bucket, "") {
-            return Disposition::Reject(Failed::permanent(Class::NotFound, error.to_string()));
-        }
-        let relative_key = match relative_key(self.config, self.destination, id) {
+        let object = &named.object;
+        let bucket = match Bucket::new(&named.bucket) {
+            Ok(bucket) => bucket,
+            // No bucket can have such a name.
+            Err(error) => return Disposition::Reject(Failed::permanent(FailureClass::NotFound, error.to_string())),
+        };
+        let relative_key = match relative_key(self.config, self.destination, &bucket, &object.key) {
             Ok(relative_key) => relative_key,
             Err(reason) => return Disposition::Ignore(reason),
         };
         if let Some(sequencer) = &named.sequencer {
-            let latest = self.latest.get(&(id.bucket.as_str(), id.key.as_str()));
+            let latest = self.latest.get(&(named.bucket.as_str(), &object.key));
             if latest.is_some_and(|latest| by_sequence(sequencer, latest) == Ordering::Less) {
                 return Disposition::Ignore("a newer event of its key came with it".to_owned());
             }
         }
         let version = (
-            id.bucket.as_str(),
-            id.key.as_str(),
-            id.version_id.as_deref(),
-            id.etag.as_str(),
+            named.bucket.as_str(),
+            &object.key,
+            object.version_id.as_deref(),
+            object.etag.as_ref(),
         );
         let first = *self.seen.entry(version).or_insert(index);
         if first != index {
             return Disposition::Duplicate(first);
         }
         self.images.push(Image {
-            id: id.clone(),
+            bucket,
+            object: object.clone(),
             relative_key,
             version: named.version,
-            storage_class: None,
         });
         Disposition::Process
     }
@@ -216,23 +215,23 @@ fn by_sequence(one: &str, other: &str) -> Ordering {
 }
 
 /// The key relative to the source, or why the object is not for us.
-fn relative_key(config: &Config, destination: &Destination, id: &ObjectId) -> Result<String, String> {
-    if destination.holds(&id.bucket, &id.key) {
+fn relative_key(config: &Config, destination: &Destination, bucket: &Bucket, key: &Key) -> Result<String, String> {
+    if destination.holds(bucket, key) {
         return Err("it is in our own destination".to_owned());
     }
     let relative = match &config.source {
-        None => Some(id.key.as_str()),
-        Some(source) if source.bucket == id.bucket => key::relative(&id.key, &source.prefix),
+        None => Some(key.as_str()),
+        Some(source) if source.bucket == *bucket => key.relative_to(&source.prefix),
         Some(_) => None,
     };
     let relative = relative.ok_or_else(|| {
         let source = config.source.as_ref().map(S3Uri::to_string).unwrap_or_default();
         format!("it is outside the source {source}")
     })?;
-    if id.key.ends_with('/') {
+    if key.is_folder_marker() {
         return Err("it is a folder marker".to_owned());
     }
-    if !config.names.accept(&id.key) {
+    if !config.names.accept(key) {
         return Err("its name is not one of those included".to_owned());
     }
     Ok(relative.to_owned())

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use shared::bound::{Evidence, Reading, vcpu_time, vcpus};
-use shared::chunk::Usage;
-use shared::s3::{Meter, Written};
+use shared::bottleneck::{Measurements, vcpu_time, vcpus};
+use shared::protocol::diagnosis::Diagnosis;
+use shared::protocol::usage::Usage;
+use shared::s3::{ConditionalWrite, Meter};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -25,8 +26,8 @@ pub struct Report {
     /// Of each entry, in their order.
     pub outcomes: Vec<Outcome>,
     pub usage: Usage,
-    /// What bounded it; `None` where no image was done.
-    pub diagnosis: Option<Reading>,
+    /// What limited it; `None` where no image was done.
+    pub diagnosis: Option<Diagnosis>,
     /// The images in flight that this process has settled at.
     pub concurrency: usize,
 }
@@ -60,14 +61,14 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
     let outcomes = meter.scope(work).await?;
 
     let usage = usage.until_now(app, &meter, &pipeline.traffic, &outcomes);
-    let evidence = Evidence {
+    let measurements = Measurements {
         usage: &usage,
         concurrency,
         max_requests_per_second,
         job: None,
     };
     Ok(Report {
-        diagnosis: evidence.reading(),
+        diagnosis: measurements.diagnosis(),
         usage,
         outcomes: intake.outcomes(outcomes.into_iter().map(Outcome::from)),
         concurrency: app.limits.concurrency.target(),
@@ -83,12 +84,12 @@ async fn commit(pipeline: &Pipeline<'_>, file: &ChunkFile, outcomes: &[ImageOutc
     let body = records::chunk_body(&records);
     pipeline.traffic.add_written(body.len() as u64);
     match records::commit(&pipeline.clients.writes, &pipeline.settings.destination, file, body).await {
-        Ok(Written::Done(_)) => Ok(()),
-        Ok(Written::Refused) => Err(Error::AttemptGivenUp {
+        Ok(ConditionalWrite::Written(_)) => Ok(()),
+        Ok(ConditionalWrite::ConditionFailed) => Err(Error::AttemptGivenUp {
             chunk: file.chunk,
             attempt: file.attempt.to_string(),
         }),
-        Err(failure) => Err(Error::Commit(failure)),
+        Err(error) => Err(Error::Commit(error)),
     }
 }
 

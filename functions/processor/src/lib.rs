@@ -8,7 +8,7 @@
 //! | [`app`] | what is built once, at cold start: config, S3 clients, clock, limits |
 //! | [`callers`] | who calls, recognised by shape; one file for each caller's wire format and response |
 //! | [`intake`] | what an event names → the images to process: relative key, filters, duplicates, newest event |
-//! | [`invocation`] | one invocation: its images, its record file, its usage, and what bounded it |
+//! | [`invocation`] | one invocation: its images, its record file, its usage, and what limited it |
 //! | [`pipeline`] | one image through its stages, and many images at a time |
 //! | [`records`] | the files of records: a chunk's (the commit), an event's, sidecars, failures of events |
 //! | [`limits`] | images in flight, connections, memory, request rate, and deadlines |

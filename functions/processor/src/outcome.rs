@@ -1,4 +1,4 @@
-use shared::failure::{Class, Failure};
+use shared::protocol::failure::{Failure, FailureClass};
 
 /// What became of one entry of an event, or of one object of a chunk.
 #[derive(Debug)]
@@ -24,14 +24,14 @@ pub struct Failed {
 }
 
 impl Failed {
-    pub fn retryable(class: Class, message: impl Into<String>) -> Self {
+    pub fn retryable(class: FailureClass, message: impl Into<String>) -> Self {
         Self {
             failure: Failure::new(class, message),
             retryable: true,
         }
     }
 
-    pub fn permanent(class: Class, message: impl Into<String>) -> Self {
+    pub fn permanent(class: FailureClass, message: impl Into<String>) -> Self {
         Self {
             failure: Failure::new(class, message),
             retryable: false,
@@ -42,7 +42,7 @@ impl Failed {
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         Self {
-            retryable: failure.class.is_passing(),
+            retryable: failure.class.is_retryable(),
             failure,
         }
     }

@@ -19,6 +19,8 @@ pub enum Effect {
     Stall,
     /// A `GetObject` of a range gets 200 and everything.
     WholeBody,
+    /// A `GetObject` of a range gets one of the same length that starts a byte later, and says so.
+    OtherRange,
 }
 
 /// What is still to go wrong with a request that was admitted.
@@ -28,6 +30,7 @@ pub(super) enum Aftermath {
     Cut,
     Stall,
     WholeBody,
+    OtherRange,
 }
 
 /// The status of a response that is not to be sent: the connection breaks in its place.
@@ -37,7 +40,7 @@ impl Aftermath {
     /// The response to an operation that took effect, unless it is to be lost.
     pub async fn respond<T>(self, output: T) -> S3Result<S3Response<T>> {
         match self {
-            Self::None | Self::WholeBody => Ok(S3Response::new(output)),
+            Self::None | Self::WholeBody | Self::OtherRange => Ok(S3Response::new(output)),
             Self::Cut => Err(dropped()),
             Self::Stall => pending().await,
         }

@@ -129,6 +129,7 @@ impl Faults {
             Effect::Cut => Ok(Aftermath::Cut),
             Effect::Stall => Ok(Aftermath::Stall),
             Effect::WholeBody => Ok(Aftermath::WholeBody),
+            Effect::OtherRange => Ok(Aftermath::OtherRange),
         }
     }
 
@@ -155,7 +156,7 @@ impl Faults {
             Effect::Hang => suffered.hang += 1,
             Effect::Stall => suffered.stall += 1,
             Effect::Cut => suffered.cut += 1,
-            Effect::Error(_) | Effect::WholeBody => {}
+            Effect::Error(_) | Effect::WholeBody | Effect::OtherRange => {}
         }
     }
 }

@@ -19,12 +19,15 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Respons
     check_readable(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
     let size = object.body.len();
     let asked = input.range.filter(|_| after != Aftermath::WholeBody);
-    let range = match &asked {
+    let mut range = match &asked {
         None => 0..size,
         Some(range) => range
             .check(size)
             .map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?,
     };
+    if after == Aftermath::OtherRange && range.end < size {
+        range = range.start + 1..range.end + 1;
+    }
     let part = object.body.slice(range.clone());
     service.served.sent(part.len());
     let output = response_for!(
@@ -66,7 +69,7 @@ fn stream(body: Body, after: Aftermath) -> S3Result<StreamingBlob> {
     let pieces = |body: Body| stream::iter(body.chunks().map(Ok::<_, io::Error>));
     let half = || pieces(body.slice(0..body.len() / 2));
     Ok(match after {
-        Aftermath::None | Aftermath::WholeBody => StreamingBlob::wrap(pieces(body)),
+        Aftermath::None | Aftermath::WholeBody | Aftermath::OtherRange => StreamingBlob::wrap(pieces(body)),
         Aftermath::Stall => StreamingBlob::wrap(half().chain(stream::pending())),
         Aftermath::Cut => StreamingBlob::wrap(half().chain(stream::once(async {
             // What the socket has not taken when the body fails is never sent.

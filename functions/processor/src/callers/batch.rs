@@ -2,9 +2,8 @@
 
 use aws_lambda_events::s3::batch_job::{S3BatchJobEvent, S3BatchJobResponse, S3BatchJobResult, S3BatchJobTask};
 use serde_json::Value;
-use shared::failure::{Class, Failure};
-use shared::key;
-use shared::s3::ObjectId;
+use shared::object::{Key, ObjectRef};
+use shared::protocol::failure::{Failure, FailureClass};
 use tokio::time::Instant;
 
 use super::{event, shape};
@@ -28,8 +27,8 @@ pub struct BatchJob {
 #[derive(Debug)]
 struct Task {
     id: String,
-    /// The object, or what is wrong with the task.
-    object: Result<ObjectId, String>,
+    /// The bucket and the object, or what is wrong with the task.
+    object: Result<(String, ObjectRef), String>,
 }
 
 pub fn job(mut event: Value) -> Result<BatchJob, String> {
@@ -77,18 +76,19 @@ impl Task {
 
 /// The key is URL-encoded as in a form, whatever samples do: a manifest must hold its keys so, and they are handed
 /// on as they are.
-fn object(bucket: Option<String>, key: &str, version_id: Option<String>) -> Result<ObjectId, String> {
+fn object(bucket: Option<String>, key: &str, version_id: Option<String>) -> Result<(String, ObjectRef), String> {
     let bucket = bucket.ok_or("the task has neither s3Bucket nor s3BucketArn")?;
-    let key = key::decode(key).map_err(|error| error.to_string())?;
-    Ok(ObjectId {
+    let key = Key::decode(key).map_err(|error| error.to_string())?;
+    let object = ObjectRef {
         version_id: version_id.filter(|version| !version.is_empty()),
-        ..ObjectId::any(&bucket, key)
-    })
+        ..ObjectRef::latest(key)
+    };
+    Ok((bucket, object))
 }
 
 pub async fn respond(app: &App, job: BatchJob, deadline: Instant) -> Result<S3BatchJobResponse, Error> {
     let objects = job.tasks.iter().filter_map(|task| task.object.clone().ok());
-    let entries: Vec<Entry> = objects.map(Entry::exact).collect();
+    let entries: Vec<Entry> = objects.map(|(bucket, object)| Entry::exact(bucket, object)).collect();
     let report = event::process(app, &entries, false, deadline).await?;
     let mut index = 0..entries.len();
     let result = |task: Task| {
@@ -126,7 +126,7 @@ fn result(outcome: &Outcome) -> (&'static str, String) {
         Outcome::Failed(failed) => (PERMANENT_FAILURE, text(&failed.failure)),
         Outcome::Unprocessed => (
             TEMPORARY_FAILURE,
-            text(&Failure::new(Class::Timeout, "not done in time")),
+            text(&Failure::new(FailureClass::Timeout, "not done in time")),
         ),
     }
 }
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn object(task: &Value) -> Result<ObjectId, String> {
+    fn object(task: &Value) -> Result<(String, ObjectRef), String> {
         let event = json!({"invocationSchemaVersion": "1.0", "tasks": [task]});
         job(event).unwrap().tasks.remove(0).object
     }
@@ -147,10 +147,11 @@ mod tests {
         let key = "%C3%A9t%C3%A9+2026/a%2Bb.jpg";
         let old = json!({"taskId": "1", "s3Key": key, "s3VersionId": null, "s3BucketArn": "arn:aws:s3:::photos"});
         let new = json!({"taskId": "1", "s3Key": key, "s3VersionId": "v1", "s3Bucket": "photos"});
-        let plain = ObjectId::any("photos", "été 2026/a+b.jpg".to_owned());
-        assert_eq!(object(&old), Ok(plain.clone()));
+        let plain = ObjectRef::latest("été 2026/a+b.jpg".into());
+        assert_eq!(object(&old), Ok(("photos".to_owned(), plain.clone())));
         let version_id = Some("v1".to_owned());
-        assert_eq!(object(&new), Ok(ObjectId { version_id, ..plain }));
+        let version = ObjectRef { version_id, ..plain };
+        assert_eq!(object(&new), Ok(("photos".to_owned(), version)));
         assert!(
             object(&json!({"taskId": "1", "s3Key": "a"}))
                 .unwrap_err()

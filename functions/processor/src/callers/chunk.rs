@@ -1,10 +1,11 @@
-//! Fanout: a chunk of a job's objects. Its wire format is `shared::chunk`.
+//! Fanout: a chunk of a job's objects. Its wire format is `shared::protocol::chunk`.
 
 use lambda_runtime::tracing::info;
-use shared::chunk::{ChunkRequest, ChunkResponse, FailedKey};
 use shared::destination::Destination;
 use shared::modes::Records;
-use shared::uri::S3Uri;
+use shared::object::{Key, S3Uri};
+use shared::protocol::chunk::{ChunkRequest, ChunkResponse};
+use shared::protocol::failure::FailedKey;
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -17,7 +18,10 @@ use crate::records::{ChunkFile, RecordSink};
 use crate::settings::Settings;
 
 pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) -> Result<ChunkResponse, Error> {
-    let source = S3Uri::new(&request.source_bucket, &request.source_prefix)?;
+    let source = S3Uri {
+        bucket: request.source_bucket.clone(),
+        prefix: request.source_prefix.clone(),
+    };
     let destination = Destination::from(request.destination.clone());
     destination.check_apart_from(&source)?;
     check_range(request.concurrency, request.max_requests_per_second)?;
@@ -39,12 +43,12 @@ pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) ->
         chunk: request.chunk,
         attempt: request.attempt.to_string(),
         concurrency: report.concurrency,
-        reading: report.diagnosis,
+        diagnosis: report.diagnosis,
         usage: report.usage,
         ..ChunkResponse::default()
     };
     for (image, outcome) in intake.images.iter().zip(report.outcomes) {
-        count(&mut response, &image.id.key, outcome);
+        count(&mut response, &image.object.key, outcome);
     }
     log(&response);
     Ok(response)
@@ -75,7 +79,7 @@ fn sink(request: &ChunkRequest) -> RecordSink {
     }
 }
 
-fn count(response: &mut ChunkResponse, key: &str, outcome: Outcome) {
+fn count(response: &mut ChunkResponse, key: &Key, outcome: Outcome) {
     match outcome {
         Outcome::Ok { with_exif } => {
             response.ok += 1;
@@ -85,9 +89,9 @@ fn count(response: &mut ChunkResponse, key: &str, outcome: Outcome) {
             let failure = failed.failure;
             response
                 .failed
-                .push(FailedKey::new(key.to_owned(), failure.class, &failure.message));
+                .push(FailedKey::new(key.clone(), failure.class, &failure.message));
         }
-        Outcome::Unprocessed => response.unprocessed.push(key.to_owned()),
+        Outcome::Unprocessed => response.unprocessed.push(key.clone()),
         // Never of a chunk: fanout has filtered its objects, and names the exact version of each.
         Outcome::Ignored(_) | Outcome::Duplicate(_) => response.skipped += 1,
     }

@@ -2,9 +2,11 @@
 
 use lambda_runtime::tracing::{info, warn};
 use serde::{Deserialize, Serialize};
-use shared::bound::Reading;
-use shared::chunk::{FailedKey, Usage};
 use shared::modes::Records;
+use shared::object::Key;
+use shared::protocol::diagnosis::Diagnosis;
+use shared::protocol::failure::FailedKey;
+use shared::protocol::usage::Usage;
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -21,14 +23,14 @@ pub struct EventResponse {
     pub ok: u64,
     pub with_exif: u64,
     pub failed: Vec<FailedKey>,
-    pub unprocessed: Vec<String>,
+    pub unprocessed: Vec<Key>,
     pub ignored: Vec<Ignored>,
     pub concurrency: usize,
     #[serde(flatten)]
     pub usage: Usage,
-    /// What bounded it; absent where no image was done.
+    /// What limited it; absent where no image was done.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
-    pub diagnosis: Option<Reading>,
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// Processes what the entries name. `record_failures`: the caller forgets what failed permanently, so that is
@@ -102,7 +104,7 @@ fn response(entries: &[Entry], report: Report) -> EventResponse {
         let (bucket, key) = entry.name();
         let ignored = |reason: String| Ignored {
             bucket: bucket.to_owned(),
-            key: key.to_owned(),
+            key: key.clone(),
             reason,
         };
         match outcome {
@@ -116,9 +118,9 @@ fn response(entries: &[Entry], report: Report) -> EventResponse {
                 let failure = failed.failure;
                 response
                     .failed
-                    .push(FailedKey::new(key.to_owned(), failure.class, &failure.message));
+                    .push(FailedKey::new(key.clone(), failure.class, &failure.message));
             }
-            Outcome::Unprocessed => response.unprocessed.push(key.to_owned()),
+            Outcome::Unprocessed => response.unprocessed.push(key.clone()),
         }
     }
     response
@@ -134,7 +136,7 @@ fn log(entries: &[Entry], report: &Report) {
             Outcome::Failed(object) => {
                 failed += 1;
                 warn!(
-                    key = entry.name().1,
+                    key = %entry.name().1,
                     class = %object.failure.class,
                     retryable = object.retryable,
                     error = object.failure.message,

@@ -3,8 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use shared::s3::{ObjectId, unquoted};
-use shared::uri::S3Uri;
+use shared::object::{ETag, Key, ObjectRef, S3Uri};
 use tokio::time::Instant;
 
 use super::event::{self, EventResponse};
@@ -33,7 +32,7 @@ struct BatchInput {
 #[serde(rename_all = "PascalCase", expecting = "an object with a Key")]
 struct Item {
     bucket: Option<String>,
-    key: String,
+    key: Key,
     size: Option<u64>,
     #[serde(alias = "ETag")]
     etag: Option<String>,
@@ -45,19 +44,20 @@ pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, Strin
     let of_all = batch
         .batch_input
         .and_then(|input| input.bucket)
-        .or_else(|| source.map(|source| source.bucket.clone()));
+        .or_else(|| source.map(|source| source.bucket.to_string()));
     let entry = |item: Item| {
         let bucket = item
             .bucket
             .or_else(|| of_all.clone())
             .ok_or("the bucket is not known: set BatchInput to {\"Bucket\": \"...\"}, or SOURCE")?;
-        Ok(Entry::exact(ObjectId {
-            bucket,
+        let object = ObjectRef {
             key: item.key,
-            version_id: item.version_id.filter(|version| !version.is_empty()),
-            etag: unquoted(&item.etag.unwrap_or_default()).to_owned(),
             size: item.size,
-        }))
+            etag: item.etag.as_deref().and_then(ETag::parse),
+            version_id: item.version_id.filter(|version| !version.is_empty()),
+            storage_class: None,
+        };
+        Ok(Entry::exact(bucket, object))
     };
     batch.items.into_iter().map(entry).collect()
 }
@@ -95,12 +95,12 @@ mod tests {
             (json!({"Items": [item]}), Some(&source), "of-source"),
         ] {
             let entries = entries(event, source).unwrap();
-            let id = ObjectId {
+            let object = ObjectRef {
                 size: Some(5),
-                etag: "e".to_owned(),
-                ..ObjectId::any(bucket, "a+b.jpg".to_owned())
+                etag: ETag::parse("e"),
+                ..ObjectRef::latest("a+b.jpg".into())
             };
-            assert_eq!(entries, [Entry::exact(id)]);
+            assert_eq!(entries, [Entry::exact(bucket.to_owned(), object)]);
         }
         let error = entries(json!({"Items": [item]}), None).unwrap_err();
         assert!(error.contains("BatchInput"), "{error}");

@@ -13,8 +13,8 @@ mod shape;
 mod sqs;
 
 use serde_json::Value;
-use shared::chunk::ChunkRequest;
-use shared::uri::S3Uri;
+use shared::object::S3Uri;
+use shared::protocol::chunk::ChunkRequest;
 
 use batch::BatchJob;
 pub use event::EventResponse;

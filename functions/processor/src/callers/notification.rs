@@ -5,9 +5,8 @@ use std::fmt::Display;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::s3::{S3Entity, S3Object};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use shared::key;
-use shared::s3::{ObjectId, unquoted};
+use serde_json::{Map, Value};
+use shared::object::{ETag, Key, ObjectRef};
 use tokio::time::Instant;
 
 use super::event::{self, EventResponse};
@@ -28,7 +27,7 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
         // S3 sends it once, when notifications are set up.
         return Ok(Some(vec![Entry::Ignored(Ignored {
             bucket: event["Bucket"].as_str().unwrap_or_default().to_owned(),
-            key: String::new(),
+            key: Key::default(),
             reason: "it is the test event that S3 sends when notifications are set up".to_owned(),
         })]));
     }
@@ -47,7 +46,7 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     let mut found = Vec::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
         if record.get("s3").is_some() {
-            found.push(s3(shape::of(record)?)?);
+            found.push(s3(shape::of(used_fields(record))?)?);
         } else if let Some(message) = record["Sns"]["Message"].as_str() {
             match wrapped(message)? {
                 Some(entries) => found.extend(entries),
@@ -95,11 +94,31 @@ struct DetailBucket {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct DetailObject {
-    key: String,
+    key: Key,
     size: Option<u64>,
     etag: Option<String>,
     version_id: Option<String>,
     sequencer: Option<String>,
+}
+
+/// A record with nothing in it but what is used: `S3Entity` also checks the types of the other fields, and some
+/// producers fill those in their own way (`events/s3-put-minimal.json`).
+fn used_fields(record: &Value) -> Value {
+    let picked = |value: &Value, names: &[&str]| -> Value {
+        let field = |name: &&str| Some(((*name).to_owned(), value.get(*name)?.clone()));
+        names.iter().filter_map(field).collect::<Map<_, _>>().into()
+    };
+    let mut record = picked(record, &["eventName", "s3"]);
+    if let Some(s3) = record.get_mut("s3") {
+        *s3 = picked(s3, &["bucket", "object"]);
+        if let Some(bucket) = s3.get_mut("bucket") {
+            *bucket = picked(bucket, &["name"]);
+        }
+        if let Some(object) = s3.get_mut("object") {
+            *object = picked(object, &["key", "size", "eTag", "versionId", "sequencer"]);
+        }
+    }
+    record
 }
 
 fn s3(record: S3Record) -> Result<Entry, String> {
@@ -115,14 +134,18 @@ fn s3(record: S3Record) -> Result<Entry, String> {
     } = object;
     // Its `url_decoded_key` is empty on real events.
     let key = key.ok_or("s3.object: missing field `key`")?;
-    let key = key::decode(&key).map_err(|error| error.to_string())?;
+    let key = Key::decode(&key).map_err(|error| error.to_string())?;
     let name = record.event_name;
     // Through some services the name comes with "s3:" in front.
     if !name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
         return Ok(ignored(bucket, key, &name, "ObjectCreated"));
     }
     let size = size.and_then(|size| u64::try_from(size).ok());
-    Ok(created(id(bucket, key, size, e_tag, version_id), sequencer))
+    Ok(created(
+        bucket,
+        object_ref(key, size, e_tag.as_deref(), version_id),
+        sequencer,
+    ))
 }
 
 /// `None` for an event of another service.
@@ -134,12 +157,7 @@ fn eventbridge(event: &Value) -> Result<Option<Entry>, String> {
     // checks others that are not used (`events/eventbridge-transformed.json`).
     let used = ["detail-type", "detail"].map(|name| Some((name.to_owned(), event.get(name)?.clone())));
     let source = Some(("source".to_owned(), "aws.s3".into()));
-    let event: Value = used
-        .into_iter()
-        .chain([source])
-        .flatten()
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+    let event: Value = used.into_iter().chain([source]).flatten().collect::<Map<_, _>>().into();
     let event: EventBridgeEvent<Detail> = shape::of(event)?;
     let Detail { bucket, object } = event.detail;
     if event.detail_type != "Object Created" {
@@ -150,29 +168,31 @@ fn eventbridge(event: &Value) -> Result<Option<Entry>, String> {
             "Object Created",
         )));
     }
-    let id = id(bucket.name, object.key, object.size, object.etag, object.version_id);
-    Ok(Some(created(id, object.sequencer)))
+    let sequencer = object.sequencer;
+    let object = object_ref(object.key, object.size, object.etag.as_deref(), object.version_id);
+    Ok(Some(created(bucket.name, object, sequencer)))
 }
 
-fn id(bucket: String, key: String, size: Option<u64>, etag: Option<String>, version: Option<String>) -> ObjectId {
-    ObjectId {
-        bucket,
+fn object_ref(key: Key, size: Option<u64>, etag: Option<&str>, version_id: Option<String>) -> ObjectRef {
+    ObjectRef {
         key,
-        version_id: version.filter(|version| !version.is_empty()),
-        etag: unquoted(&etag.unwrap_or_default()).to_owned(),
         size,
+        etag: etag.and_then(ETag::parse),
+        version_id: version_id.filter(|version| !version.is_empty()),
+        storage_class: None,
     }
 }
 
-fn created(id: ObjectId, sequencer: Option<String>) -> Entry {
+fn created(bucket: String, object: ObjectRef, sequencer: Option<String>) -> Entry {
     Entry::Object(NamedObject {
-        id,
+        bucket,
+        object,
         version: ObjectVersion::Latest,
         sequencer,
     })
 }
 
-fn ignored(bucket: String, key: String, what: &str, wanted: impl Display) -> Entry {
+fn ignored(bucket: String, key: Key, what: &str, wanted: impl Display) -> Entry {
     let reason = format!("the event is {what}, not {wanted}");
     Entry::Ignored(Ignored { bucket, key, reason })
 }
@@ -186,7 +206,7 @@ mod tests {
     fn keys(event: &Value) -> Vec<String> {
         let entries = entries(event).unwrap().unwrap();
         let key = |entry: Entry| match entry {
-            Entry::Object(named) => named.id.key,
+            Entry::Object(named) => named.object.key.to_string(),
             Entry::Ignored(ignored) => format!("ignored {}", ignored.key),
         };
         entries.into_iter().map(key).collect()

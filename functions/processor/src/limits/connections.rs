@@ -1,4 +1,4 @@
-use shared::bound::MOST_CONNECTIONS;
+use shared::bottleneck::MAX_CONNECTIONS;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Connections to the source and to the destination: each bucket is a host of its own. A request holds one from
@@ -15,7 +15,7 @@ pub struct Pool(Semaphore);
 
 impl Default for Connections {
     fn default() -> Self {
-        let pool = || Pool(Semaphore::new(MOST_CONNECTIONS));
+        let pool = || Pool(Semaphore::new(MAX_CONNECTIONS));
         Self {
             source: pool(),
             destination: pool(),

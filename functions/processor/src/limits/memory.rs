@@ -1,4 +1,4 @@
-use shared::failure::{Class, Failure};
+use shared::protocol::failure::{Failure, FailureClass};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Of the function's memory, image data may take three quarters, less this for the program, its
@@ -38,7 +38,7 @@ impl Memory {
             .ok_or_else(|| {
                 let max = u64::from(self.kib) * KIB;
                 Failure::new(
-                    Class::TooLarge,
+                    FailureClass::TooLarge,
                     format!("{bytes} bytes to hold, and the function's memory allows {max}: give it more memory"),
                 )
             })?;
@@ -65,6 +65,6 @@ mod tests {
         assert!(futures::poll!(&mut second).is_pending());
         drop(held);
         assert!(second.await.is_ok());
-        assert_eq!(memory.hold(max + 1).await.unwrap_err().class, Class::TooLarge);
+        assert_eq!(memory.hold(max + 1).await.unwrap_err().class, FailureClass::TooLarge);
     }
 }

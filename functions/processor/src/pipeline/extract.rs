@@ -1,20 +1,24 @@
 use std::collections::HashMap;
 
-use shared::exif::Metadata;
-use shared::record::{Origin, Record};
-use shared::s3::{Head, ObjectId};
-use shared::summary;
+use shared::metadata::record::{Origin, Record};
+use shared::metadata::{Metadata, user_metadata};
+use shared::object::{Bucket, Key, ObjectMeta};
 
 /// The record of an image, and the user metadata its copy gets on top of its own.
-pub fn record(id: &ObjectId, head: &Head, mut metadata: Metadata) -> (Record, HashMap<String, String>) {
-    let added = summary::user_metadata(metadata.exif.as_ref(), &head.user_metadata, &mut metadata.warnings);
+pub fn record(
+    bucket: &Bucket,
+    key: &Key,
+    meta: &ObjectMeta,
+    mut metadata: Metadata,
+) -> (Record, HashMap<String, String>) {
+    let added = user_metadata::summary(metadata.exif.as_ref(), &meta.user_metadata, &mut metadata.warnings);
     let origin = Origin {
-        bucket: id.bucket.clone(),
-        key: id.key.clone(),
-        version_id: head.version_id.clone(),
-        etag: head.etag.clone(),
-        size: head.size,
-        last_modified: head.last_modified.clone(),
+        bucket: bucket.to_string(),
+        key: key.clone(),
+        version_id: meta.version_id.clone(),
+        etag: meta.etag.clone(),
+        size: meta.size,
+        last_modified: meta.last_modified.clone(),
     };
     (Record::new(origin, metadata), added)
 }

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use shared::exif::{self, Answer, Metadata, Parts};
-use shared::failure::{Class, Failure};
-use shared::s3::{Head, ObjectId};
+use shared::metadata::{self, FileView, Metadata, Progress};
+use shared::object::{ObjectMeta, ObjectRef};
+use shared::protocol::failure::{Failure, FailureClass};
 use tokio::sync::SemaphorePermit;
 
 use super::task::Task;
@@ -13,8 +13,8 @@ use crate::config::MAX_METADATA_BYTES;
 /// An object whose metadata was read.
 pub struct MetadataRead<'a> {
     /// This very object, even where nobody said which it should be.
-    pub source: ObjectId,
-    pub head: Head,
+    pub object: ObjectRef,
+    pub meta: ObjectMeta,
     pub metadata: Metadata,
     /// All of it, if its front is that, and the memory it takes.
     pub whole: Option<(Bytes, SemaphorePermit<'a>)>,
@@ -24,48 +24,49 @@ pub struct MetadataRead<'a> {
 
 impl<'a> Task<'a> {
     /// Reads metadata from the front of an object, and from those ranges of it that hold the rest.
-    pub async fn read_metadata(&self, id: &ObjectId) -> Result<MetadataRead<'a>, Failure> {
+    pub async fn read_metadata(&self, object: &ObjectRef) -> Result<MetadataRead<'a>, Failure> {
         let started = self.pipeline.clock.now();
         let front_bytes = self.pipeline.front_bytes;
-        let mut permit = self.hold(id.size.unwrap_or(u64::MAX).min(front_bytes)).await?;
+        let mut permit = self.hold(object.size.unwrap_or(u64::MAX).min(front_bytes)).await?;
         // No range fits an empty object.
-        let range = (id.size != Some(0)).then_some(0..front_bytes);
-        let (head, front) = self.get(id, range).await?;
+        let range = (object.size != Some(0)).then_some(0..front_bytes);
+        let (meta, front) = self.get(object, range).await?;
         let mut download = self.pipeline.clock.now() - started;
-        let transferred_bytes = self.pipeline.transferred_bytes(head.size);
+        let profile = self.pipeline.settings.images.profile();
+        let transferred_bytes = profile.transferred_bytes(meta.size);
         self.timer.set_limit(self.pipeline.schedule.limit(transferred_bytes));
-        let source = ObjectId {
-            etag: head.etag.clone(),
-            size: Some(head.size),
-            ..id.clone()
+        let object = ObjectRef {
+            etag: meta.etag.clone(),
+            size: Some(meta.size),
+            ..object.clone()
         };
-        let whole = (front.len() as u64 == head.size).then(|| front.clone());
-        let mut file = Parts::new(head.size);
+        let whole = (front.len() as u64 == meta.size).then(|| front.clone());
+        let mut file = FileView::new(meta.size);
         file.insert(0, front);
         let metadata = loop {
-            let ranges = match exif::read(&file) {
-                Answer::Done(metadata) => break metadata,
-                Answer::Need(ranges) => ranges,
+            let ranges = match metadata::read(&file) {
+                Progress::Complete(metadata) => break metadata,
+                Progress::NeedRanges(ranges) => ranges,
             };
             let started = self.pipeline.clock.now();
             let bytes = file.held() + ranges.iter().map(|range| range.end - range.start).sum::<u64>();
             if bytes > MAX_METADATA_BYTES {
                 let error = format!("{bytes} bytes of it would have to be read to find its EXIF");
-                return Err(Failure::new(Class::TooLarge, error));
+                return Err(Failure::new(FailureClass::TooLarge, error));
             }
             // Images that waited for more while they keep what they have could wait for each other for
             // ever. So what is read already is not counted for as long as this one waits.
             drop(permit);
             permit = self.hold(bytes).await?;
-            let reads = ranges.iter().cloned().map(|range| self.get(&source, Some(range)));
+            let reads = ranges.iter().cloned().map(|range| self.get(&object, Some(range)));
             for (range, (_, bytes)) in ranges.iter().zip(try_join_all(reads).await?) {
                 file.insert(range.start, bytes);
             }
             download += self.pipeline.clock.now() - started;
         };
         Ok(MetadataRead {
-            source,
-            head,
+            object,
+            meta,
             metadata,
             whole: whole.map(|whole| (whole, permit)),
             download,

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use futures::{FutureExt, StreamExt};
 use shared::clock::Clock;
-use shared::failure::Class;
+use shared::protocol::failure::FailureClass;
 
 use crate::clients::Clients;
 use crate::image::Image;
@@ -109,7 +109,8 @@ impl Pipeline<'_> {
 
     /// One image within its time.
     async fn scheduled(&self, image: &Image) -> ImageOutcome {
-        let bytes = self.transferred_bytes(image.id.size.unwrap_or(0));
+        let profile = self.settings.images.profile();
+        let bytes = profile.transferred_bytes(image.object.size.unwrap_or(0));
         let started = self.clock.now();
         if !self.schedule.may_start(started, bytes) {
             return ImageOutcome::Unprocessed;
@@ -118,11 +119,12 @@ impl Pipeline<'_> {
         let task = Task {
             pipeline: self,
             timer: &timer,
+            image,
         };
-        let work = async { task.process_and_report(image).await.map(Processed::from) };
+        let work = async { task.process_and_report().await.map(Processed::from) };
         let outcome = isolated(work, timer.over()).await;
         if let ImageOutcome::Ok(processed) = &outcome {
-            let bytes = self.transferred_bytes(processed.size);
+            let bytes = profile.transferred_bytes(processed.size);
             self.schedule.learn(self.clock.now() - started, bytes);
         }
         outcome
@@ -131,10 +133,10 @@ impl Pipeline<'_> {
 
 impl Task<'_> {
     /// One image, and its failure reported if it is permanent and nobody else remembers it.
-    async fn process_and_report(&self, image: &Image) -> Result<Recorded, Unfinished> {
-        match self.process(image).await {
+    async fn process_and_report(&self) -> Result<Recorded, Unfinished> {
+        match self.process().await {
             Err(Unfinished::Failed(failed)) if self.pipeline.settings.record_failures && !failed.retryable => {
-                let failed = match self.write_failure(&image.id, &failed.failure).await {
+                let failed = match self.write_failure(&failed.failure).await {
                     Ok(()) => failed,
                     // It must be reported, or come again.
                     Err(unwritten) => Failed::retryable(
@@ -159,13 +161,13 @@ async fn isolated(
             Ok(Ok(processed)) => ImageOutcome::Ok(processed),
             Ok(Err(Unfinished::Superseded)) => ImageOutcome::Superseded,
             Ok(Err(Unfinished::Failed(failed))) => ImageOutcome::Failed(failed),
-            Err(panic) => ImageOutcome::Failed(Failed::retryable(Class::Internal, panic_message(panic.as_ref()))),
+            Err(panic) => ImageOutcome::Failed(Failed::retryable(FailureClass::Internal, panic_message(panic.as_ref()))),
         },
         expired = over => match expired {
             Expired::Image { limit } => {
                 let seconds = limit.as_secs_f64();
                 let error = format!("it was not done within {seconds:.0} s (IMAGE_TIMEOUT_SECONDS, and more for its bytes)");
-                ImageOutcome::Failed(Failed::retryable(Class::Timeout, error))
+                ImageOutcome::Failed(Failed::retryable(FailureClass::Timeout, error))
             }
             // It had less time than others, and to repeat it does no harm.
             Expired::Invocation => ImageOutcome::Unprocessed,
@@ -186,7 +188,7 @@ mod tests {
     use std::future::{pending, ready};
     use std::time::Duration;
 
-    use shared::failure::Failure;
+    use shared::protocol::failure::Failure;
 
     use super::*;
 
@@ -213,7 +215,7 @@ mod tests {
             "{timed_out}"
         );
         assert_eq!(outcome(pending(), ready(Expired::Invocation)).await, "unprocessed");
-        let failed = Unfinished::from(Failure::new(Class::Changed, "replaced"));
+        let failed = Unfinished::from(Failure::new(FailureClass::Changed, "replaced"));
         assert_eq!(outcome(ready(Err(failed)), pending()).await, "changed: replaced");
         assert_eq!(
             outcome(ready(Err(Unfinished::Superseded)), pending()).await,

@@ -7,8 +7,9 @@ use std::ops::Range;
 use aws_sdk_s3::types::CompletedPart;
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::warn;
-use shared::failure::Failure;
-use shared::s3::{Head, MAX_PARTS, ObjectId, Upload};
+use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
+use shared::protocol::failure::Failure;
+use shared::s3::{CopySource, MAX_PARTS, MultipartUpload};
 
 use super::task::Task;
 
@@ -25,9 +26,9 @@ const MAX_PARTS_IN_FLIGHT: usize = 4;
 #[derive(Clone, Copy)]
 pub enum PartSource<'a> {
     /// They pass through the function.
-    Downloaded(&'a ObjectId),
+    Downloaded(&'a ObjectRef),
     /// S3 copies them.
-    Copied(&'a ObjectId),
+    Copied(&'a ObjectRef),
 }
 
 impl Task<'_> {
@@ -35,11 +36,11 @@ impl Task<'_> {
     pub async fn in_parts(
         &self,
         source: PartSource<'_>,
-        head: Head,
+        meta: ObjectMeta,
         added: HashMap<String, String>,
-        target: &str,
+        target: &ObjectUri,
     ) -> Result<(), Failure> {
-        let size = head.size;
+        let size = meta.size;
         let clients = self.pipeline.clients;
         let (min_part_bytes, client) = match source {
             PartSource::Downloaded(_) => (MIN_PART_BYTES, &clients.writes),
@@ -47,9 +48,8 @@ impl Task<'_> {
         };
         let part = size.div_ceil(MAX_PARTS).next_multiple_of(MIB).max(min_part_bytes);
         let upload = {
-            let bucket = &self.pipeline.settings.destination.bucket;
             let _connection = self.turn_to_write().await;
-            Upload::begin(client, bucket, target, head, added).await?
+            MultipartUpload::begin(client, target, meta, added).await?
         };
         let ranges = (0..size.div_ceil(part)).map(|index| index * part..size.min((index + 1) * part));
         let parts = stream::iter((1..).zip(ranges))
@@ -59,7 +59,7 @@ impl Task<'_> {
         let completed = async {
             let parts = parts.await?;
             let _connection = self.turn_to_write().await;
-            upload.complete(parts).await
+            Ok::<_, Failure>(upload.complete(parts).await?)
         };
         // S3 keeps the parts of an upload that nobody completes or aborts, so they must be thrown away before the
         // image ends, whatever ends it.
@@ -70,8 +70,8 @@ impl Task<'_> {
             },
             _ = self.timer.expired() => None,
         };
-        if let Err(failure) = upload.abort().await {
-            warn!(%failure, "an upload in parts is left behind");
+        if let Err(error) = upload.abort().await {
+            warn!(%error, "an upload in parts is left behind");
         }
         match failure {
             Some(failure) => Err(failure),
@@ -82,20 +82,24 @@ impl Task<'_> {
 
     async fn part(
         &self,
-        upload: &Upload<'_>,
+        upload: &MultipartUpload<'_>,
         number: i32,
         source: PartSource<'_>,
         range: Range<u64>,
     ) -> Result<CompletedPart, Failure> {
         match source {
-            PartSource::Copied(source) => {
+            PartSource::Copied(object) => {
+                let source = CopySource {
+                    bucket: &self.image.bucket,
+                    object,
+                };
                 let _connection = self.turn_to_write().await;
-                upload.part_copied(number, source, range).await
+                Ok(upload.part_copied(number, source, range).await?)
             }
-            PartSource::Downloaded(source) => {
+            PartSource::Downloaded(object) => {
                 let size = range.end - range.start;
                 let _held = self.hold(size).await?;
-                let (_, bytes) = self.get(source, Some(range)).await?;
+                let (_, bytes) = self.get(object, Some(range)).await?;
                 let _connection = self.turn_to_write().await;
                 let part = upload.part(number, bytes).await?;
                 self.pipeline.traffic.add_written(size);

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use shared::failure::Failure;
-use shared::record::Record;
-use shared::stages::Stages;
+use shared::metadata::record::Record;
+use shared::protocol::failure::Failure;
+use shared::protocol::stages::Stages;
 
 use crate::outcome::{Failed, Outcome};
 
@@ -78,10 +78,10 @@ impl ImageOutcome {
         let Self::Ok(Processed { times, .. }) = self else {
             return;
         };
-        stages.download.add(times.download);
-        stages.exif.add(times.exif);
+        stages.download.record(times.download);
+        stages.exif.record(times.exif);
         if let Some(upload) = times.upload {
-            stages.upload.add(upload);
+            stages.upload.record(upload);
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use shared::exif;
-use shared::failure::Failure;
 use shared::filter;
-use shared::record::Record;
-use shared::s3::{self, Head, ObjectId};
+use shared::metadata::record::Record;
+use shared::metadata::{self, Metadata};
+use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
+use shared::protocol::failure::Failure;
+use shared::s3::{self, CopySource};
 
 use super::extract::record;
 use super::multipart::PartSource;
@@ -22,9 +23,9 @@ const MAX_WHOLE_BYTES: u64 = 64 * MIB;
 
 impl Task<'_> {
     /// Reads the metadata and writes nothing.
-    pub async fn read_only(&self, id: &ObjectId) -> Result<Recorded, Failure> {
-        let read = self.read_metadata(id).await?;
-        let (record, _) = record(id, &read.head, read.metadata);
+    pub async fn read_only(&self, object: &ObjectRef) -> Result<Recorded, Failure> {
+        let read = self.read_metadata(object).await?;
+        let (record, _) = self.record(&read.meta, read.metadata);
         let times = StageTimes {
             download: read.download,
             exif: read.exif,
@@ -34,24 +35,27 @@ impl Task<'_> {
     }
 
     /// Reads the metadata and copies the image inside S3.
-    pub async fn copy(&self, id: &ObjectId, target: &str) -> Result<Recorded, Failure> {
-        let read = self.read_metadata(id).await?;
+    pub async fn copy(&self, object: &ObjectRef, target: &ObjectUri) -> Result<Recorded, Failure> {
+        let read = self.read_metadata(object).await?;
         drop(read.whole);
-        let (record, added) = record(id, &read.head, read.metadata);
+        let (record, added) = self.record(&read.meta, read.metadata);
         let started = self.pipeline.clock.now();
-        if read.head.size > filter::MAX_BYTES {
-            self.in_parts(PartSource::Copied(&read.source), read.head, added, target)
+        if read.meta.size > filter::MAX_OBJECT_BYTES {
+            self.in_parts(PartSource::Copied(&read.object), read.meta, added, target)
                 .await?;
         } else {
             let clients = self.pipeline.clients;
-            let client = if read.head.size > MAX_WHOLE_BYTES {
+            let client = if read.meta.size > MAX_WHOLE_BYTES {
                 &clients.large_copies
             } else {
                 &clients.writes
             };
-            let bucket = &self.pipeline.settings.destination.bucket;
+            let source = CopySource {
+                bucket: &self.image.bucket,
+                object: &read.object,
+            };
             let _connection = self.turn_to_write().await;
-            s3::copy_image(client, &read.source, bucket, target, read.head, added).await?;
+            s3::copy_image(client, source, target, read.meta, added).await?;
         }
         let times = StageTimes {
             download: read.download,
@@ -62,19 +66,19 @@ impl Task<'_> {
     }
 
     /// Downloads all of an image, extracts its metadata, uploads it.
-    pub async fn upload(&self, id: &ObjectId, target: &str) -> Result<Recorded, Failure> {
-        let Some(size) = id.size.filter(|&size| self.takes_whole(size)) else {
-            return self.upload_after_reading(id, target).await;
+    pub async fn upload(&self, object: &ObjectRef, target: &ObjectUri) -> Result<Recorded, Failure> {
+        let Some(size) = object.size.filter(|&size| self.takes_whole(size)) else {
+            return self.upload_after_reading(object, target).await;
         };
         let clock = self.pipeline.clock;
         let _held = self.hold(size).await?;
         let started = clock.now();
-        let (head, bytes) = self.get(id, None).await?;
+        let (meta, bytes) = self.get(object, None).await?;
         let downloaded = clock.now();
-        let metadata = exif::read_whole(bytes.clone());
-        let (record, added) = record(id, &head, metadata);
+        let metadata = metadata::read_whole(bytes.clone());
+        let (record, added) = self.record(&meta, metadata);
         let extracted = clock.now();
-        self.put(target, bytes, head, added).await?;
+        self.put(target, bytes, meta, added).await?;
         let times = StageTimes {
             download: downloaded - started,
             exif: extracted - downloaded,
@@ -84,20 +88,20 @@ impl Task<'_> {
     }
 
     /// The same where the image is too large to be held, or its front must tell how large it is.
-    async fn upload_after_reading(&self, id: &ObjectId, target: &str) -> Result<Recorded, Failure> {
-        let read = self.read_metadata(id).await?;
-        let (record, added) = record(id, &read.head, read.metadata);
+    async fn upload_after_reading(&self, object: &ObjectRef, target: &ObjectUri) -> Result<Recorded, Failure> {
+        let read = self.read_metadata(object).await?;
+        let (record, added) = self.record(&read.meta, read.metadata);
         let started = self.pipeline.clock.now();
-        if !self.takes_whole(read.head.size) {
+        if !self.takes_whole(read.meta.size) {
             drop(read.whole);
-            self.in_parts(PartSource::Downloaded(&read.source), read.head, added, target)
+            self.in_parts(PartSource::Downloaded(&read.object), read.meta, added, target)
                 .await?;
         } else if let Some((bytes, _held)) = read.whole {
-            self.put(target, bytes, read.head, added).await?;
+            self.put(target, bytes, read.meta, added).await?;
         } else {
-            let _held = self.hold(read.head.size).await?;
-            let (head, bytes) = self.get(&read.source, None).await?;
-            self.put(target, bytes, head, added).await?;
+            let _held = self.hold(read.meta.size).await?;
+            let (meta, bytes) = self.get(&read.object, None).await?;
+            self.put(target, bytes, meta, added).await?;
         }
         let times = StageTimes {
             download: read.download,
@@ -111,18 +115,23 @@ impl Task<'_> {
         size <= MAX_WHOLE_BYTES && self.pipeline.limits.memory.fits(size)
     }
 
-    async fn put(&self, target: &str, bytes: Bytes, head: Head, added: HashMap<String, String>) -> Result<(), Failure> {
+    async fn put(
+        &self,
+        target: &ObjectUri,
+        bytes: Bytes,
+        meta: ObjectMeta,
+        added: HashMap<String, String>,
+    ) -> Result<(), Failure> {
         let size = bytes.len() as u64;
-        let bucket = &self.pipeline.settings.destination.bucket;
         let _connection = self.turn_to_write().await;
-        s3::put_image(&self.pipeline.clients.writes, bucket, target, bytes, head, added).await?;
+        s3::put_image(&self.pipeline.clients.writes, target, bytes, meta, added).await?;
         self.pipeline.traffic.add_written(size);
         Ok(())
     }
 
-    pub async fn write_sidecar(&self, key: String, record: &Record) -> Result<(), Failure> {
+    pub async fn write_sidecar(&self, target: ObjectUri, record: &Record) -> Result<(), Failure> {
         self.write_file(File {
-            key,
+            target,
             content_type: s3::JSON,
             body: sidecar_body(record),
         })
@@ -134,22 +143,19 @@ impl Task<'_> {
             .await
     }
 
-    pub async fn write_failure(&self, id: &ObjectId, failure: &Failure) -> Result<(), Failure> {
-        self.write_file(failure_file(&self.pipeline.settings.destination, id, failure))
+    pub async fn write_failure(&self, failure: &Failure) -> Result<(), Failure> {
+        self.write_file(failure_file(&self.pipeline.settings.destination, self.image, failure))
             .await
     }
 
     async fn write_file(&self, file: File) -> Result<(), Failure> {
         self.pipeline.traffic.add_written(file.body.len() as u64);
-        let bucket = &self.pipeline.settings.destination.bucket;
+        let client = &self.pipeline.clients.writes;
         let _connection = self.turn_to_write().await;
-        s3::put(
-            &self.pipeline.clients.writes,
-            bucket,
-            &file.key,
-            file.content_type,
-            file.body,
-        )
-        .await
+        Ok(s3::put_object(client, &file.target, file.content_type, file.body).await?)
+    }
+
+    fn record(&self, meta: &ObjectMeta, metadata: Metadata) -> (Record, HashMap<String, String>) {
+        record(&self.image.bucket, &self.image.object.key, meta, metadata)
     }
 }

@@ -1,11 +1,13 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use shared::failure::Failure;
-use shared::s3::{self, Head, ObjectId};
+use shared::object::{ObjectMeta, ObjectRef};
+use shared::protocol::failure::Failure;
+use shared::s3;
 use tokio::sync::SemaphorePermit;
 
 use super::Pipeline;
+use crate::image::Image;
 use crate::limits::Pool;
 use crate::limits::deadline::ImageTimer;
 
@@ -13,14 +15,15 @@ use crate::limits::deadline::ImageTimer;
 pub struct Task<'a> {
     pub pipeline: &'a Pipeline<'a>,
     pub timer: &'a ImageTimer<'a>,
+    pub image: &'a Image,
 }
 
 impl<'a> Task<'a> {
-    pub async fn get(&self, id: &ObjectId, range: Option<Range<u64>>) -> Result<(Head, Bytes), Failure> {
+    pub async fn get(&self, object: &ObjectRef, range: Option<Range<u64>>) -> Result<(ObjectMeta, Bytes), Failure> {
         let _connection = self.turn_to_read().await;
-        let (head, bytes) = s3::get(&self.pipeline.clients.reads, id, range).await?;
+        let (meta, bytes) = s3::get_object(&self.pipeline.clients.reads, &self.image.bucket, object, range).await?;
         self.pipeline.traffic.add_read(bytes.len() as u64);
-        Ok((head, bytes))
+        Ok((meta, bytes))
     }
 
     /// Waits for the turn of a request to the source, and holds its connection.

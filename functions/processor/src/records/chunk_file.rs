@@ -1,9 +1,8 @@
 use aws_sdk_s3::Client;
 use bytes::Bytes;
-use shared::chunk::Attempt;
 use shared::destination::Destination;
-use shared::failure::Failure;
-use shared::s3::{self, Condition, Written};
+use shared::protocol::attempt::Attempt;
+use shared::s3::{self, Condition, ConditionalWrite};
 
 /// The record file of one attempt at a chunk. It is the commit: the images in it are done, and all others are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +24,7 @@ pub async fn commit(
     destination: &Destination,
     file: &ChunkFile,
     body: Bytes,
-) -> Result<Written, Failure> {
-    let key = destination.records(&file.job_id, file.chunk, file.attempt);
-    s3::put_if(client, &destination.bucket, &key, s3::NDJSON, body, Condition::New).await
+) -> Result<ConditionalWrite, s3::Error> {
+    let target = destination.records(&file.job_id, file.chunk, file.attempt);
+    s3::put_object_if(client, &target, s3::NDJSON, body, Condition::Absent).await
 }

@@ -1,6 +1,7 @@
 use sha2::{Digest, Sha256};
 use shared::destination::Destination;
-use shared::record::Record;
+use shared::metadata::record::Record;
+use shared::object::{ETag, Key};
 use shared::s3;
 
 use super::{File, line};
@@ -9,9 +10,14 @@ use super::{File, line};
 pub fn event_file(destination: &Destination, record: &Record) -> File {
     let origin = &record.origin;
     let date = origin.last_modified.get(..10).unwrap_or("unknown");
-    let id = object_id(&origin.bucket, &origin.key, origin.version_id.as_deref(), &origin.etag);
+    let id = object_id(
+        &origin.bucket,
+        &origin.key,
+        origin.version_id.as_deref(),
+        origin.etag.as_ref(),
+    );
     File {
-        key: destination.event_record(date, &id),
+        target: destination.event_record(date, &id),
         content_type: s3::NDJSON,
         body: line(record),
     }
@@ -19,8 +25,8 @@ pub fn event_file(destination: &Destination, record: &Record) -> File {
 
 /// A file name that is the same for every event of one version of an object: made from bucket, key and version, or
 /// `ETag` where the bucket keeps no versions.
-pub fn object_id(bucket: &str, key: &str, version_id: Option<&str>, etag: &str) -> String {
-    let version = version_id.unwrap_or(etag);
+pub fn object_id(bucket: &str, key: &Key, version_id: Option<&str>, etag: Option<&ETag>) -> String {
+    let version = version_id.or(etag.map(ETag::as_str)).unwrap_or_default();
     // No bucket name and no ETag holds a NUL, so the parts cannot run together.
     let digest = Sha256::digest(format!("{bucket}\0{version}\0{key}"));
     hex::encode(digest)

@@ -8,6 +8,7 @@ mod sidecar;
 
 use bytes::Bytes;
 use serde::Serialize;
+use shared::object::ObjectUri;
 
 pub use chunk_file::{ChunkFile, chunk_body, commit};
 pub use event_file::event_file;
@@ -30,7 +31,7 @@ pub enum RecordSink {
 /// A file to be written, whether or not its key is taken: writing it again writes the same bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
-    pub key: String,
+    pub target: ObjectUri,
     pub content_type: &'static str,
     pub body: Bytes,
 }

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use shared::record::Record;
+use shared::metadata::record::Record;
 
 /// The body of a sidecar: the record of one image as one JSON object.
 pub fn sidecar_body(record: &Record) -> Bytes {

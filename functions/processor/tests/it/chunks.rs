@@ -4,9 +4,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use local::s3::{Effect, Fault, Headers, Object, S3ErrorCode};
 use processor::Error;
 use serde_json::{Value, json};
-use shared::bound::Bound;
-use shared::chunk::ChunkResponse;
-use shared::failure::Class;
+use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::diagnosis::Bottleneck;
+use shared::protocol::failure::FailureClass;
 
 use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
 
@@ -145,7 +145,7 @@ async fn one_bad_object_never_stops_its_neighbours() {
     ];
     let response = cloud.chunk("copy", &objects).await;
     assert_eq!(response.ok, 2);
-    let failed: Vec<(&str, Class)> = response
+    let failed: Vec<(&str, FailureClass)> = response
         .failed
         .iter()
         .map(|failed| (failed.key.as_str(), failed.class))
@@ -153,11 +153,11 @@ async fn one_bad_object_never_stops_its_neighbours() {
     assert_eq!(
         failed,
         [
-            ("gone.jpg", Class::NotFound),
-            ("replaced.jpg", Class::Changed),
-            ("archived.jpg", Class::Archived),
-            ("denied.jpg", Class::AccessDenied),
-            (long_key.as_str(), Class::KeyTooLong),
+            ("gone.jpg", FailureClass::NotFound),
+            ("replaced.jpg", FailureClass::Changed),
+            ("archived.jpg", FailureClass::Archived),
+            ("denied.jpg", FailureClass::AccessDenied),
+            (long_key.as_str(), FailureClass::KeyTooLong),
         ]
     );
     assert!(
@@ -241,7 +241,7 @@ async fn an_object_replaced_between_two_reads_is_changed() {
         cloud.put("late.jpg", exif_after(300 * 1024));
         cloud.gate.open();
     });
-    assert_eq!(response.failed[0].class, Class::Changed, "{:?}", response.failed);
+    assert_eq!(response.failed[0].class, FailureClass::Changed, "{:?}", response.failed);
     assert_eq!(response.usage.requests.get, 2);
 }
 
@@ -288,11 +288,11 @@ async fn throttles_that_pass_fail_nothing_and_are_counted() {
         (response.ok, response.usage.throttled, response.usage.requests.get),
         (1, 2, 3)
     );
-    let diagnosis = response.reading.unwrap();
-    assert_eq!(diagnosis.bound, Bound::S3Rate, "{diagnosis:?}");
+    let diagnosis = response.diagnosis.unwrap();
+    assert_eq!(diagnosis.bottleneck, Bottleneck::S3Rate, "{diagnosis:?}");
     // Of three reads and one write.
     assert!(
-        diagnosis.advice.starts_with("S3 refused 50 % of the requests"),
+        diagnosis.advice.starts_with("S3 throttled 50 % of the requests"),
         "{diagnosis:?}"
     );
 }
@@ -341,9 +341,20 @@ async fn an_invalid_chunk_is_rejected() {
         (with("concurrency", json!(0)), "concurrency: 0"),
         (with("max_requests_per_second", json!(0)), "max_requests_per_second: 0"),
         (with("attempt", json!("one")), "attempt: \"one\" is no attempt"),
-        (with("hurry", json!(true)), "unknown field `hurry`"),
+        (with("images", json!("sharpen")), "unknown variant `sharpen`"),
     ] {
         let error = cloud.invoke(request).await.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_field_of_a_newer_fanout_is_ignored() {
+    let cloud = Cloud::start(&[]).await;
+    let mut object = cloud.put("a.jpg", PHOTOS[0].clone());
+    object["added_later"] = json!(1);
+    let mut request = chunk("copy", &[object]);
+    request["added_later"] = json!({"a": "b"});
+    let response = cloud.invoke(request).await.unwrap();
+    assert_eq!(response["ok"], 1, "{response}");
 }

@@ -9,7 +9,7 @@ use local::dataset;
 use local::s3::{Headers, Object, Server};
 use processor::{App, Config, Error, handle};
 use serde_json::{Value, json};
-use shared::chunk::ChunkResponse;
+use shared::protocol::chunk::ChunkResponse;
 
 use crate::gate::Gate;
 

@@ -1,14 +1,14 @@
-//! What a response says bounded the invocation. Each bottleneck by itself is tested where it is derived.
+//! What a response says limited the invocation. Each bottleneck by itself is tested where it is derived.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::bound::Bound;
+use shared::protocol::diagnosis::Bottleneck;
 
 use crate::cloud::{Cloud, PHOTOS, chunk};
 
 #[tokio::test]
-async fn a_response_says_what_bounded_it() {
+async fn a_response_says_what_limited_it() {
     let cloud = Cloud::start(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")]).await;
     let objects: Vec<Value> = (0..4)
         .map(|n| cloud.put(&format!("{n}.jpg"), PHOTOS[0].clone()))
@@ -26,13 +26,13 @@ async fn a_response_says_what_bounded_it() {
     let part = usage.elapsed_ms * 512 / 1769;
     assert!(usage.vcpu_ms.abs_diff(part) <= 1, "{} {part}", usage.vcpu_ms);
     assert!(usage.stages.total_ms() >= 199_000.0, "{}", usage.stages.total_ms());
-    let diagnosis = response.reading.unwrap();
+    let diagnosis = response.diagnosis.unwrap();
     let cpu_percent = (usage.cpu_ms as f64 * 100.0 / usage.vcpu_ms as f64).min(100.0);
     assert!(
         (diagnosis.cpu_percent - cpu_percent).abs() < 0.06,
         "{diagnosis:?}: {cpu_percent}"
     );
-    assert_eq!(diagnosis.bound, Bound::Io, "{diagnosis:?}");
+    assert_eq!(diagnosis.bottleneck, Bottleneck::Io, "{diagnosis:?}");
 
     // Two reads, one each hundred seconds, and a write are more than four fifths of the limit.
     let mut request = chunk("none", &objects[..2]);
@@ -45,8 +45,8 @@ async fn a_response_says_what_bounded_it() {
             cloud.app.clock.advance(Duration::from_secs(100));
         })
         .await;
-    let diagnosis = response.reading.unwrap();
-    assert_eq!(diagnosis.bound, Bound::S3Rate, "{diagnosis:?}");
+    let diagnosis = response.diagnosis.unwrap();
+    assert_eq!(diagnosis.bottleneck, Bottleneck::S3Rate, "{diagnosis:?}");
     assert!(
         diagnosis.advice.ends_with("raise `max_requests_per_second`."),
         "{diagnosis:?}"

@@ -1,7 +1,7 @@
 use local::s3::{Effect, Fault, S3ErrorCode};
 use processor::{Error, EventResponse};
 use serde_json::{Value, json};
-use shared::bound::Bound;
+use shared::protocol::diagnosis::Bottleneck;
 
 use crate::cloud::{Cloud, DESTINATION, PHOTOS, sample};
 
@@ -108,7 +108,7 @@ async fn a_retryable_failure_asks_for_another_attempt() {
 }
 
 #[tokio::test]
-async fn a_response_says_what_bounded_it() {
+async fn a_response_says_what_limited_it() {
     let cloud = Cloud::start(&[DESTINATION]).await;
     cloud.put("IMG_00000.jpg", PHOTOS[0].clone());
     cloud.server.faults.add(Fault {
@@ -120,18 +120,21 @@ async fn a_response_says_what_bounded_it() {
     });
     let response = cloud.invoke(sample("s3-put.json")).await.unwrap();
     assert_eq!(
-        (&response["ok"], &response["bound"]),
+        (&response["ok"], &response["bottleneck"]),
         (&json!(1), &json!("s3 rate")),
         "{response}"
     );
     let [io, cpu] = ["io_percent", "cpu_percent"].map(|name| response[name].as_f64().unwrap());
     assert!((io + cpu - 100.0).abs() < 0.05, "{response}");
     assert!(
-        response["advice"].as_str().unwrap().starts_with("S3 refused "),
+        response["advice"].as_str().unwrap().starts_with("S3 throttled "),
         "{response}"
     );
     let response: EventResponse = serde_json::from_value(response).unwrap();
-    assert_eq!(response.diagnosis.map(|diagnosis| diagnosis.bound), Some(Bound::S3Rate));
+    assert_eq!(
+        response.diagnosis.map(|diagnosis| diagnosis.bottleneck),
+        Some(Bottleneck::S3Rate)
+    );
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use local::s3::{Chances, Effect, Fault, Latency, S3ErrorCode};
 use serde_json::{Value, json};
-use shared::chunk::ChunkResponse;
-use shared::failure::Class;
+use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::failure::FailureClass;
 
 use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
 
@@ -22,55 +22,71 @@ fn fault(operation: &'static str, key: &str, effect: Effect, times: usize) -> Fa
 #[tokio::test]
 async fn retryable_failures_are_survived() {
     let cloud = Cloud::start_impatient(&[]).await;
-    let objects = ["cut", "stall", "reset", "error"].map(|key| cloud.put(key, PHOTOS[0].clone()));
+    let objects = ["cut", "stall", "reset", "error", "shifted"].map(|key| {
+        // More than its front, so that a range can be shifted.
+        let image = [PHOTOS[0].clone(), vec![0; 200 * 1024]].concat();
+        cloud.put(key, image)
+    });
     for (key, effect, times) in [
         ("cut", Effect::Cut, 5),
         ("stall", Effect::Stall, 1),
         ("reset", Effect::Drop, 5),
         ("error", Effect::Error(S3ErrorCode::InternalError), 5),
+        ("shifted", Effect::OtherRange, 2),
     ] {
         cloud.server.faults.add(fault("GetObject", key, effect.clone(), times));
-        if key != "stall" {
+        if !["stall", "shifted"].contains(&key) {
             cloud.server.faults.add(fault("CopyObject", key, effect, times));
         }
     }
     let response = cloud.chunk("copy", &objects).await;
-    assert_eq!(response.ok, 4, "{:?}", response.failed);
-    assert_eq!(cloud.records(RECORDS).len(), 4);
+    assert_eq!(response.ok, 5, "{:?}", response.failed);
+    assert_eq!(cloud.records(RECORDS).len(), 5);
 }
 
 #[tokio::test]
 async fn failures_that_last_have_their_class() {
     for (key, effect, class, error) in [
-        ("cut.jpg", Effect::Cut, Class::Corrupt, "GetObject s3://photos/cut.jpg"),
+        (
+            "cut.jpg",
+            Effect::Cut,
+            FailureClass::Corrupt,
+            "GetObject s3://photos/cut.jpg",
+        ),
         (
             "whole.jpg",
             Effect::WholeBody,
-            Class::Corrupt,
+            FailureClass::Corrupt,
             "where 131072 were asked for",
+        ),
+        (
+            "shifted.jpg",
+            Effect::OtherRange,
+            FailureClass::Corrupt,
+            "came where bytes from 0 on were asked for",
         ),
         (
             "slow.jpg",
             Effect::Error(S3ErrorCode::SlowDown),
-            Class::Throttled,
+            FailureClass::Throttled,
             "SlowDown",
         ),
         (
             "kms.jpg",
             Effect::Error(S3ErrorCode::Custom("KMS.ThrottlingException".into())),
-            Class::Throttled,
+            FailureClass::Throttled,
             "KMS",
         ),
         (
             "broken.jpg",
             Effect::Error(S3ErrorCode::NotImplemented),
-            Class::Internal,
+            FailureClass::Internal,
             "NotImplemented",
         ),
         (
             "reset.jpg",
             Effect::Drop,
-            Class::Internal,
+            FailureClass::Internal,
             "GetObject s3://photos/reset.jpg",
         ),
     ] {
@@ -106,7 +122,7 @@ async fn what_hangs_times_out_and_its_neighbours_do_not_notice() {
         let [failed, last] = response.failed.try_into().unwrap();
         assert_eq!((failed.key.as_str(), last.key.as_str()), (key, "last.jpg"));
         for failed in [failed, last] {
-            assert_eq!(failed.class, Class::Timeout, "{failed:?}");
+            assert_eq!(failed.class, FailureClass::Timeout, "{failed:?}");
             assert!(
                 failed.error.contains("not done within 60 s (IMAGE_TIMEOUT_SECONDS"),
                 "{failed:?}"
@@ -121,7 +137,7 @@ async fn what_is_known_to_be_archived_is_not_asked_for() {
     let mut archived = cloud.put("archived.jpg", PHOTOS[0].clone());
     archived["storage_class"] = json!("DEEP_ARCHIVE");
     let response = cloud.chunk("copy", &[archived]).await;
-    assert_eq!(response.failed[0].class, Class::Archived);
+    assert_eq!(response.failed[0].class, FailureClass::Archived);
     assert!(response.failed[0].error.contains("DEEP_ARCHIVE: restore it first"));
     assert_eq!(response.usage.requests.get, 0);
 }

@@ -18,6 +18,8 @@ pub struct Gate(Arc<watch::Sender<State>>);
 struct State {
     /// Requests made, held back or not.
     requests: usize,
+    /// Requests whose response has begun.
+    responses: usize,
     /// Requests that are held back, by method and a part of the path.
     hold: Option<(&'static str, &'static str)>,
     /// Since it was last opened.
@@ -56,6 +58,11 @@ impl Gate {
     /// Waits until so many requests were made in all.
     pub async fn requests(&self, count: usize) {
         self.wait_for(|state| state.requests >= count).await;
+    }
+
+    /// Waits until the responses to so many requests have begun.
+    pub async fn responses(&self, count: usize) {
+        self.wait_for(|state| state.responses >= count).await;
     }
 
     pub fn count(&self) -> usize {
@@ -110,7 +117,9 @@ impl HttpConnector for GatedConnector {
         let (gate, inner) = (self.gate.clone(), self.inner.clone());
         HttpConnectorFuture::new(async move {
             gate.pass(request.method(), request.uri()).await;
-            inner.call(request).await
+            let response = inner.call(request).await;
+            gate.0.send_modify(|state| state.responses += 1);
+            response
         })
     }
 }

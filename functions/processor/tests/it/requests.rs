@@ -2,7 +2,7 @@
 
 use local::s3::{Effect, Fault, S3ErrorCode};
 use serde_json::{Value, json};
-use shared::chunk::ChunkResponse;
+use shared::protocol::chunk::ChunkResponse;
 
 use crate::cloud::{Cloud, PHOTOS, chunk};
 

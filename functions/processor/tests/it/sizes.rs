@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use local::s3::{Effect, Fault, Headers, Object, S3ErrorCode};
 use serde_json::{Value, json};
-use shared::chunk::ChunkResponse;
-use shared::failure::Class;
+use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::failure::FailureClass;
 
 use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
 
@@ -71,12 +71,12 @@ async fn of_an_upload_in_parts_that_fails_nothing_is_left() {
         (
             "UploadPart",
             Effect::Error(S3ErrorCode::AccessDenied),
-            Class::AccessDenied,
+            FailureClass::AccessDenied,
         ),
         (
             "CompleteMultipartUpload",
             Effect::Error(S3ErrorCode::AccessDenied),
-            Class::AccessDenied,
+            FailureClass::AccessDenied,
         ),
     ] {
         cloud.server.faults.clear();
@@ -119,7 +119,7 @@ async fn of_an_upload_in_parts_that_runs_out_of_time_nothing_is_left() {
         // The first is gone, and the large one may time out.
         assert_eq!(response.failed.len(), 1 + failed, "{response:?}");
         for timed_out in &response.failed[1..] {
-            assert_eq!(timed_out.class, Class::Timeout, "{timed_out:?}");
+            assert_eq!(timed_out.class, FailureClass::Timeout, "{timed_out:?}");
         }
         assert_eq!(cloud.server.store.uploads("photos-out"), 0);
         assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
@@ -162,7 +162,12 @@ async fn an_image_that_hides_its_exif_behind_too_much_is_too_large() {
     ];
     let response: ChunkResponse = cloud.chunk("copy", &objects).await;
     assert_eq!(response.ok, 1);
-    assert_eq!(response.failed[0].class, Class::TooLarge, "{:?}", response.failed);
+    assert_eq!(
+        response.failed[0].class,
+        FailureClass::TooLarge,
+        "{:?}",
+        response.failed
+    );
     assert!(
         response.failed[0].error.contains("to find its EXIF"),
         "{:?}",
@@ -182,7 +187,7 @@ async fn sidecars_take_the_place_of_records() {
     request["records"] = json!("sidecar");
     let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
     assert_eq!((response.ok, response.with_exif), (1, 1));
-    assert_eq!(response.failed[0].class, Class::KeyTooLong);
+    assert_eq!(response.failed[0].class, FailureClass::KeyTooLong);
     assert_eq!(cloud.server.store.keys("photos-out", ""), ["sidecars/a//b.jpg.json"]);
     let [record] = cloud.records("sidecars/a//b.jpg.json").try_into().unwrap();
     assert_eq!(

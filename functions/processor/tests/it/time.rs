@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::chunk::ChunkResponse;
+use shared::protocol::chunk::ChunkResponse;
 
 use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
 
@@ -103,7 +103,8 @@ async fn waiting_for_its_turn_is_not_an_images_own_time() {
     let (response, ()): (ChunkResponse, ()) = cloud
         .chunk_within(request, 900 * SECOND, async {
             for sent in 1..12 {
-                cloud.gate.requests(sent).await;
+                cloud.gate.responses(sent).await;
+                idle().await;
                 cloud.app.clock.advance(50 * SECOND);
             }
         })
