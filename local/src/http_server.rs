@@ -40,7 +40,24 @@ impl HttpServer {
         rustix::net::listen(&listener, MAX_WAITING_CONNECTIONS)?;
         Ok(Self {
             address: listener.local_addr()?,
-            accepting: tokio::spawn(accept(listener, service)),
+            accepting: tokio::spawn(async move {
+                loop {
+                    // Out of descriptors, say: the next one may go well.
+                    let Ok((socket, _)) = listener.accept().await else {
+                        tokio::task::yield_now().await;
+                        continue;
+                    };
+                    // Without it each small response waits for an acknowledgement; failing to set it only costs time.
+                    let _ = socket.set_nodelay(true);
+                    let service = service.clone();
+                    tokio::spawn(async move {
+                        // A client that hangs up is no business of the server.
+                        let _ = auto::Builder::new(TokioExecutor::new())
+                            .serve_connection(TokioIo::new(socket), service)
+                            .await;
+                    });
+                }
+            }),
         })
     }
 
@@ -54,32 +71,5 @@ impl HttpServer {
 impl Drop for HttpServer {
     fn drop(&mut self) {
         self.accepting.abort();
-    }
-}
-
-async fn accept<S, B>(listener: TcpListener, service: S)
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    loop {
-        // Out of descriptors, say: the next one may go well.
-        let Ok((socket, _)) = listener.accept().await else {
-            tokio::task::yield_now().await;
-            continue;
-        };
-        // Without it each small response waits for an acknowledgement; failing to set it only costs time.
-        let _ = socket.set_nodelay(true);
-        let service = service.clone();
-        tokio::spawn(async move {
-            // A client that hangs up is no business of the server.
-            let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(socket), service)
-                .await;
-        });
     }
 }

@@ -66,9 +66,9 @@ mod tests {
 
     #[test]
     fn children_of_children_are_found() {
-        // The shell stays the parent of its child, which waits for an input that never comes.
+        // The child waits for input. Because of what comes after it, the shell stays its parent.
         let mut shell = Command::new("sh")
-            .args(["-c", "cat & echo $!; wait"])
+            .args(["-c", "sh -c 'echo $$; read line'; true"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -80,7 +80,8 @@ mod tests {
         assert!(descendants(std::process::id()).contains(&shell.id()));
         assert!(descendants(std::process::id()).contains(&child));
         assert_eq!(descendants(shell.id()), [child]);
-        shell.kill().unwrap();
-        shell.wait().unwrap();
+        drop(shell.stdin.take());
+        assert!(shell.wait().unwrap().success());
+        assert!(descendants(shell.id()).is_empty());
     }
 }

@@ -34,7 +34,9 @@ use local::workspace::{Profile, build_functions};
 use experiment::Part;
 
 /// Without a command: the guide's experiment with all that belongs to it, and the report
+// Its group would have the name of the one that is flattened into it.
 #[derive(Args, Debug)]
+#[group(skip)]
 pub struct Options {
     #[command(subcommand)]
     bench: Option<Bench>,

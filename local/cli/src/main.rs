@@ -50,3 +50,15 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Dataset(options) => dataset::run(&options),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_options_of_all_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -16,7 +16,7 @@ use shared::s3;
 
 use crate::terminal::bar;
 
-const IN_FLIGHT: usize = 32;
+const MAX_IN_FLIGHT: usize = 32;
 
 /// What was compared, and whatever was not as it should be.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ pub async fn job(s3: &Client, source: &S3Uri, destination: &Destination, report:
                 result
             }
         })
-        .buffered(IN_FLIGHT);
+        .buffered(MAX_IN_FLIGHT);
     while let Some(result) = results.next().await {
         match result {
             Ok(()) => checked.identical += 1,

@@ -13,7 +13,7 @@ use crate::dataset;
 use crate::s3::files;
 use crate::terminal::bar;
 
-const IN_FLIGHT: usize = 32;
+const MAX_IN_FLIGHT: usize = 32;
 
 /// Uploads sample photos, some under awkward keys.
 pub async fn samples(s3: &Client, source: &S3Uri, count: usize) -> anyhow::Result<usize> {
@@ -23,8 +23,8 @@ pub async fn samples(s3: &Client, source: &S3Uri, count: usize) -> anyhow::Resul
             let photo = spawn_blocking(move || dataset::photo(index)).await??;
             anyhow::Ok((dataset::key(index), photo))
         })
-        .buffer_unordered(IN_FLIGHT)
-        .try_for_each_concurrent(IN_FLIGHT, |(key, photo)| {
+        .buffer_unordered(MAX_IN_FLIGHT)
+        .try_for_each_concurrent(MAX_IN_FLIGHT, |(key, photo)| {
             let progress = &progress;
             async move {
                 put(s3, source, &key, photo.into()).await?;
@@ -43,7 +43,7 @@ pub async fn folder(s3: &Client, source: &S3Uri, folder: &Path) -> anyhow::Resul
     let progress = bar(files.len(), "files");
     stream::iter(&files)
         .map(Ok)
-        .try_for_each_concurrent(IN_FLIGHT, |(key, path)| {
+        .try_for_each_concurrent(MAX_IN_FLIGHT, |(key, path)| {
             let progress = &progress;
             async move {
                 let body = ByteStream::from_path(path)

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::terminal::bar;
 
-const EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Invokes fanout and shows how far its `job.json` says it is, until it responds.
 pub async fn job(
@@ -52,7 +52,7 @@ async fn show(s3: &Client, destination: &Destination, job_id: &str) -> std::conv
     let file = destination.job(job_id);
     let progress = bar(0, "images");
     loop {
-        sleep(EVERY).await;
+        sleep(POLL_INTERVAL).await;
         // Until the job has started there is no report to show.
         let Ok((_, body)) = s3::get_latest(s3, &file).await else {
             continue;

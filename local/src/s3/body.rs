@@ -10,12 +10,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The pattern repeats after so many bytes.
-const PERIOD: u64 = 64 * 1024;
+const PERIOD_BYTES: u64 = 64 * 1024;
 
 /// The pattern, twice: whatever begins in the first half and is no longer than it is one slice.
 /// It is noise without 0xFF, the byte that begins every JPEG marker.
 static PATTERN: LazyLock<Bytes> = LazyLock::new(|| {
-    let mut pattern = vec![0; index(PERIOD)];
+    let mut pattern = vec![0; index(PERIOD_BYTES)];
     ChaCha8Rng::seed_from_u64(0x000b_0d1e).fill_bytes(&mut pattern);
     for byte in &mut pattern {
         *byte = (*byte).min(0xFE);
@@ -60,7 +60,7 @@ impl Body {
         let end = front.len() as u64;
         let mut body = Self::from(front).slice(0..end.min(len));
         body.push(Segment::Run {
-            phase: end % PERIOD,
+            phase: end % PERIOD_BYTES,
             len: len.saturating_sub(end),
         });
         body
@@ -140,7 +140,7 @@ impl Body {
         }
         if let (Some(Segment::Run { phase, len }), &Segment::Run { phase: next, len: more }) =
             (self.segments.last_mut(), &segment)
-            && (*phase + *len) % PERIOD == next
+            && (*phase + *len) % PERIOD_BYTES == next
         {
             *len += more;
         } else {
@@ -206,7 +206,7 @@ impl Segment {
         match self {
             Self::Bytes(bytes) => Self::Bytes(bytes.slice(index(range.start)..index(range.end))),
             Self::Run { phase, .. } => Self::Run {
-                phase: (phase + range.start) % PERIOD,
+                phase: (phase + range.start) % PERIOD_BYTES,
                 len: range.end - range.start,
             },
         }
@@ -243,7 +243,7 @@ impl Segment {
 
 impl Gathering {
     pub fn push(&mut self, piece: Bytes) {
-        let (phase, len) = (self.len % PERIOD, piece.len() as u64);
+        let (phase, len) = (self.len % PERIOD_BYTES, piece.len() as u64);
         self.len += len;
         if is_pattern(&piece, phase) {
             self.close();
@@ -272,12 +272,12 @@ impl Gathering {
 
 /// Where the pattern lies from a phase on, one period of it at most.
 fn pattern(phase: u64, len: u64) -> Range<usize> {
-    index(phase)..index(phase + len.min(PERIOD))
+    index(phase)..index(phase + len.min(PERIOD_BYTES))
 }
 
 fn is_pattern(bytes: &[u8], phase: u64) -> bool {
     bytes
-        .chunks(index(PERIOD))
+        .chunks(index(PERIOD_BYTES))
         .all(|piece| *piece == PATTERN[pattern(phase, piece.len() as u64)])
 }
 

@@ -34,7 +34,7 @@ pub(super) enum Aftermath {
 }
 
 /// The status of a response that is not to be sent: the connection breaks in its place.
-pub(super) const DROPPED: u16 = 599;
+pub(super) const DROPPED_STATUS: u16 = 599;
 
 impl Aftermath {
     /// The response to an operation that took effect, unless it is to be lost.
@@ -50,6 +50,6 @@ impl Aftermath {
 /// In place of a response: the connection breaks.
 pub(super) fn dropped() -> S3Error {
     let mut error = S3Error::new(S3ErrorCode::InternalError);
-    error.set_status_code(StatusCode::from_u16(DROPPED).unwrap_or_default());
+    error.set_status_code(StatusCode::from_u16(DROPPED_STATUS).unwrap_or_default());
     error
 }

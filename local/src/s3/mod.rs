@@ -48,7 +48,7 @@ use crate::http_server::HttpServer;
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;
-use effect::DROPPED;
+use effect::DROPPED_STATUS;
 pub use effect::Effect;
 pub use faults::{Fault, Faults, Latency, Suffered};
 pub use folder::files;
@@ -85,7 +85,7 @@ impl Server {
             let response = HttpService::call(&s3, request);
             async move {
                 let response = response.await.map_err(|error| anyhow!("{error:?}"))?;
-                if response.status().as_u16() == DROPPED {
+                if response.status().as_u16() == DROPPED_STATUS {
                     bail!("the connection breaks, as the server was told");
                 }
                 Ok(response)

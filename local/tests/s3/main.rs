@@ -81,7 +81,7 @@ async fn buckets_and_objects_come_and_go() {
 }
 
 #[tokio::test]
-async fn a_wrong_signature_is_refused() {
+async fn a_wrong_signature_is_rejected() {
     let (server, _client) = start().await;
     let wrong = sdk(&server.endpoint()).await.into_builder();
     let credentials = aws_sdk_s3::config::Credentials::new("local", "wrong", None, None, "test");

@@ -21,7 +21,7 @@ pub enum Pace {
 }
 
 /// The guide says nothing of listing; a page of S3 takes some 50 ms.
-const LIST: Duration = Duration::from_millis(50);
+const LIST_LATENCY: Duration = Duration::from_millis(50);
 
 impl Pace {
     /// Reads and writes only: for EXIF each program takes what it takes.
@@ -33,7 +33,7 @@ impl Pace {
         Latency {
             get: Duration::from_micros(get),
             put: Duration::from_micros(put),
-            list: LIST,
+            list: LIST_LATENCY,
         }
     }
 }

@@ -50,8 +50,8 @@ pub struct Options {
 }
 
 /// About what reading EXIF in memory and cold starts take.
-const PARSING: Duration = Duration::from_secs(10);
-const COLD: Duration = Duration::from_secs(5);
+const PARSING_TIME: Duration = Duration::from_secs(10);
+const COLD_TIME: Duration = Duration::from_secs(5);
 
 /// What a part is to measure.
 enum Plan {
@@ -86,9 +86,9 @@ impl Plan {
             Self::Guide {
                 serial_total,
                 stated_latencies,
-            } => case::time(serial_total) + case::time(stated_latencies) + PARSING,
+            } => case::time(serial_total) + case::time(stated_latencies) + PARSING_TIME,
             Self::Peers(cases) | Self::Pipelines(cases) => case::time(cases),
-            Self::Cold => COLD,
+            Self::Cold => COLD_TIME,
         }
     }
 
@@ -108,7 +108,7 @@ impl Plan {
                 let stated_latencies = case::measure(stated_latencies, progress).await?;
                 progress.set_message("EXIF alone");
                 let parsing = parsing::measure(&photos::of_the_guide()?, options.quick).await?;
-                progress.inc(case::steps(PARSING));
+                progress.inc(case::steps(PARSING_TIME));
                 let measured = Guide {
                     serial_total,
                     stated_latencies,
@@ -127,7 +127,7 @@ impl Plan {
             Self::Cold => {
                 progress.set_message("cold starts");
                 let measured = cold::measure(options.quick).await?;
-                progress.inc(case::steps(COLD));
+                progress.inc(case::steps(COLD_TIME));
                 report.cold = Some(Section { origin, measured });
             }
         }

@@ -16,7 +16,7 @@ use local::s3::Latency;
 
 /// "Applications can achieve consistent small object latencies of roughly 100 to 200 milliseconds" (Amazon S3 User
 /// Guide, "Best practices design patterns").
-const LATENCY: Duration = Duration::from_millis(100);
+const REQUEST_LATENCY: Duration = Duration::from_millis(100);
 
 pub fn cases(quick: bool) -> anyhow::Result<Vec<Case>> {
     let (medium, large) = if quick { (300, 60) } else { (1_500, 300) };
@@ -45,8 +45,8 @@ pub fn cases(quick: bool) -> anyhow::Result<Vec<Case>> {
                     folder: folder.clone(),
                     images,
                     latency: Latency {
-                        get: LATENCY,
-                        put: LATENCY,
+                        get: REQUEST_LATENCY,
+                        put: REQUEST_LATENCY,
                         list: Duration::ZERO,
                     },
                     mode,
