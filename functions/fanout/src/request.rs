@@ -149,6 +149,7 @@ impl Request {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it has the shape of the other readers")]
 fn list(lookup: Lookup<'_>, name: &'static str) -> Result<Option<Vec<String>>, SettingError> {
     Ok(shared::settings::list(lookup, name))
 }

@@ -107,11 +107,11 @@ impl Invoker<'_> {
             .await;
         match result {
             Ok(output) => from_output(&output, attempt),
-            Err(error) => self.from_error(&error),
+            Err(error) => self.read_error(&error),
         }
     }
 
-    fn from_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Result<AttemptResult, Loss> {
+    fn read_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Result<AttemptResult, Loss> {
         let what = Failure::of(format_args!("invoking {}", self.processor), error).message;
         let Some(response) = error.raw_response() else {
             // Of a connection that breaks, or never was, no key is to blame; of a response that does not come

@@ -18,7 +18,7 @@ use crate::chunk::InFlightAttempt;
 use crate::error::Error;
 use crate::job::Job;
 use crate::source::{self, Candidate, Source};
-use crate::store::journal::{self, FailuresFile};
+use crate::store::journal::FailuresFile;
 use crate::store::{self, Checkpoint, Header, Saved, report};
 
 /// How often the checkpoint and `job.json` are written where nothing else asks for it.
@@ -42,7 +42,7 @@ pub enum Ending {
 
 /// What the loop waits for.
 enum Event {
-    Saved(Result<Saved, store::Error>, Checkpoint),
+    Saved(Result<Saved, store::Error>, Box<Checkpoint>),
     AttemptEnded {
         sequence: u64,
         result: AttemptResult,
@@ -71,6 +71,8 @@ pub struct EventLoop<'a> {
     left_behind: Vec<InFlightAttempt>,
     /// Whether anything changed since the last checkpoint.
     dirty: bool,
+    /// Whether `job.json` is older than the last checkpoint.
+    unreported: bool,
     /// A write of `job.json` that is under way.
     reporting: JoinSet<()>,
     ending: Option<Ending>,
@@ -105,6 +107,7 @@ impl<'a> EventLoop<'a> {
             header,
             invoker,
             dirty: true,
+            unreported: true,
             reporting: JoinSet::new(),
             ending: None,
         }
@@ -167,14 +170,16 @@ impl<'a> EventLoop<'a> {
             if self.has_lost_the_job() || (saving.is_empty() && attempts.is_empty() && self.is_over()) {
                 break;
             }
-            if saving.is_empty() && (self.progress.dispatch.has_reserved() || (checkpoint_due && self.dirty)) {
+            if saving.is_empty()
+                && (self.progress.dispatch.has_reserved() || (checkpoint_due && (self.dirty || self.unreported)))
+            {
                 checkpoint_due = false;
                 saving.push(self.save());
             }
             let (last_start, last_wait) = (self.schedule.last_start(), self.schedule.last_wait());
             let (running, demand) = (self.ending.is_none(), self.progress.demand());
             let event = tokio::select! {
-                Some((saved, checkpoint)) = saving.next() => Event::Saved(saved, checkpoint),
+                Some((saved, checkpoint)) = saving.next() => Event::Saved(saved, Box::new(checkpoint)),
                 Some(event) = attempts.next() => event,
                 listed = self.source.next(demand), if running && !self.source.is_exhausted() => Event::Listed(listed),
                 Some(_) = self.reporting.join_next() => Event::Woken,
@@ -212,7 +217,7 @@ impl<'a> EventLoop<'a> {
         let (checkpoint, etag) = (self.checkpoint(), self.etag.clone());
         let (s3, job) = (self.invoker.s3, self.job);
         async move {
-            let saved = save(s3, job, &checkpoint, etag.as_deref(), failures).await;
+            let saved = store::save(s3, job, &checkpoint, etag.as_deref(), failures).await;
             (saved, checkpoint)
         }
     }
@@ -221,6 +226,7 @@ impl<'a> EventLoop<'a> {
     fn report(&mut self, saved: &Result<Saved, store::Error>, checkpoint: &Checkpoint, is_due: bool) -> bool {
         let reports = is_due && self.reporting.is_empty() && matches!(saved, Ok(Saved::Written(_)));
         if reports {
+            self.unreported = false;
             let (s3, report) = (self.invoker.s3.clone(), checkpoint.report());
             self.reporting.spawn(async move { report::update(&s3, &report).await });
         }
@@ -289,6 +295,7 @@ impl<'a> EventLoop<'a> {
     /// The checkpoint of this moment: the one place where it is put together.
     fn checkpoint(&mut self) -> Checkpoint {
         self.dirty = false;
+        self.unreported = true;
         self.header.revision += 1;
         let (mut counters, queue, mut in_flight) = self.progress.view();
         in_flight.extend(self.left_behind.iter().cloned());
@@ -351,7 +358,7 @@ impl<'a> EventLoop<'a> {
         let mut checkpoint = self.checkpoint();
         loop {
             let (s3, etag) = (self.invoker.s3, self.etag.as_deref());
-            let save = save(s3, self.job, &checkpoint, etag, failures.take());
+            let save = store::save(s3, self.job, &checkpoint, etag, failures.take());
             // The last report must not be overtaken by the one before.
             let reported = async { while self.reporting.join_next().await.is_some() {} };
             let (saved, _) = join(save, self.schedule.within(report_until, reported)).await;
@@ -377,18 +384,4 @@ async fn ended(invoker: Invoker<'_>, attempt: InFlightAttempt, max_requests_per_
         result,
         took: sent_at.elapsed(),
     }
-}
-
-/// Writes a checkpoint, before it the failed keys that are no longer in it.
-async fn save(
-    s3: &aws_sdk_s3::Client,
-    job: &Job,
-    checkpoint: &Checkpoint,
-    etag: Option<&str>,
-    failures: Option<FailuresFile>,
-) -> Result<Saved, store::Error> {
-    if let Some(file) = failures {
-        journal::record_failures(s3, job, checkpoint.header.generation, file).await?;
-    }
-    checkpoint.save(s3, &job.destination, etag).await
 }

@@ -187,13 +187,11 @@ fn backoff(tries: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use shared::chunk::ChunkResponse;
-
     use super::*;
     use crate::attempt::Committed;
 
     fn response() -> AttemptResult {
-        AttemptResult::Response(Box::new(ChunkResponse::default()))
+        AttemptResult::Response(Box::default())
     }
 
     fn throttled() -> AttemptResult {

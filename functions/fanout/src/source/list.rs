@@ -55,7 +55,7 @@ impl ListReader {
 
 type Batches = mpsc::Sender<Result<Batch, Error>>;
 
-async fn read(s3: &Client, source: &S3Uri, mut list: KeyList, batches: &Batches) -> Result<(), Error> {
+async fn read(s3: &Client, source: &S3Uri, mut list: KeyList, sender: &Batches) -> Result<(), Error> {
     let output = s3
         .get_object()
         .bucket(&list.uri.bucket)
@@ -73,7 +73,7 @@ async fn read(s3: &Client, source: &S3Uri, mut list: KeyList, batches: &Batches)
         read: 0,
         rows: Vec::with_capacity(BATCH_ROWS),
         list,
-        batches,
+        batches: sender,
     };
     match format {
         Format::Inventory { .. } | Format::Csv => read_csv(body, rows, batcher).await,

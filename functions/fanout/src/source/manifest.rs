@@ -135,17 +135,8 @@ async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Curso
             manifest.source_bucket
         )));
     }
-    let columns: Vec<String> = manifest
-        .file_schema
-        .split(',')
-        .map(|name| name.trim().to_owned())
-        .collect();
-    if !columns.iter().any(|column| column == "Key") {
-        return Err(wrong(format!(
-            "its fileSchema has no column Key: {}",
-            manifest.file_schema
-        )));
-    }
+    let columns = columns(&manifest.file_schema)
+        .ok_or_else(|| wrong(format!("its fileSchema has no column Key: {}", manifest.file_schema)))?;
     let bucket = manifest
         .destination_bucket
         .rsplit_once(":::")
@@ -164,4 +155,10 @@ async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Curso
             }))
         })
         .collect()
+}
+
+/// The columns of a schema, if one of them is `Key`.
+fn columns(schema: &str) -> Option<Vec<String>> {
+    let columns: Vec<String> = schema.split(',').map(|name| name.trim().to_owned()).collect();
+    columns.iter().any(|column| column == "Key").then_some(columns)
 }

@@ -47,9 +47,9 @@ use range::Page;
 pub use scope::Scope;
 use split::Split;
 
-/// Requests for pages at a time. 32 list some 300,000 keys a second where a page takes 100 ms, more than
+/// Requests for pages at a time: 32 list some 300,000 keys a second where a page takes 100 ms, more than
 /// any job can process.
-const LISTERS: usize = 32;
+const MAX_LISTERS: usize = 32;
 
 /// A page or a list is read at most this often in a row, beside the attempts of the SDK.
 const MAX_ATTEMPTS: u32 = 4;
@@ -159,7 +159,7 @@ impl Source {
 
     /// Starts as many requests as the demand justifies.
     fn start(&mut self, demand: usize) {
-        let wanted = demand.div_ceil(self.scope.page_keys.into()).min(LISTERS);
+        let wanted = demand.div_ceil(self.scope.page_keys.into()).min(MAX_LISTERS);
         if demand > 0
             && self.reader.is_none()
             && let Some(list) = self.lists.front()
@@ -207,7 +207,7 @@ impl Source {
         let listing = Listing {
             range,
             // Of many ranges most are short, and a cut costs as much as some pages.
-            split_at: if self.listings.len() < LISTERS { 1 } else { 4 },
+            split_at: if self.listings.len() < MAX_LISTERS { 1 } else { 4 },
             patience: 1,
             ..Listing::default()
         };

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::counters::Counters;
 use super::error::Error;
-use super::journal::UncountedFiles;
+use super::journal::{self, FailuresFile, UncountedFiles};
 use crate::chunk::{Chunk, InFlightAttempt};
 use crate::job::Job;
 use crate::request::Request;
@@ -210,6 +210,20 @@ impl Checkpoint {
             Saved::LeaseLost
         })
     }
+}
+
+/// Writes a checkpoint, before it the failed keys that are no longer in it.
+pub async fn save(
+    s3: &Client,
+    job: &Job,
+    checkpoint: &Checkpoint,
+    etag: Option<&str>,
+    failures: Option<FailuresFile>,
+) -> Result<Saved, Error> {
+    if let Some(file) = failures {
+        journal::record_failures(s3, job, checkpoint.header.generation, file).await?;
+    }
+    checkpoint.save(s3, &job.destination, etag).await
 }
 
 #[cfg(test)]

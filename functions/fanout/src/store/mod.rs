@@ -14,6 +14,6 @@ mod error;
 pub mod journal;
 pub mod report;
 
-pub use checkpoint::{Checkpoint, Header, Saved};
+pub use checkpoint::{Checkpoint, Header, Saved, save};
 pub use counters::{Counters, ListedCounts};
 pub use error::Error;

@@ -12,7 +12,7 @@ use crate::cloud::{Cloud, Processor, Timeouts};
 
 /// An invocation that hangs is lost after this; it must be longer than one takes on a busy machine.
 const TIMEOUTS: Timeouts = Timeouts {
-    invoke: Duration::from_secs(15),
+    invoke: Duration::from_secs(10),
     s3: Duration::from_secs(2),
 };
 

@@ -153,8 +153,9 @@ async fn a_job_under_way_in_layout_1_goes_on_to_completion() {
         (20..25).map(failed).collect::<String>(),
     );
     cloud.put_out("jobs/job/failed/1-1.ndjson", failed(1));
-    let record =
-        |key: u32| json!({"key": format!("{key:05}.jpg"), "exif": (key % 10 == 0).then_some("x")}).to_string() + "\n";
+    let record = |key: u32| {
+        json!({"key": format!("{key:05}.jpg"), "exif": key.is_multiple_of(10).then_some("x")}).to_string() + "\n"
+    };
     // What is counted, and of the two attempts in flight half of one.
     for (file, keys) in [
         ("0-1-1", vec![0]),
