@@ -24,7 +24,7 @@ pub async fn stop(session: &Session<'_>, request: &Request) -> Result<Report, Er
     let job_id = job::named_job("job_id", request.job_id.as_ref())?;
     let (checkpoint, etag) = (|| request_stop(session, &destination, &job_id))
         .retry(BACKOFF)
-        .when(|error| matches!(error, store::Error::Busy { .. }))
+        .when(store::Error::is_retryable)
         .await?;
     if checkpoint.header.state != State::Running {
         return Ok(report::rewrite(&session.s3, &checkpoint).await?);

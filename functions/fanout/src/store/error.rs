@@ -19,12 +19,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same may well succeed later.
+    /// Whether the same may well succeed at once. A request that failed has had all the attempts that the SDK
+    /// makes.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Request(failure) => failure.class.is_passing(),
             Self::Busy { .. } => true,
-            Self::NoSuchJob { .. } | Self::Unreadable { .. } => false,
+            Self::Request(_) | Self::NoSuchJob { .. } | Self::Unreadable { .. } => false,
         }
     }
 }

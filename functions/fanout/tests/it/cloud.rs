@@ -161,11 +161,17 @@ impl Cloud {
         }
     }
 
-    /// Waits for a state of the cloud.
+    /// Waits for a state of the cloud. One that never comes is to fail the test, and not to hang it.
     pub async fn until(&self, mut state: impl FnMut(&Self) -> bool) {
-        while !state(self) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let reached = async {
+            while !state(self) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let patience = Duration::from_mins(30);
+        tokio::time::timeout(patience, reached)
+            .await
+            .expect("the state never comes");
     }
 
     /// Requests to S3 and to Lambda so far.
