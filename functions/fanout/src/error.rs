@@ -1,42 +1,35 @@
+//! Why an invocation of fanout has no response.
+
 use lambda_runtime::Diagnostic;
-use shared::failure::Failure;
 
-use crate::request::Job;
+use crate::attempt::FenceError;
+use crate::request::BadRequest;
+use crate::source::{self, ManifestError};
+use crate::store;
 
-/// Why a request could not be answered. Once a job has started, what happens is in its report; only
-/// when that can no longer be written is it an error.
+/// Once a job has started, what happens is in its report; only when that can no longer be written is it an
+/// error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{field}: {problem}")]
-    BadRequest { field: String, problem: String },
+    #[error(transparent)]
+    BadRequest(#[from] BadRequest),
     #[error("the source cannot be listed: {0}")]
-    Source(Failure),
+    Source(source::Error),
     #[error("manifest: {0}")]
-    Manifest(String),
-    #[error("the destination cannot be used: {0}")]
-    Destination(Failure),
-    #[error(
-        "there is no job {job_id} below {destination}: give the job_id and the destination it was started with; if it was \
-         started as an event and could not begin, the log of fanout says why"
-    )]
-    NoSuchJob { job_id: String, destination: String },
-    #[error("{uri} cannot be read: {problem}")]
-    Checkpoint { uri: String, problem: String },
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Fence(#[from] FenceError),
 }
 
 impl Error {
-    /// Why a job's keys do not come.
-    pub(crate) fn listing(job: &Job, failure: Failure) -> Self {
-        match job.manifest {
-            Some(_) => Self::Manifest(failure.message),
-            None => Self::Source(failure),
-        }
-    }
-
-    pub fn bad(field: &str, problem: impl std::fmt::Display) -> Self {
-        Self::BadRequest {
-            field: field.to_owned(),
-            problem: problem.to_string(),
+    /// Why the keys of a job do not come.
+    pub(crate) fn listing(error: source::Error, has_manifest: bool) -> Self {
+        if has_manifest {
+            Self::Manifest(error.into())
+        } else {
+            Self::Source(error)
         }
     }
 }
@@ -44,12 +37,12 @@ impl Error {
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
         let error_type = match error {
-            Error::BadRequest { .. } => "BadRequest",
+            Error::BadRequest(_) => "BadRequest",
             Error::Source(_) => "SourceFailed",
             Error::Manifest(_) => "ManifestFailed",
-            Error::Destination(_) => "DestinationFailed",
-            Error::NoSuchJob { .. } => "NoSuchJob",
-            Error::Checkpoint { .. } => "CheckpointFailed",
+            Error::Store(store::Error::Request(_) | store::Error::Busy { .. }) | Error::Fence(_) => "DestinationFailed",
+            Error::Store(store::Error::NoSuchJob { .. }) => "NoSuchJob",
+            Error::Store(store::Error::Unreadable { .. }) => "CheckpointFailed",
         };
         Self {
             error_type: error_type.to_owned(),

@@ -1,82 +1,67 @@
 //! Fan-out: lists a source, plans chunks, invokes a processor for each, and accounts for every key.
 //!
-//! | module | what it does |
+//! | module | what it holds |
 //! |---|---|
-//! | [`request`] | what a user asks for, checked before anything is done |
-//! | [`start`] | a job begins, or goes on after a kill, or is a redrive of another |
-//! | [`hand_over`] | from one invocation of fanout to the next |
-//! | [`status`] | asking a job how it is, or to stop |
-//! | [`run`] | one invocation's part of a job: the modules below at once |
+//! | [`config`] | what the environment says |
+//! | [`request`] | what a user asks for: each field, declared once |
+//! | [`job`] | a request that has been checked |
+//! | [`actions`] | what fanout can be asked for, one file each |
+//! | [`session`] | one invocation of fanout: begins a job, takes it over, works on it, hands it over |
+//! | [`engine`] | the job event loop: planning, dispatch, retries, windows |
 //! | [`source`] | listings, many ranges at a time, and manifests |
-//! | [`plan`] | filters and chunks |
-//! | [`dispatch`] | chunks on their way: waiting, written down, in flight |
-//! | [`window`] | how many may be in flight |
-//! | [`invoke`] | one attempt at a chunk: its answer, or its records adopted |
-//! | [`settle`] | what becomes of the chunk then: counted, sent again, halved, failed |
-//! | [`account`] | the job's counters, the files of failed keys and `job.json` |
-//! | [`checkpoint`] | all of it written down, and who is at work |
-//! | [`save`] | one write of all that |
-//! | [`estimate`] | what a job would take: time, requests, cost |
+//! | [`chunk`] | a chunk of objects, and an attempt at it |
+//! | [`attempt`] | one attempt: sent, and given up if it is lost |
+//! | [`store`] | checkpoint, failed keys and report of a job |
+//! | [`estimate`] | what a job would take: limits and cost |
+//! | [`error`] | why there is no response |
 
-mod account;
-mod checkpoint;
+mod actions;
+mod attempt;
+mod chunk;
 mod config;
-mod dispatch;
+mod engine;
 mod error;
 mod estimate;
-mod hand_over;
-mod invoke;
-mod plan;
+mod job;
 mod request;
-mod run;
-mod save;
-mod settle;
+mod session;
 mod source;
-mod start;
-mod status;
-mod window;
+mod store;
 
 use aws_config::SdkConfig;
 use serde::Serialize;
 use serde_json::Value;
-use shared::deadline;
+use shared::clock::Clock;
 use shared::job::Report;
 
+pub use attempt::invoke_client;
 pub use config::Config;
 pub use error::Error;
 pub use estimate::Estimate;
-pub use invoke::invoke_client;
 pub use request::{Action, Request};
-use start::Invocation;
+use session::Session;
 
 /// Built once, at cold start.
 pub struct App {
     pub config: Config,
     pub sdk: SdkConfig,
     pub lambda: aws_sdk_lambda::Client,
+    /// What deadlines, leases and time-outs are judged by.
+    pub clock: Clock,
 }
 
-/// What an invocation answers.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Answer {
+pub enum Response {
     Report(Box<Report>),
     Estimate(Box<Estimate>),
 }
 
 /// Handles one invocation. `deadline_ms` is since 1970, as Lambda gives it.
-pub async fn handle(app: &App, request: Value, request_id: &str, deadline_ms: u64) -> Result<Answer, Error> {
-    let invocation = Invocation {
-        // Lambda may deliver one event twice.
-        id: format!("{request_id}-{:08x}", fastrand::u32(..)),
-        deadline: deadline::of(deadline_ms, app.config.timeout),
-    };
-    if request.get("continue_job").is_some() {
-        let continuation = serde_path_to_error::deserialize(request).map_err(|error| {
-            let field = error.path().to_string();
-            Error::bad(&field, error.inner())
-        })?;
-        return hand_over::go_on(app, continuation, invocation).await.map(report);
+pub async fn handle(app: &App, request: Value, request_id: &str, deadline_ms: u64) -> Result<Response, Error> {
+    let session = Session::new(app, request_id, deadline_ms);
+    if actions::continuation::is_continuation(&request) {
+        return actions::continuation::go_on(&session, request).await.map(report);
     }
     let given = Request::parse(request)?;
     let filled = given.clone().or(&app.config.defaults);
@@ -84,17 +69,17 @@ pub async fn handle(app: &App, request: Value, request_id: &str, deadline_ms: u6
         job_id: filled.job_id.clone().or_else(|| Some(request_id.to_owned())),
         ..filled.clone()
     };
-    match filled.action.unwrap_or_default() {
-        Action::Run => start::run(app, named, invocation).await.map(report),
-        Action::Plan => estimate::plan(app, &named, &invocation)
+    match filled.action() {
+        Action::Run => actions::run::run(&session, named).await.map(report),
+        Action::Plan => actions::plan::plan(&session, &named)
             .await
-            .map(|estimate| Answer::Estimate(Box::new(estimate))),
-        Action::Status => status::status(app, &filled).await.map(report),
-        Action::Stop => status::stop(app, &filled, invocation).await.map(report),
-        Action::Redrive => start::redrive(app, given, request_id, invocation).await.map(report),
+            .map(|estimate| Response::Estimate(Box::new(estimate))),
+        Action::Status => actions::status::status(&session, &filled).await.map(report),
+        Action::Stop => actions::stop::stop(&session, &filled).await.map(report),
+        Action::Redrive => actions::redrive::redrive(&session, given, request_id).await.map(report),
     }
 }
 
-fn report(report: Report) -> Answer {
-    Answer::Report(Box::new(report))
+fn report(report: Report) -> Response {
+    Response::Report(Box::new(report))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fanout::{App, Config, handle, invoke_client};
 use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn, tracing};
 use serde_json::Value;
+use shared::clock::Clock;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -14,9 +15,10 @@ async fn main() -> Result<(), Error> {
     // As text: what `main` fails with is printed for programmers.
     let config = Config::load(&shared::settings::environment).map_err(|error| error.to_string())?;
     let app = Arc::new(App {
-        lambda: invoke_client(&sdk, config.invoke_timeout)?,
+        lambda: invoke_client(&sdk)?,
         config,
         sdk,
+        clock: Clock::default(),
     });
     run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
         let app = app.clone();

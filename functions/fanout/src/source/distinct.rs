@@ -1,11 +1,13 @@
+//! Duplicates in a list of keys.
+
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 /// A list of up to this many keys may be in any order. Each costs 16 bytes and its place in a table that may be
 /// half empty: 36 MB in all.
-const ANY_ORDER: usize = 1_000_000;
+const MAX_UNSORTED_KEYS: usize = 1_000_000;
 
-/// Finds keys that a list names twice: by a hash of 128 bits of each, or, in a list too long for that,
+/// Finds duplicates in a list: by a hash of 128 bits of each, or, in a list too long for that,
 /// by its order.
 #[derive(Default)]
 pub struct Distinct {
@@ -18,7 +20,7 @@ pub struct Distinct {
 /// A list too long to find its duplicates.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a list of more than {ANY_ORDER} keys must be in order, so that duplicates can be found: sort it by bytes \
+    "a list of more than {MAX_UNSORTED_KEYS} keys must be in order, so that duplicates can be found: sort it by bytes \
      (LC_ALL=C sort), or split it"
 )]
 pub struct Unsorted;
@@ -41,7 +43,7 @@ impl Distinct {
             }
             self.last = Some(key.to_owned());
         }
-        if self.hashes.len() < ANY_ORDER {
+        if self.hashes.len() < MAX_UNSORTED_KEYS {
             return Ok(self.hashes.insert(self.hash(key)));
         }
         if self.ascending {
@@ -75,10 +77,10 @@ mod tests {
     #[test]
     fn long_lists_must_be_sorted() {
         let mut distinct = Distinct::new();
-        for number in 0..ANY_ORDER + 10 {
+        for number in 0..MAX_UNSORTED_KEYS + 10 {
             assert_eq!(distinct.is_new(&format!("{number:08}")), Ok(true));
         }
-        assert_eq!(distinct.is_new(&format!("{:08}", ANY_ORDER + 9)), Ok(false));
+        assert_eq!(distinct.is_new(&format!("{:08}", MAX_UNSORTED_KEYS + 9)), Ok(false));
         assert_eq!(distinct.is_new("00000000"), Err(Unsorted));
     }
 }

@@ -5,47 +5,24 @@ use std::pin::pin;
 
 use async_compression::tokio::bufread::GzipDecoder;
 use aws_sdk_s3::Client;
+use csv_async::StringRecord;
 use futures::StreamExt;
-use serde::{Deserialize, Serialize};
-use shared::failure::{Class, Failure};
+use shared::failure::Failure;
 use shared::s3::{quoted, unquoted};
 use shared::uri::S3Uri;
+use tokio::io::{AsyncBufRead, AsyncRead};
 use tokio::sync::mpsc;
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::either::Either;
 
-use super::Candidate;
+use super::candidate::Candidate;
+use super::csv::{CsvError, CsvRecords, MAX_RECORD_BYTES};
+use super::cursor::{Format, KeyList};
+use super::error::Error;
 use super::rows::Rows;
 
 /// Rows in one batch.
-const BATCH: usize = 1000;
-
-/// The longest line: a key of 1,024 bytes, URL-encoded, and every column there is, fit many times.
-const MAX_LINE: usize = 64 * 1024;
-
-/// A list of keys, from some row on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyList {
-    /// Where it is.
-    pub uri: S3Uri,
-    /// What it was when it was first opened: the rest must come from the same list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
-    pub format: Format,
-    /// Rows that have been read.
-    pub rows: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// CSV of S3 Inventory: the columns are named in its manifest, keys are URL-encoded.
-    Inventory { columns: Vec<String> },
-    /// CSV whose first line names the columns; keys are plain.
-    Csv,
-    /// One JSON object a line; keys are plain.
-    Ndjson,
-}
+const BATCH_ROWS: usize = 1000;
 
 /// Some rows, and where to go on behind them.
 #[derive(Debug)]
@@ -56,33 +33,29 @@ pub struct Batch {
 }
 
 /// A list that is being read, ahead of what is asked for by a batch.
-pub struct Reading(mpsc::Receiver<Result<Batch, Failure>>);
+pub struct ListReader(mpsc::Receiver<Result<Batch, Error>>);
 
-impl Reading {
+impl ListReader {
     pub fn start(s3: Client, source: S3Uri, list: KeyList) -> Self {
         let (batches, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
-            if let Err(failure) = read(&s3, &source, list, &batches).await {
+            if let Err(error) = read(&s3, &source, list, &batches).await {
                 // Nobody waits for it when the job has ended.
-                let _ = batches.send(Err(failure)).await;
+                let _ = batches.send(Err(error)).await;
             }
         });
         Self(receiver)
     }
 
-    pub async fn next(&mut self) -> Result<Batch, Failure> {
-        let ended = || Failure::new(Class::Internal, "the reading of a list ended without a word");
+    pub async fn next(&mut self) -> Result<Batch, Error> {
+        let ended = || Error::Task("the reading of a list".to_owned());
         self.0.recv().await.unwrap_or_else(|| Err(ended()))
     }
 }
 
-async fn read(
-    s3: &Client,
-    source: &S3Uri,
-    mut list: KeyList,
-    batches: &mpsc::Sender<Result<Batch, Failure>>,
-) -> Result<(), Failure> {
-    let what = format!("GetObject {}", list.uri);
+type Batches = mpsc::Sender<Result<Batch, Error>>;
+
+async fn read(s3: &Client, source: &S3Uri, mut list: KeyList, sender: &Batches) -> Result<(), Error> {
     let output = s3
         .get_object()
         .bucket(&list.uri.bucket)
@@ -90,69 +63,153 @@ async fn read(
         .set_if_match(list.etag.as_deref().map(quoted))
         .send()
         .await
-        .map_err(|error| Failure::of(&what, &error))?;
+        .map_err(|error| Failure::of(format_args!("GetObject {}", list.uri), &error))?;
     list.etag = output.e_tag.as_deref().map(|etag| unquoted(etag).to_owned());
-    let body = output.body.into_async_read();
-    let body = if has_ending(&list.uri.prefix, "gz") {
+    let is_gzipped = has_ending(&list.uri.prefix, "gz");
+    let body = pin!(decoded(output.body.into_async_read(), is_gzipped));
+    let rows = Rows::new(source.clone(), list.format.clone());
+    let format = list.format.clone();
+    let batcher = Batcher {
+        read: 0,
+        rows: Vec::with_capacity(BATCH_ROWS),
+        list,
+        batches: sender,
+    };
+    match format {
+        Format::Inventory { .. } | Format::Csv => read_csv(body, rows, batcher).await,
+        Format::Ndjson => read_lines(body, rows, batcher).await,
+    }
+}
+
+fn decoded(body: impl AsyncBufRead, is_gzipped: bool) -> impl AsyncRead {
+    if is_gzipped {
         let mut decoder = GzipDecoder::new(body);
         decoder.multiple_members(true);
         Either::Left(decoder)
     } else {
         Either::Right(body)
-    };
-    let mut lines = pin!(FramedRead::new(body, LinesCodec::new_with_max_length(MAX_LINE)));
+    }
+}
 
-    let mut rows = Rows::new(source.clone(), list.format.clone());
-    let mut batch = Vec::with_capacity(BATCH);
+async fn read_csv(body: impl AsyncRead + Unpin + Send, mut rows: Rows, mut batcher: Batcher<'_>) -> Result<(), Error> {
+    let mut records = CsvRecords::new(body);
+    let mut record = StringRecord::new();
+    let mut is_empty = true;
+    loop {
+        let found = records.next(&mut record).await;
+        let found = found.map_err(|error| batcher.csv_error(records.line, error))?;
+        if !found {
+            break;
+        }
+        is_empty = false;
+        let row = rows.csv_record(&record);
+        if let Some(row) = row.map_err(|problem| batcher.bad_row(records.line, problem))?
+            && !batcher.take(row).await
+        {
+            return Ok(());
+        }
+    }
+    if is_empty && batcher.list.format == Format::Csv {
+        return Err(Error::EmptyCsv(batcher.list.uri));
+    }
+    batcher.finish().await;
+    Ok(())
+}
+
+async fn read_lines(body: impl AsyncRead + Unpin, mut rows: Rows, mut batcher: Batcher<'_>) -> Result<(), Error> {
+    let mut lines = FramedRead::new(body, LinesCodec::new_with_max_length(MAX_RECORD_BYTES));
     let mut number = 0;
-    let mut read = 0;
     while let Some(line) = lines.next().await {
         number += 1;
-        let wrong = |problem: String| Failure::new(Class::Corrupt, format!("{}, line {number}: {problem}", list.uri));
-        let line = match line {
-            Ok(line) => line,
-            Err(LinesCodecError::MaxLineLengthExceeded) => {
-                return Err(wrong(format!("it is longer than {MAX_LINE} bytes")));
-            }
-            Err(LinesCodecError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-                return Err(wrong(error.to_string()));
-            }
-            Err(LinesCodecError::Io(error)) => {
-                return Err(Failure::new(Class::Timeout, format!("{what}: {error}")));
-            }
-        };
-        let Some(row) = rows.row(&line, number == 1).map_err(wrong)? else {
-            continue;
-        };
-        read += 1;
-        if read <= list.rows {
-            // It came out before; reading it again has only told what is a duplicate.
-            continue;
-        }
-        batch.push(row);
-        if batch.len() == BATCH {
-            list.rows = read;
-            let batch = Batch {
-                rows: std::mem::replace(&mut batch, Vec::with_capacity(BATCH)),
-                next: Some(list.clone()),
-            };
-            if batches.send(Ok(batch)).await.is_err() {
-                return Ok(());
-            }
+        let line = line.map_err(|error| batcher.line_error(number, error))?;
+        let row = rows.json_line(&line);
+        if let Some(row) = row.map_err(|problem| batcher.bad_row(number, problem))?
+            && !batcher.take(row).await
+        {
+            return Ok(());
         }
     }
-    if number == 0 && list.format == Format::Csv {
-        let problem = format!("{} is empty: its first line must name the columns", list.uri);
-        return Err(Failure::new(Class::Corrupt, problem));
-    }
-    // Nobody waits for it when the job has ended.
-    let _ = batches
-        .send(Ok(Batch {
-            rows: batch,
-            next: None,
-        }))
-        .await;
+    batcher.finish().await;
     Ok(())
+}
+
+/// Collects rows, and sends them on a batch at a time.
+struct Batcher<'a> {
+    list: KeyList,
+    /// Rows so far.
+    read: u64,
+    rows: Vec<Candidate>,
+    batches: &'a Batches,
+}
+
+impl Batcher<'_> {
+    /// Takes a row; false once nobody waits for more.
+    async fn take(&mut self, row: Candidate) -> bool {
+        self.read += 1;
+        if self.read <= self.list.rows {
+            // It came out before; reading it again has only told what is a duplicate.
+            return true;
+        }
+        self.rows.push(row);
+        if self.rows.len() < BATCH_ROWS {
+            return true;
+        }
+        self.list.rows = self.read;
+        let batch = Batch {
+            rows: std::mem::replace(&mut self.rows, Vec::with_capacity(BATCH_ROWS)),
+            next: Some(self.list.clone()),
+        };
+        self.batches.send(Ok(batch)).await.is_ok()
+    }
+
+    async fn finish(self) {
+        let batch = Batch {
+            rows: self.rows,
+            next: None,
+        };
+        // Nobody waits for it when the job has ended.
+        let _ = self.batches.send(Ok(batch)).await;
+    }
+
+    fn bad_row(&self, line: u64, problem: String) -> Error {
+        Error::Row {
+            list: self.list.uri.clone(),
+            line,
+            problem,
+        }
+    }
+
+    fn csv_error(&self, line: u64, error: CsvError) -> Error {
+        let list = self.list.uri.clone();
+        match error {
+            CsvError::TooLong => Error::RecordTooLong { list, line },
+            CsvError::Invalid(problem) => Error::Row { list, line, problem },
+            CsvError::Io(source) => self.body_error(line, source),
+        }
+    }
+
+    fn line_error(&self, line: u64, error: LinesCodecError) -> Error {
+        match error {
+            LinesCodecError::MaxLineLengthExceeded => Error::RecordTooLong {
+                list: self.list.uri.clone(),
+                line,
+            },
+            LinesCodecError::Io(source) => self.body_error(line, source),
+        }
+    }
+
+    /// Bytes that are no gzip or no UTF-8 will not be any when they are read again.
+    fn body_error(&self, line: u64, source: std::io::Error) -> Error {
+        match source.kind() {
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {
+                self.bad_row(line, source.to_string())
+            }
+            _ => Error::Body {
+                list: self.list.uri.clone(),
+                source,
+            },
+        }
+    }
 }
 
 pub(super) fn has_ending(key: &str, ending: &str) -> bool {

@@ -6,8 +6,23 @@ use shared::failure::Failure;
 use shared::s3::{self, ObjectId, Span};
 use shared::uri::S3Uri;
 
-use super::Cursor;
-use super::list::{Format, KeyList, has_ending};
+use super::cursor::{Cursor, Format, KeyList};
+use super::error::Error;
+use super::list::has_ending;
+
+/// Why a manifest gives no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error(transparent)]
+    Request(#[from] Failure),
+    #[error("{uri}{problem}")]
+    Unsupported { uri: S3Uri, problem: String },
+    #[error("{uri} is no manifest of S3 Inventory: {problem}")]
+    NotInventory { uri: S3Uri, problem: String },
+    /// A list that it names.
+    #[error(transparent)]
+    List(#[from] Error),
+}
 
 /// S3 Inventory's manifest.json ("Locating your inventory list" in the S3 User Guide).
 #[derive(Debug, Deserialize)]
@@ -27,8 +42,12 @@ struct InventoryFile {
     key: String,
 }
 
-/// The cursors at the beginning of a manifest's lists. An error says what is wrong with it.
-pub async fn open(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, String> {
+/// The cursors at the beginning of a manifest's lists.
+pub async fn open(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, ManifestError> {
+    let unsupported = |problem: String| ManifestError::Unsupported {
+        uri: uri.clone(),
+        problem,
+    };
     let plain = uri.prefix.strip_suffix(".gz").unwrap_or(&uri.prefix);
     let format = if has_ending(plain, "json") {
         return inventory(s3, uri, source).await;
@@ -37,11 +56,10 @@ pub async fn open(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor
     } else if has_ending(plain, "ndjson") || has_ending(plain, "jsonl") {
         Format::Ndjson
     } else if has_ending(plain, "parquet") || has_ending(plain, "orc") {
-        return Err(format!("{uri}: Parquet and ORC are not read; {CHOOSE_CSV}"));
+        return Err(unsupported(format!(": Parquet and ORC are not read; {CHOOSE_CSV}")));
     } else {
-        return Err(format!(
-            "{uri} ends in none of manifest.json (S3 Inventory), .csv, .ndjson, .jsonl, each but the first also with .gz"
-        ));
+        let endings = "manifest.json (S3 Inventory), .csv, .ndjson, .jsonl, each but the first also with .gz";
+        return Err(unsupported(format!(" ends in none of {endings}")));
     };
     let list = KeyList {
         uri: uri.clone(),
@@ -82,45 +100,43 @@ pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, Failure> 
 }
 
 /// Of some 200 bytes a file, and each file names up to millions of keys.
-const MAX_MANIFEST: u64 = 16 * 1024 * 1024;
+const MAX_MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
 
 const CHOOSE_CSV: &str = "choose CSV as the output format of the S3 Inventory configuration";
 
-async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, String> {
+async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, ManifestError> {
     let file = ObjectId::any(&uri.bucket, uri.prefix.clone());
-    let wrong = |problem: String| format!("{uri} is no manifest of S3 Inventory: {problem}");
-    let found = s3::head(s3, &file).await.map_err(|failure| failure.message)?;
+    let wrong = |problem: String| ManifestError::NotInventory {
+        uri: uri.clone(),
+        problem,
+    };
+    let unsupported = |problem: String| ManifestError::Unsupported {
+        uri: uri.clone(),
+        problem,
+    };
+    let found = s3::head(s3, &file).await?;
     let size = found.size.unwrap_or_default();
-    if size > MAX_MANIFEST {
+    if size > MAX_MANIFEST_BYTES {
         return Err(wrong(format!(
             "it has {size} bytes, and a manifest only names files; is it a list itself, .ndjson?"
         )));
     }
-    let (_, body) = s3::get(s3, &file, None).await.map_err(|failure| failure.message)?;
+    let (_, body) = s3::get(s3, &file, None).await?;
     let manifest: Inventory = serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
     if manifest.file_format != "CSV" {
-        return Err(format!(
-            "{uri} names files of format {}, and only CSV is read; {CHOOSE_CSV}",
+        return Err(unsupported(format!(
+            " names files of format {}, and only CSV is read; {CHOOSE_CSV}",
             manifest.file_format
-        ));
-    }
-    if manifest.source_bucket != source.bucket {
-        return Err(format!(
-            "{uri} is an inventory of bucket {}, the source is {source}",
-            manifest.source_bucket
-        ));
-    }
-    let columns: Vec<String> = manifest
-        .file_schema
-        .split(',')
-        .map(|name| name.trim().to_owned())
-        .collect();
-    if !columns.iter().any(|column| column == "Key") {
-        return Err(wrong(format!(
-            "its fileSchema has no column Key: {}",
-            manifest.file_schema
         )));
     }
+    if manifest.source_bucket != source.bucket {
+        return Err(unsupported(format!(
+            " is an inventory of bucket {}, the source is {source}",
+            manifest.source_bucket
+        )));
+    }
+    let columns = columns(&manifest.file_schema)
+        .ok_or_else(|| wrong(format!("its fileSchema has no column Key: {}", manifest.file_schema)))?;
     let bucket = manifest
         .destination_bucket
         .rsplit_once(":::")
@@ -139,4 +155,10 @@ async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Curso
             }))
         })
         .collect()
+}
+
+/// The columns of a schema, if one of them is `Key`.
+fn columns(schema: &str) -> Option<Vec<String>> {
+    let columns: Vec<String> = schema.split(',').map(|name| name.trim().to_owned()).collect();
+    columns.iter().any(|column| column == "Key").then_some(columns)
 }

@@ -4,18 +4,28 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`scope`] | what is listed, and how |
+//! | [`candidate`] | an object that came out |
+//! | [`cursor`] | from where on the rest is still to come |
+//! | [`error`] | why keys do not come |
 //! | [`range`] | one page of a range of keys, with what the destination has of it |
 //! | [`split`] | where to cut a range in pieces that can be listed at once |
 //! | [`list`] | a list of keys, read as it comes |
-//! | [`rows`] | what one row of it says |
+//! | [`csv`] | records of CSV, with a limit on their length |
+//! | [`rows`] | what one row of a list says |
 //! | [`manifest`] | which lists a manifest names |
-//! | [`distinct`] | keys that a list names twice |
+//! | [`distinct`] | duplicates in a list of keys |
 
+mod candidate;
+mod csv;
+mod cursor;
 mod distinct;
-pub mod list;
+mod error;
+mod list;
 pub mod manifest;
 mod range;
 mod rows;
+mod scope;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -24,73 +34,25 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::pending;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::DateTime;
 use lambda_runtime::tracing::warn;
-use serde::{Deserialize, Serialize};
-use shared::chunk::ObjectRef;
-use shared::destination::Destination;
-use shared::failure::{Class, Failure};
-use shared::uri::S3Uri;
+use shared::failure::Failure;
 use tokio::task::JoinSet;
 
-use list::{Batch, KeyList};
+pub use candidate::{Candidate, Disposition};
+pub use cursor::{Cursor, KeyList, KeyRange};
+pub use error::Error;
+use list::{Batch, ListReader};
+pub use manifest::ManifestError;
 use range::Page;
+pub use scope::Scope;
 use split::Split;
 
-/// Requests for pages at a time. 32 list some 300,000 keys a second where a page takes 100 ms, more than
+/// Requests for pages at a time: 32 list some 300,000 keys a second where a page takes 100 ms, more than
 /// any job can process.
-const LISTERS: usize = 32;
+const MAX_LISTERS: usize = 32;
 
-/// A page or a list whose reading failed for a passing reason is taken up again this often in a row, beside
-/// the attempts of the SDK.
-const ATTEMPTS: u32 = 4;
-
-/// Keys from one (exclusive) to another (inclusive).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyRange {
-    /// Empty for the beginning.
-    pub after: String,
-    /// `None` for the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-}
-
-/// From where on a part of the source is still to come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cursor {
-    Keys(KeyRange),
-    List(KeyList),
-}
-
-/// An object that came out of the source.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    pub object: ObjectRef,
-    pub last_modified: Option<DateTime>,
-    pub standing: Standing,
-}
-
-/// What is known of an object beside its own properties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    Open,
-    /// Its output is newer than it is.
-    Current,
-    /// A row of a list that names no object to process: an old version, a key outside the source, or a
-    /// key that has been there before.
-    Ignored,
-}
-
-/// What is listed, and how.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    pub source: S3Uri,
-    /// Where to look for outputs that are newer than their source.
-    pub outputs: Option<Destination>,
-    /// The most keys in one page.
-    pub page_keys: u16,
-}
+/// A page or a list is read at most this often in a row, beside the attempts of the SDK.
+const MAX_ATTEMPTS: u32 = 4;
 
 /// A range that is being listed.
 #[derive(Debug, Default)]
@@ -107,8 +69,8 @@ struct Listing {
     patience: u32,
 }
 
-/// What a task came to.
-enum Done {
+/// What a task brings.
+enum TaskResult {
     Page(u64, Result<Page, Failure>),
     Split(u64, Result<Split, Failure>),
 }
@@ -120,10 +82,10 @@ pub struct Source {
     next_id: u64,
     lists: VecDeque<KeyList>,
     /// The first of the lists, while it is read.
-    reading: Option<list::Reading>,
-    /// In a row.
-    failed: u32,
-    tasks: JoinSet<Done>,
+    reader: Option<ListReader>,
+    /// Attempts that failed in a row.
+    failed_attempts: u32,
+    tasks: JoinSet<TaskResult>,
     /// Characters seen in keys.
     alphabet: BTreeSet<char>,
 }
@@ -136,8 +98,8 @@ impl Source {
             listings: BTreeMap::new(),
             next_id: 0,
             lists: VecDeque::new(),
-            reading: None,
-            failed: 0,
+            reader: None,
+            failed_attempts: 0,
             tasks: JoinSet::new(),
             alphabet: BTreeSet::new(),
         };
@@ -166,25 +128,25 @@ impl Source {
     /// The next objects; of one range they come in key order, of several ranges as they are listed. About
     /// `demand` more are wanted: with none wanted, only what has been asked for already comes, if
     /// anything. Cancelling loses nothing.
-    pub async fn next(&mut self, demand: usize) -> Result<Vec<Candidate>, Failure> {
+    pub async fn next(&mut self, demand: usize) -> Result<Vec<Candidate>, Error> {
         loop {
             self.start(demand);
-            let reading = self.reading.as_mut().filter(|_| demand > 0);
+            let reader = self.reader.as_mut().filter(|_| demand > 0);
             tokio::select! {
                 Some(done) = self.tasks.join_next() => {
-                    let done = done.map_err(|error| Failure::new(Class::Internal, format!("listing: {error}")))?;
+                    let done = done.map_err(|error| Error::Task(error.to_string()))?;
                     match done {
-                        Done::Page(id, page) => {
+                        TaskResult::Page(id, page) => {
                             let objects = self.take_page(id, page)?;
                             if !objects.is_empty() || self.is_exhausted() {
                                 return Ok(objects);
                             }
                         }
-                        Done::Split(id, split) => self.take_split(id, split),
+                        TaskResult::Split(id, split) => self.take_split(id, split),
                     }
                 }
-                batch = async { reading.expect("only polled where there is one").next().await },
-                    if reading.is_some() => {
+                batch = async { reader.expect("only polled where there is one").next().await },
+                    if reader.is_some() => {
                     let objects = self.take_batch(batch)?;
                     if !objects.is_empty() || self.is_exhausted() {
                         return Ok(objects);
@@ -197,12 +159,12 @@ impl Source {
 
     /// Starts as many requests as the demand justifies.
     fn start(&mut self, demand: usize) {
-        let wanted = demand.div_ceil(self.scope.page_keys.into()).min(LISTERS);
+        let wanted = demand.div_ceil(self.scope.page_keys.into()).min(MAX_LISTERS);
         if demand > 0
-            && self.reading.is_none()
+            && self.reader.is_none()
             && let Some(list) = self.lists.front()
         {
-            self.reading = Some(list::Reading::start(
+            self.reader = Some(ListReader::start(
                 self.s3.clone(),
                 self.scope.source.clone(),
                 list.clone(),
@@ -216,7 +178,7 @@ impl Source {
                 listing.paging = true;
                 let (s3, scope, after) = (self.s3.clone(), self.scope.clone(), listing.range.after.clone());
                 self.tasks
-                    .spawn(async move { Done::Page(id, range::page(&s3, &scope, &after).await) });
+                    .spawn(async move { TaskResult::Page(id, range::page(&s3, &scope, &after).await) });
             }
         }
         while self.tasks.len() < wanted {
@@ -237,7 +199,7 @@ impl Source {
             };
             let pieces = wanted - self.tasks.len() + 1;
             self.tasks
-                .spawn(async move { Done::Split(id, splitter.split(pieces).await) });
+                .spawn(async move { TaskResult::Split(id, splitter.split(pieces).await) });
         }
     }
 
@@ -245,7 +207,7 @@ impl Source {
         let listing = Listing {
             range,
             // Of many ranges most are short, and a cut costs as much as some pages.
-            split_at: if self.listings.len() < LISTERS { 1 } else { 4 },
+            split_at: if self.listings.len() < MAX_LISTERS { 1 } else { 4 },
             patience: 1,
             ..Listing::default()
         };
@@ -253,17 +215,17 @@ impl Source {
         self.next_id += 1;
     }
 
-    fn take_page(&mut self, id: u64, page: Result<Page, Failure>) -> Result<Vec<Candidate>, Failure> {
+    fn take_page(&mut self, id: u64, page: Result<Page, Failure>) -> Result<Vec<Candidate>, Error> {
         let listing = self.listings.get_mut(&id).expect("a range stays until its last page");
         listing.paging = false;
-        let page = match page {
-            Err(failure) if failure.class.is_passing() && self.failed + 1 < ATTEMPTS => {
-                self.failed += 1;
+        let page = match page.map_err(Error::from) {
+            Err(error) if error.is_retryable() && self.failed_attempts + 1 < MAX_ATTEMPTS => {
+                self.failed_attempts += 1;
                 return Ok(Vec::new());
             }
             page => page?,
         };
-        self.failed = 0;
+        self.failed_attempts = 0;
         listing.pages += 1;
         let mut objects = page.objects;
         let listed = objects.len();
@@ -278,10 +240,9 @@ impl Source {
             listing.page_start.clone_from(&first.object.key);
             listing.range.after = last;
         } else {
-            return Err(Failure::new(
-                Class::Internal,
-                "ListObjectsV2: an empty page that says more keys follow",
-            ));
+            return Err(Error::EmptyPage {
+                bucket: self.scope.source.bucket.clone(),
+            });
         }
         // A few keys of a page tell which characters keys are made of.
         for candidate in objects.iter().step_by(objects.len() / 8 + 1) {
@@ -324,23 +285,23 @@ impl Source {
         }
     }
 
-    fn take_batch(&mut self, batch: Result<Batch, Failure>) -> Result<Vec<Candidate>, Failure> {
+    fn take_batch(&mut self, batch: Result<Batch, Error>) -> Result<Vec<Candidate>, Error> {
         let batch = match batch {
             Ok(batch) => batch,
-            // A body that broke off, say: the rows so far are not read twice.
-            Err(failure) if failure.class.is_passing() && self.failed + 1 < ATTEMPTS => {
-                self.failed += 1;
-                self.reading = None;
+            // The rows so far do not come out again.
+            Err(error) if error.is_retryable() && self.failed_attempts + 1 < MAX_ATTEMPTS => {
+                self.failed_attempts += 1;
+                self.reader = None;
                 return Ok(Vec::new());
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error),
         };
-        self.failed = 0;
+        self.failed_attempts = 0;
         if let Some(next) = batch.next {
             self.lists[0] = next;
         } else {
             self.lists.pop_front();
-            self.reading = None;
+            self.reader = None;
         }
         Ok(batch.rows)
     }

@@ -1,3 +1,5 @@
+//! One page of a range of keys, with what the destination has of it.
+
 use std::vec::IntoIter;
 
 use aws_sdk_s3::Client;
@@ -7,7 +9,8 @@ use shared::key;
 use shared::s3::{self, Listed, Span};
 use shared::uri::S3Uri;
 
-use super::{Candidate, Scope, Standing};
+use super::candidate::{Candidate, Disposition};
+use super::scope::Scope;
 
 /// One page of a range.
 #[derive(Debug)]
@@ -27,7 +30,10 @@ pub async fn page(s3: &Client, scope: &Scope, after: &str) -> Result<Page, Failu
     };
     let Some(destination) = &scope.outputs else {
         let page = s3::list(s3, span).await?;
-        let objects = page.objects.into_iter().map(|listed| candidate(listed, Standing::Open));
+        let objects = page
+            .objects
+            .into_iter()
+            .map(|listed| candidate(listed, Disposition::Process));
         return Ok(Page {
             objects: objects.collect(),
             truncated: page.truncated,
@@ -49,7 +55,7 @@ pub async fn page(s3: &Client, scope: &Scope, after: &str) -> Result<Page, Failu
         };
         objects.push(candidate(
             listed,
-            if newer { Standing::Current } else { Standing::Open },
+            if newer { Disposition::Skip } else { Disposition::Process },
         ));
     }
     Ok(Page {
@@ -58,11 +64,11 @@ pub async fn page(s3: &Client, scope: &Scope, after: &str) -> Result<Page, Failu
     })
 }
 
-fn candidate(listed: Listed, standing: Standing) -> Candidate {
+fn candidate(listed: Listed, disposition: Disposition) -> Candidate {
     Candidate {
         object: listed.object,
         last_modified: listed.last_modified,
-        standing,
+        disposition,
     }
 }
 

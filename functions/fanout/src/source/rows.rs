@@ -1,22 +1,23 @@
 //! What the rows of a list say, in each of its formats.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use csv_core::ReadFieldResult;
+use csv_async::StringRecord;
 use serde::Deserialize;
 use shared::chunk::ObjectRef;
 use shared::key;
 use shared::s3::unquoted;
 use shared::uri::S3Uri;
 
+use super::candidate::{Candidate, Disposition};
+use super::cursor::Format;
 use super::distinct::Distinct;
-use super::list::Format;
-use super::{Candidate, Standing};
 
 /// Reads one row after the other.
 pub struct Rows {
     source: S3Uri,
     format: Format,
-    columns: Vec<String>,
+    /// `None` before the record that names them.
+    columns: Option<Vec<String>>,
     distinct: Distinct,
 }
 
@@ -37,8 +38,8 @@ struct Row {
 impl Rows {
     pub fn new(source: S3Uri, format: Format) -> Self {
         let columns = match &format {
-            Format::Inventory { columns } => columns.clone(),
-            Format::Csv | Format::Ndjson => Vec::new(),
+            Format::Inventory { columns } => Some(columns.clone()),
+            Format::Csv | Format::Ndjson => None,
         };
         Self {
             source,
@@ -48,22 +49,29 @@ impl Rows {
         }
     }
 
-    /// The object that a line names; `None` for a line without one.
-    pub fn row(&mut self, line: &str, is_first: bool) -> Result<Option<Candidate>, String> {
+    /// The object that a record of CSV names; `None` for one that names the columns, or is blank.
+    pub fn csv_record(&mut self, record: &StringRecord) -> Result<Option<Candidate>, String> {
+        if record.len() == 1 && record[0].trim().is_empty() {
+            return Ok(None);
+        }
+        let Some(columns) = &self.columns else {
+            self.columns = Some(header(record)?);
+            return Ok(None);
+        };
+        check_width(columns, record)?;
+        let row = match self.format {
+            Format::Inventory { .. } => inventory_row(columns, record)?,
+            Format::Csv | Format::Ndjson => csv_row(columns, record)?,
+        };
+        self.candidate(row).map(Some)
+    }
+
+    /// The object that a line of JSON names; `None` for a blank line.
+    pub fn json_line(&mut self, line: &str) -> Result<Option<Candidate>, String> {
         if line.trim().is_empty() {
             return Ok(None);
         }
-        let row = match &self.format {
-            Format::Inventory { .. } => inventory_row(&self.columns, &fields(line)?)?,
-            Format::Csv if is_first => {
-                self.columns = header(line)?;
-                return Ok(None);
-            }
-            Format::Csv => csv_row(&self.columns, fields(line)?)?,
-            Format::Ndjson => {
-                serde_json::from_str(line).map_err(|error| format!("no object with a \"key\": {error}"))?
-            }
-        };
+        let row = serde_json::from_str(line).map_err(|error| format!("no object with a \"key\": {error}"))?;
         self.candidate(row).map(Some)
     }
 
@@ -100,74 +108,51 @@ impl Rows {
                 storage_class: None,
             },
             last_modified,
-            standing: if wanted { Standing::Open } else { Standing::Ignored },
+            disposition: if wanted {
+                Disposition::Process
+            } else {
+                Disposition::Ignore
+            },
         })
     }
 }
 
-/// The fields of one line of CSV.
-fn fields(line: &str) -> Result<Vec<String>, String> {
-    if line.bytes().filter(|&byte| byte == b'"').count() % 2 == 1 {
-        return Err("a quoted field does not end on its line; for keys with line breaks use NDJSON".to_owned());
-    }
-    let mut reader = csv_core::Reader::new();
-    let mut field = vec![0; line.len() + 1];
-    let mut fields = Vec::new();
-    let (mut input, mut length) = (line.as_bytes(), 0);
-    loop {
-        let (result, read, written) = reader.read_field(input, &mut field[length..]);
-        input = &input[read..];
-        length += written;
-        match result {
-            ReadFieldResult::Field { .. } => {
-                let text = std::str::from_utf8(&field[..length]).map_err(|error| error.to_string())?;
-                fields.push(text.to_owned());
-                length = 0;
-            }
-            // With nothing more to read the next call ends the field.
-            ReadFieldResult::InputEmpty => {}
-            ReadFieldResult::OutputFull | ReadFieldResult::End => return Ok(fields),
-        }
-    }
-}
-
-fn header(line: &str) -> Result<Vec<String>, String> {
-    let columns: Vec<String> = fields(line.trim_start_matches('\u{feff}'))?
+fn header(record: &StringRecord) -> Result<Vec<String>, String> {
+    let columns: Vec<String> = record
         .iter()
-        .map(|name| name.trim().to_lowercase())
+        .map(|name| name.trim_start_matches('\u{feff}').trim().to_lowercase())
         .collect();
     if columns.iter().any(|column| column == "key") {
-        Ok(columns)
-    } else {
-        Err(format!(
-            "it must name the columns, key among them (and, if known, size, etag, version_id, last_modified), not {line:.100}"
-        ))
+        return Ok(columns);
     }
+    let found = columns.join(",");
+    Err(format!(
+        "it must name the columns, key among them (and, if known, size, etag, version_id, last_modified), not {found:.100}"
+    ))
 }
 
-fn check_width(columns: &[String], fields: &[String]) -> Result<(), String> {
-    if columns.len() == fields.len() {
+fn check_width(columns: &[String], record: &StringRecord) -> Result<(), String> {
+    if columns.len() == record.len() {
         return Ok(());
     }
     Err(format!(
         "{} fields, but there are {} columns: {}",
-        fields.len(),
+        record.len(),
         columns.len(),
         columns.join(", ")
     ))
 }
 
-fn csv_row(columns: &[String], fields: Vec<String>) -> Result<Row, String> {
-    check_width(columns, &fields)?;
+fn csv_row(columns: &[String], record: &StringRecord) -> Result<Row, String> {
     let mut row = Row::default();
-    for (column, field) in columns.iter().zip(fields) {
+    for (column, field) in columns.iter().zip(record) {
         match column.as_str() {
-            "bucket" => row.bucket = Some(field).filter(|field| !field.is_empty()),
-            "key" => row.key = field,
-            "size" => row.size = number(&field)?,
-            "etag" => row.etag = Some(field),
-            "version_id" => row.version_id = Some(field),
-            "last_modified" => row.last_modified = Some(field),
+            "bucket" => row.bucket = Some(field.to_owned()).filter(|field| !field.is_empty()),
+            "key" => field.clone_into(&mut row.key),
+            "size" => row.size = number(field)?,
+            "etag" => row.etag = Some(field.to_owned()),
+            "version_id" => row.version_id = Some(field.to_owned()),
+            "last_modified" => row.last_modified = Some(field.to_owned()),
             _ => {}
         }
     }
@@ -176,16 +161,15 @@ fn csv_row(columns: &[String], fields: Vec<String>) -> Result<Row, String> {
 
 /// Column names as in "Amazon S3 Inventory list" of the S3 User Guide. The version is left out: an
 /// inventory is a day old, and what is wanted is the object as it is now.
-fn inventory_row(columns: &[String], fields: &[String]) -> Result<Row, String> {
-    check_width(columns, fields)?;
+fn inventory_row(columns: &[String], record: &StringRecord) -> Result<Row, String> {
     let mut row = Row::default();
-    for (column, field) in columns.iter().zip(fields) {
+    for (column, field) in columns.iter().zip(record) {
         match column.as_str() {
-            "Bucket" => row.bucket = Some(field.clone()),
+            "Bucket" => row.bucket = Some(field.to_owned()),
             "Key" => row.key = key::decode(field).map_err(|error| error.to_string())?,
             "Size" => row.size = number(field)?,
-            "ETag" => row.etag = Some(field.clone()),
-            "LastModifiedDate" => row.last_modified = Some(field.clone()),
+            "ETag" => row.etag = Some(field.to_owned()),
+            "LastModifiedDate" => row.last_modified = Some(field.to_owned()),
             "IsLatest" => row.noncurrent |= field == "false",
             "IsDeleteMarker" => row.noncurrent |= field == "true",
             _ => {}
@@ -204,7 +188,10 @@ fn number(field: &str) -> Result<Option<u64>, String> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
+    use crate::source::csv::CsvRecords;
 
     fn rows(format: Format) -> Rows {
         Rows::new("s3://photos/2024/".parse().unwrap(), format)
@@ -226,72 +213,81 @@ mod tests {
         })
     }
 
+    /// What a row of CSV gives.
+    fn csv(rows: &mut Rows, text: &str) -> Result<Option<Candidate>, String> {
+        let mut records = CsvRecords::new(text.as_bytes());
+        let mut record = StringRecord::new();
+        assert!(records.next(&mut record).now_or_never().unwrap().unwrap());
+        rows.csv_record(&record)
+    }
+
     #[test]
     fn inventories_have_url_encoded_keys_and_old_versions() {
         let mut rows = inventory();
-        let mut row = |line: &str| rows.row(line, false).unwrap().unwrap();
+        let mut row = |line: &str| csv(&mut rows, line).unwrap().unwrap();
         let current =
             row(r#""photos","2024/a+b%2Bc%2C%22.jpg","v1","true","false","17","2026-01-01T00:00:00.000Z","abc""#);
         assert_eq!(current.object.key, "2024/a b+c,\".jpg");
         assert_eq!((current.object.size, current.object.etag.as_str()), (Some(17), "abc"));
         assert_eq!(current.object.version_id, None);
-        assert_eq!(current.standing, Standing::Open);
+        assert_eq!(current.disposition, Disposition::Process);
         for line in [
             r#""photos","2024/a.jpg","v0","false","false","17","2026-01-01T00:00:00.000Z","abc""#,
             r#""photos","2024/a.jpg","v2","true","true","","2026-01-01T00:00:00.000Z","""#,
             r#""photos","2023/a.jpg","v1","true","false","17","2026-01-01T00:00:00.000Z","abc""#,
         ] {
-            assert_eq!(row(line).standing, Standing::Ignored, "{line}");
+            assert_eq!(row(line).disposition, Disposition::Ignore, "{line}");
         }
     }
 
     #[test]
     fn own_lists_have_plain_keys() {
-        let mut csv = rows(Format::Csv);
-        assert!(csv.row("\u{feff}Key,note,Size", true).unwrap().is_none());
-        let row = csv.row("\"2024/a,\"\"b\"\"%20+.jpg\",x,", false).unwrap().unwrap();
+        let mut own = rows(Format::Csv);
+        assert!(csv(&mut own, "\u{feff}Key,note,Size").unwrap().is_none());
+        let row = csv(&mut own, "\"2024/a,\"\"b\"\"%20+.jpg\",x,").unwrap().unwrap();
         assert_eq!(
             (row.object.key.as_str(), row.object.size),
             ("2024/a,\"b\"%20+.jpg", None)
         );
-        assert!(csv.row("", false).unwrap().is_none());
+        assert!(csv(&mut own, " ").unwrap().is_none());
+        let row = csv(&mut own, "\"2024/line\nbreak.jpg\",x,").unwrap().unwrap();
+        assert_eq!(row.object.key, "2024/line\nbreak.jpg");
 
         let mut json = rows(Format::Ndjson);
         let line = r#"{"key": "2024/é.jpg", "size": 5, "class": "timeout"}"#;
-        let row = json.row(line, true).unwrap().unwrap();
+        let row = json.json_line(line).unwrap().unwrap();
         assert_eq!((row.object.key.as_str(), row.object.size), ("2024/é.jpg", Some(5)));
-        assert_eq!(json.row(line, false).unwrap().unwrap().standing, Standing::Ignored);
+        assert_eq!(json.json_line(line).unwrap().unwrap().disposition, Disposition::Ignore);
     }
 
     #[test]
     fn broken_lines_say_what_is_wrong() {
-        let mut csv = rows(Format::Csv);
-        csv.row("key,size", true).unwrap();
+        let mut own = rows(Format::Csv);
+        csv(&mut own, "key,size").unwrap();
         let mut json = rows(Format::Ndjson);
         for (error, part) in [
             (
-                csv.row("2024/a.jpg", false),
+                csv(&mut own, "2024/a.jpg"),
                 "1 fields, but there are 2 columns: key, size",
             ),
-            (csv.row("2024/a.jpg,big", false), "\"big\" is no size"),
-            (csv.row("\"2024/a", false), "does not end on its line"),
-            (csv.row(",5", false), "it has no key"),
+            (csv(&mut own, "2024/a.jpg,big"), "\"big\" is no size"),
+            (csv(&mut own, ",5"), "it has no key"),
             (
-                rows(Format::Csv).row("2024/a.jpg", true),
+                csv(&mut rows(Format::Csv), "2024/a.jpg"),
                 "it must name the columns, key among them",
             ),
-            (json.row("2024/a.jpg", false), "no object with a \"key\""),
-            (json.row("{\"size\": 1}", false), "it has no key"),
+            (json.json_line("2024/a.jpg"), "no object with a \"key\""),
+            (json.json_line("{\"size\": 1}"), "it has no key"),
             (
-                json.row(r#"{"key": "2024/a", "last_modified": "today"}"#, false),
+                json.json_line(r#"{"key": "2024/a", "last_modified": "today"}"#),
                 "no RFC 3339 time",
             ),
             (
-                inventory().row(r#""other","2024/a.jpg","","true","false","1","","""#, false),
+                csv(&mut inventory(), r#""other","2024/a.jpg","","true","false","1","","""#),
                 "it is of bucket other, the source is s3://photos/2024/",
             ),
             (
-                inventory().row(r#""photos","%FF","","true","false","1","","""#, false),
+                csv(&mut inventory(), r#""photos","%FF","","true","false","1","","""#),
                 "decoded it is not UTF-8",
             ),
         ] {

@@ -16,10 +16,10 @@ use shared::key;
 use shared::s3::{self, Span};
 use shared::uri::S3Uri;
 
-use super::KeyRange;
+use super::cursor::KeyRange;
 
 /// The most pieces of one cut: enough to have every lister at work after two.
-const MOST_PIECES: usize = 16;
+const MAX_PIECES: usize = 16;
 
 pub struct Splitter {
     pub s3: Client,
@@ -47,7 +47,7 @@ impl Splitter {
     pub async fn split(mut self, pieces: usize) -> Result<Split, Failure> {
         let mut split = Split::default();
         if let Some((depth, key)) = self.branch().await? {
-            let points = self.points(depth, &key, pieces.clamp(2, MOST_PIECES) - 1);
+            let points = self.points(depth, &key, pieces.clamp(2, MAX_PIECES) - 1);
             split.seen.push(key);
             let keys = try_join_all(points.iter().map(|point| self.first_behind(point))).await?;
             for (index, (point, key)) in points.iter().zip(&keys).enumerate() {
@@ -95,8 +95,8 @@ impl Splitter {
         Ok(found)
     }
 
-    /// Where to cut at a position: between characters that may stand there, `most` of them, evenly chosen.
-    fn points(&self, depth: usize, beyond: &str, most: usize) -> Vec<String> {
+    /// Where to cut at a position: between characters that may stand there, `max` of them, evenly chosen.
+    fn points(&self, depth: usize, beyond: &str, max: usize) -> Vec<String> {
         let stem: String = self.range.after.chars().take(depth).collect();
         let (Some(last), Some(next)) = (self.range.after.chars().nth(depth), beyond.chars().nth(depth)) else {
             return Vec::new();
@@ -116,9 +116,9 @@ impl Splitter {
             .map(|character| format!("{stem}{character}"))
             .filter(|point| self.is_inside(point))
             .collect();
-        let most = most.min(points.len());
-        (0..most)
-            .map(|index| points[index * points.len() / most].clone())
+        let count = max.min(points.len());
+        (0..count)
+            .map(|index| points[index * points.len() / count].clone())
             .collect()
     }
 

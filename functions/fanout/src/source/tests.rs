@@ -6,6 +6,7 @@ use local::s3::{Headers, Object, Server};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
+use shared::uri::S3Uri;
 
 use super::*;
 
@@ -32,7 +33,7 @@ fn source(s3: Client, prefix: &str, page_keys: u16, cursors: Vec<Cursor>) -> Sou
 }
 
 /// All that comes out, asked for in steps of `demand`, stopped and taken up again after every `stop`
-/// answers.
+/// batches.
 async fn drain(s3: &Client, prefix: &str, page_keys: u16, demand: usize, stop: usize) -> Vec<String> {
     let mut cursors = vec![Cursor::Keys(KeyRange::default())];
     let mut keys = Vec::new();
@@ -116,17 +117,17 @@ async fn rounds(keys: impl Iterator<Item = String>) -> (usize, u64) {
         vec![Cursor::Keys(KeyRange::default())],
     );
     let mut listed = BTreeMap::new();
-    let mut most = 0;
+    let mut max_pieces = 0;
     while !source.is_exhausted() {
         for candidate in source.next(usize::MAX).await.unwrap() {
             *listed.entry(candidate.object.key).or_insert(0) += 1;
         }
-        most = most.max(source.listings.len());
+        max_pieces = max_pieces.max(source.listings.len());
     }
     assert!(listed.values().all(|&times| times == 1));
     assert!(listed.into_keys().eq(keys.iter().cloned()));
     let pages = keys.len().div_ceil(100) as u64;
-    (most, meter.requests().list - pages)
+    (max_pieces, meter.requests().list - pages)
 }
 
 #[tokio::test]
@@ -180,7 +181,7 @@ async fn every_shape_of_names_is_cut_in_many_pieces() {
         ),
     ] {
         let (pieces, probes) = rounds(keys.into_iter()).await;
-        assert!(pieces >= LISTERS / 2, "{shape}: {pieces} pieces");
+        assert!(pieces >= MAX_LISTERS / 2, "{shape}: {pieces} pieces");
         assert!(probes < 600, "{shape}: {probes} more requests than pages");
     }
 }

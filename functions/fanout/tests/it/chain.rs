@@ -4,23 +4,24 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use local::lambda::Reply;
-use local::s3::{Headers, Latency, Object};
+use local::s3::{Effect, Fault};
 use serde_json::{Value, json};
 use shared::job::State;
+use tokio::sync::mpsc;
 
-use crate::cloud::{Cloud, Processor};
-
-/// A processor that takes a while.
-async fn slow(_: usize, processor: Processor) -> Reply {
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    processor.run().await
-}
+use crate::cloud::{Cloud, Gate, Processor, Timeouts, UNTIL_LAST_START, UNTIL_LAST_WAIT};
 
 #[tokio::test]
 async fn a_long_job_goes_on_in_the_next_invocation() {
-    let cloud = Cloud::with(slow).await;
+    let cloud = Cloud::with(async |number, processor: Processor| {
+        // Each invocation of fanout has time for some twenty chunks.
+        if number % 20 == 0 {
+            processor.clock.advance(UNTIL_LAST_START);
+        }
+        processor.run().await
+    })
+    .await;
     cloud.put_many(800);
-    cloud.lifetime_ms.store(1_500, Relaxed);
     let first = cloud.run(json!({"chunk_keys": 10, "parallel": 2})).await.unwrap();
     assert_eq!((first.state, first.generation), (State::Running, 1), "{first:?}");
     let report = cloud.until_ended("job").await;
@@ -33,42 +34,72 @@ async fn a_long_job_goes_on_in_the_next_invocation() {
 
 #[tokio::test]
 async fn an_invocation_that_outlives_fanout_is_given_up_by_the_next() {
-    let cloud = Cloud::with(async |number, processor: Processor| {
-        if number == 2 {
-            tokio::time::sleep(Duration::from_millis(2_500)).await;
-        }
-        processor.run().await
-    })
-    .await;
+    let gate = Gate::closed();
+    let (done, mut late) = mpsc::channel(1);
+    let cloud = {
+        let gate = gate.clone();
+        Cloud::with(move |number, processor: Processor| {
+            let (gate, done) = (gate.clone(), done.clone());
+            async move {
+                if number != 2 {
+                    return processor.run().await;
+                }
+                // On its own: when fanout ends, the connection does, but not the work.
+                let work = tokio::spawn(async move {
+                    gate.pass().await;
+                    done.send(processor.run().await).await.unwrap();
+                });
+                work.await.unwrap();
+                Reply::Dropped
+            }
+        })
+        .await
+    };
     cloud.put_many(60);
-    cloud.lifetime_ms.store(1_500, Relaxed);
-    let first = cloud.run(json!({"chunk_keys": 20, "parallel": 3})).await.unwrap();
+    let time_up = async {
+        cloud
+            .until(|cloud| cloud.report("job").is_some_and(|report| report.ok == 40))
+            .await;
+        cloud.clock.advance(UNTIL_LAST_WAIT);
+    };
+    let (first, ()) = tokio::join!(cloud.run(json!({"chunk_keys": 20, "parallel": 3})), time_up);
+    let first = first.unwrap();
     assert_eq!((first.state, first.pending), (State::Running, 20), "{first:?}");
     let report = cloud.until_ended("job").await;
     assert_eq!((report.ok, report.generation), (60, 2), "{report:?}");
     // The late one comes, and changes nothing.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    gate.open();
+    let Some(Reply::FunctionError(error)) = late.recv().await else {
+        panic!("the late processor must fail");
+    };
+    assert!(error["errorMessage"].as_str().unwrap().contains("given up"), "{error}");
     cloud.check_all(&report);
 }
 
 #[tokio::test]
 async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
-    let mut cloud = Cloud::with(slow).await;
+    let mut cloud = Cloud::start().await;
     cloud.put_many(500);
-    cloud.lifetime_ms.store(1_200, Relaxed);
-    let lambda = local::lambda::Endpoint::start(async |name: String, payload: Value| {
-        if name == "fanout" {
-            return Reply::Refused(403, "AccessDeniedException");
+    let clock = cloud.clock.clone();
+    let lambda = local::lambda::Endpoint::start(move |name: String, payload: Value| {
+        let clock = clock.clone();
+        async move {
+            if name == "fanout" {
+                clock.advance(Duration::from_secs(5));
+                return Reply::Refused(403, "AccessDeniedException");
+            }
+            // The job has no time for a second round.
+            if payload["attempt"] == "1-2" {
+                clock.advance(UNTIL_LAST_START);
+            }
+            let objects = payload["objects"].as_array().unwrap();
+            let unprocessed: Vec<&Value> = objects.iter().map(|object| &object["key"]).collect();
+            Reply::Ok(
+                json!({"job_id": "job", "chunk": payload["chunk"], "attempt": payload["attempt"], "ok": 0,
+                "with_exif": 0, "skipped": 0, "failed": [], "unprocessed": unprocessed, "requests": {}, "throttled": 0,
+                "bytes_read": 0, "bytes_written": 0, "elapsed_ms": 0, "cpu_ms": 0, "stages": {}}),
+            )
         }
-        // Slower than the job has time for.
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        let objects = payload["objects"].as_array().unwrap();
-        let unprocessed: Vec<&Value> = objects.iter().map(|object| &object["key"]).collect();
-        Reply::Ok(
-            json!({"job_id": "job", "chunk": payload["chunk"], "attempt": payload["attempt"], "ok": 0,
-            "with_exif": 0, "skipped": 0, "failed": [], "unprocessed": unprocessed, "requests": {}, "throttled": 0,
-            "bytes_read": 0, "bytes_written": 0, "elapsed_ms": 0, "cpu_ms": 0, "stages": {}}),
-        )
     })
     .await
     .unwrap();
@@ -76,7 +107,8 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
     let app = fanout::App {
         config: cloud.app.config.clone(),
         sdk: cloud.app.sdk.clone(),
-        lambda: fanout::invoke_client(&sdk, Duration::from_secs(10)).unwrap(),
+        lambda: fanout::invoke_client(&sdk).unwrap(),
+        clock: cloud.clock.clone(),
     };
     let whole = std::mem::replace(&mut cloud.app, std::sync::Arc::new(app));
     let report = cloud.run(json!({"chunk_keys": 5, "parallel": 2})).await.unwrap();
@@ -89,21 +121,39 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
     cloud.check(&report);
 
     cloud.app = whole;
-    cloud.lifetime_ms.store(0, Relaxed);
     let redrive = json!({"action": "redrive", "parent": "job", "job_id": "again", "parallel": 8});
     let report = cloud.run(redrive).await.unwrap();
     assert_eq!((report.listed, report.ok), (500, 500), "{report:?}");
     cloud.check(&report);
 }
 
+/// A cloud whose processor waits at a gate from invocation `number` on.
+async fn gated(number: usize) -> (Cloud, Gate) {
+    let gate = Gate::closed();
+    let at = gate.clone();
+    let cloud = Cloud::with(move |current, processor: Processor| {
+        let gate = at.clone();
+        async move {
+            if current >= number {
+                gate.pass().await;
+            }
+            processor.run().await
+        }
+    })
+    .await;
+    (cloud, gate)
+}
+
 #[tokio::test]
 async fn one_fanout_a_job() {
-    let cloud = Cloud::with(slow).await;
+    let (cloud, gate) = gated(4).await;
     cloud.put_many(200);
     let fields = json!({"chunk_keys": 10, "parallel": 2});
     let second = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        cloud.run(fields.clone()).await.unwrap()
+        cloud.until(|cloud| cloud.invocations.load(Relaxed) >= 4).await;
+        let second = cloud.run(fields.clone()).await.unwrap();
+        gate.open();
+        second
     };
     let (first, second) = tokio::join!(cloud.run(fields.clone()), second);
     assert_eq!(second.state, State::Running);
@@ -117,14 +167,19 @@ async fn one_fanout_a_job() {
 
 #[tokio::test]
 async fn two_starts_at_the_same_moment_are_one_job() {
-    let cloud = Cloud::with(slow).await;
+    let (cloud, gate) = gated(1).await;
     cloud.put_many(100);
     let fields = json!({"chunk_keys": 10});
-    let (a, b) = tokio::join!(cloud.run(fields.clone()), cloud.run(fields));
-    let states = [a.unwrap().state, b.unwrap().state];
+    // Whoever lost has its response first: the other one waits at the gate.
+    let start = async || {
+        let report = cloud.run(fields.clone()).await.unwrap();
+        gate.open();
+        report.state
+    };
+    let (a, b) = tokio::join!(start(), start());
     assert!(
-        states.contains(&State::Completed) && states.contains(&State::Running),
-        "{states:?}"
+        [a, b].contains(&State::Completed) && [a, b].contains(&State::Running),
+        "{a:?} {b:?}"
     );
     let report = cloud.until_ended("job").await;
     assert_eq!((report.ok, cloud.invocations.load(Relaxed)), (100, 10));
@@ -133,50 +188,47 @@ async fn two_starts_at_the_same_moment_are_one_job() {
 
 #[tokio::test]
 async fn the_first_checkpoint_has_the_first_chunks() {
-    let cloud = Cloud::start().await;
+    let (cloud, gate) = gated(1).await;
     cloud.put_many(10);
-    cloud.server.faults.set_latency(Latency {
-        put: Duration::from_millis(300),
-        ..Latency::default()
-    });
     let first = async {
-        while cloud
-            .server
-            .store
-            .get("photos-out", "jobs/job/checkpoint.json")
-            .is_none()
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        serde_json::from_str::<Value>(&cloud.text("jobs/job/checkpoint.json")).unwrap()
+        cloud.until(|cloud| cloud.invocations.load(Relaxed) == 2).await;
+        let first = cloud.checkpoint("job").unwrap();
+        gate.open();
+        first
     };
     let (report, first) = tokio::join!(cloud.run(json!({"chunk_keys": 5})), first);
-    let open = first["open"].as_array().unwrap();
-    assert_eq!(open.len(), 2, "{first}");
+    let in_flight = first["in_flight"].as_array().unwrap();
+    assert_eq!((in_flight.len(), &first["revision"]), (2, &json!(1)), "{first}");
     cloud.check_all(&report.unwrap());
 }
 
 #[tokio::test]
 async fn who_loses_the_start_writes_nothing() {
-    let cloud = Cloud::start().await;
+    let timeouts = Timeouts {
+        s3: Duration::from_secs(1),
+        ..Timeouts::default()
+    };
+    let cloud = Cloud::with_timeouts(timeouts, async |_, processor: Processor| processor.run().await).await;
     cloud.put_many(10);
     cloud.run(json!({"job_id": "winner"})).await.unwrap();
     let invocations = cloud.invocations.load(Relaxed);
     let checkpoint = cloud
         .text("jobs/winner/checkpoint.json")
         .replace("\"winner\"", "\"job\"");
-    cloud.server.faults.set_latency(Latency {
-        list: Duration::from_millis(500),
-        ..Latency::default()
+    let lists = |cloud: &Cloud| cloud.server.served.totals().requests.list;
+    let before = lists(&cloud);
+    cloud.server.faults.add(Fault {
+        operation: "ListObjectsV2",
+        key_contains: String::new(),
+        effect: Effect::Hang,
+        after: 0,
+        times: usize::MAX,
     });
     let other = async {
-        // The job was looked for and not found, and is being listed.
-        tokio::time::sleep(Duration::from_millis(250)).await;
-        let object = Object::new(checkpoint.into_bytes().into(), Headers::default());
-        cloud
-            .server
-            .store
-            .load("photos-out", "jobs/job/checkpoint.json", object);
+        // The job was looked for and not found, and is being listed: for as long as it takes.
+        cloud.until(|cloud| lists(cloud) > before).await;
+        cloud.put_out("jobs/job/checkpoint.json", checkpoint);
+        cloud.server.faults.clear();
     };
     let (report, ()) = tokio::join!(cloud.run(json!({})), other);
     assert_eq!(report.unwrap().ok, 10, "the winner's report");
@@ -187,19 +239,16 @@ async fn who_loses_the_start_writes_nothing() {
 
 #[tokio::test]
 async fn an_invocation_that_lost_its_job_ends_without_a_trace() {
-    let cloud = Cloud::with(slow).await;
+    let (cloud, gate) = gated(5).await;
     cloud.put_many(100);
     let thief = async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        // As another invocation would, whose clock is a day ahead.
-        let mut checkpoint: Value = serde_json::from_str(&cloud.text("jobs/job/checkpoint.json")).unwrap();
+        cloud.until(|cloud| cloud.invocations.load(Relaxed) >= 5).await;
+        // As another invocation would.
+        let mut checkpoint = cloud.checkpoint("job").unwrap();
         checkpoint["owner"] = json!("another");
         checkpoint["generation"] = json!(2);
-        let object = Object::new(checkpoint.to_string().into_bytes().into(), Headers::default());
-        cloud
-            .server
-            .store
-            .load("photos-out", "jobs/job/checkpoint.json", object);
+        cloud.put_out("jobs/job/checkpoint.json", checkpoint.to_string());
+        gate.open();
         cloud.text("jobs/job/checkpoint.json")
     };
     let (report, stolen) = tokio::join!(cloud.run(json!({"chunk_keys": 5, "parallel": 2})), thief);
@@ -209,21 +258,27 @@ async fn an_invocation_that_lost_its_job_ends_without_a_trace() {
 
 #[tokio::test]
 async fn a_job_can_be_asked_how_it_is_and_to_stop() {
-    let cloud = Cloud::with(slow).await;
+    let (cloud, gate) = gated(21).await;
     cloud.put_many(1_000);
     let asked = async {
-        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        let is_counted = |cloud: &Cloud| cloud.report("job").is_some_and(|report| report.ok == 200);
+        cloud.until(is_counted).await;
         let status = cloud.run(json!({"action": "status"})).await.unwrap();
         let stopping = cloud.run(json!({"action": "stop"})).await.unwrap();
-        (status, stopping)
+        let stopped = cloud.run(json!({"action": "status"})).await.unwrap();
+        gate.open();
+        (status, stopping, stopped)
     };
-    let (report, (status, stopping)) = tokio::join!(cloud.run(json!({"chunk_keys": 10, "parallel": 2})), asked);
+    let (report, (status, stopping, stopped)) =
+        tokio::join!(cloud.run(json!({"chunk_keys": 10, "parallel": 2})), asked);
     assert_eq!(
         (status.state, status.listed, status.listing_finished),
         (State::Running, 1_000, true)
     );
-    assert!(status.ok > 0 && status.seconds_left.unwrap() > 0.5, "{status:?}");
-    assert!(stopping.reason.unwrap().contains("asked to stop"));
+    assert!(status.ok > 0 && status.seconds_left.unwrap() > 0.0, "{status:?}");
+    for report in [stopping, stopped] {
+        assert!(report.reason.unwrap().contains("asked to stop"));
+    }
     let report = report.unwrap();
     assert_eq!(report.state, State::Aborted);
     assert!(report.reason.as_ref().unwrap().contains("stopped"), "{report:?}");
@@ -254,7 +309,7 @@ async fn what_is_asked_of_no_job_is_an_error() {
             "unknown field",
         ),
     ] {
-        let error = cloud.answer(request.clone()).await.unwrap_err().to_string();
+        let error = cloud.response(request.clone()).await.unwrap_err().to_string();
         assert!(error.contains(part), "{request}: {error}");
     }
     cloud.run(json!({})).await.unwrap();
@@ -273,17 +328,13 @@ async fn a_checkpoint_that_cannot_be_read_is_an_error_that_says_why() {
     cloud.put_many(1);
     for (text, part) in [
         (
-            "{\"version\": 2, \"news\": true}",
-            "written by another version of fanout (layout 2",
+            "{\"version\": 3, \"news\": true}",
+            "written by another version of fanout (layout 3",
         ),
         ("{\"version\": 1}", "missing field"),
         ("", "EOF"),
     ] {
-        let object = Object::new(text.as_bytes().to_vec().into(), Headers::default());
-        cloud
-            .server
-            .store
-            .load("photos-out", "jobs/job/checkpoint.json", object);
+        cloud.put_out("jobs/job/checkpoint.json", text);
         for action in ["run", "status", "stop"] {
             let error = cloud.run(json!({"action": action})).await.unwrap_err().to_string();
             assert!(

@@ -1,18 +1,29 @@
 //! An S3 server, a Lambda endpoint that runs the processor, and fanout's settings for both.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
-use fanout::{Answer, App, Config, Error, handle, invoke_client};
+use fanout::{App, Config, Error, Response, handle, invoke_client};
 use lambda_runtime::Diagnostic;
 use local::lambda::{Endpoint, Reply};
 use local::s3::{Headers, Object, Server, sdk};
 use serde_json::{Value, json};
+use shared::clock::Clock;
 use shared::job::{Report, State};
+
+/// What each invocation of fanout may take, on the clock of the cloud.
+pub const LIFETIME: Duration = Duration::from_mins(15);
+
+/// From the start of an invocation to when it starts nothing more, and to when it waits for nothing more.
+pub const UNTIL_LAST_START: Duration = Duration::from_secs(14 * 60 + 1);
+pub const UNTIL_LAST_WAIT: Duration = Duration::from_secs(14 * 60 + 41);
+
+/// Every lease ends within this.
+pub const LEASE: Duration = Duration::from_mins(17);
 
 /// The smallest thing that is a JPEG: no image, but enough to have no EXIF in it.
 pub const TINY: [u8; 6] = [0xFF, 0xD8, 0xFF, 0xDA, 0xFF, 0xD9];
@@ -26,8 +37,8 @@ pub struct Cloud {
     /// Invocations of the processor.
     pub invocations: Arc<AtomicUsize>,
     pub app: Arc<App>,
-    /// What each invocation of fanout may take, in milliseconds; 0 for as long as it likes.
-    pub lifetime_ms: Arc<AtomicU64>,
+    /// What deadlines and leases are judged by: a test sets it forward when the job is in some state.
+    pub clock: Clock,
     _lambda: Endpoint,
 }
 
@@ -44,11 +55,10 @@ impl Cloud {
         F: Fn(usize, Processor) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
-        Self::with_timeout(Duration::from_secs(180), invoke).await
+        Self::with_timeouts(Timeouts::default(), invoke).await
     }
 
-    /// The same, with a time after which an invocation counts as lost, and a request to S3 is sent again.
-    pub async fn with_timeout<F, R>(timeout: Duration, invoke: F) -> Self
+    pub async fn with_timeouts<F, R>(timeouts: Timeouts, invoke: F) -> Self
     where
         F: Fn(usize, Processor) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
@@ -56,26 +66,28 @@ impl Cloud {
         let server = Arc::new(Server::start(0).await.unwrap());
         server.store.create_bucket("photos");
         server.store.create_bucket("photos-out");
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeout).build();
-        let s3_sdk = server.sdk().await.into_builder().timeout_config(timeouts).build();
+        let s3_timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeouts.s3).build();
+        let s3_sdk = server.sdk().await.into_builder().timeout_config(s3_timeouts).build();
         let config = processor::Config::load(&|_| None).unwrap();
         let processor = Arc::new(processor::App::new(config, s3_sdk.clone()));
         let invocations = Arc::new(AtomicUsize::new(0));
-        let lifetime_ms = Arc::new(AtomicU64::new(0));
+        let clock = Clock::default();
         let fanout: Arc<OnceLock<Arc<App>>> = Arc::default();
         let lambda = {
-            let (fanout, invocations, lifetime_ms) = (fanout.clone(), invocations.clone(), lifetime_ms.clone());
+            let (fanout, invocations) = (fanout.clone(), invocations.clone());
+            let (server, clock) = (server.clone(), clock.clone());
             Endpoint::start(move |name, payload| {
-                let (app, lifetime_ms) = (fanout.get().unwrap().clone(), lifetime_ms.load(Relaxed));
                 let processor = Processor {
                     app: processor.clone(),
+                    server: server.clone(),
+                    clock: clock.clone(),
                     payload,
                 };
-                let (invocations, invoke) = (invocations.clone(), invoke.clone());
+                let (app, invocations, invoke) = (fanout.get().unwrap().clone(), invocations.clone(), invoke.clone());
                 async move {
                     if name == "fanout" {
-                        let answer = handle(&app, processor.payload, "continued", deadline_ms(lifetime_ms)).await;
-                        return Reply::Ok(serde_json::to_value(answer.unwrap()).unwrap());
+                        let response = handle(&app, processor.payload, "continued", 0).await;
+                        return Reply::Ok(serde_json::to_value(response.unwrap()).unwrap());
                     }
                     invoke(invocations.fetch_add(1, Relaxed) + 1, processor).await
                 }
@@ -84,17 +96,21 @@ impl Cloud {
             .unwrap()
         };
         let lambda_sdk: SdkConfig = sdk(&lambda.url()).await;
+        let mut config = Config::load(&|_| None).unwrap();
+        assert_eq!(config.timeout, LIFETIME);
+        config.invoke_timeout = timeouts.invoke;
         let app = Arc::new(App {
-            config: Config::load(&|_| None).unwrap(),
-            lambda: invoke_client(&lambda_sdk, timeout).unwrap(),
+            config,
+            lambda: invoke_client(&lambda_sdk).unwrap(),
             sdk: s3_sdk,
+            clock: clock.clone(),
         });
         assert!(fanout.set(app.clone()).is_ok());
         Self {
             app,
             server,
             invocations,
-            lifetime_ms,
+            clock,
             _lambda: lambda,
         }
     }
@@ -112,34 +128,80 @@ impl Cloud {
         }
     }
 
+    pub fn put_out(&self, key: &str, body: impl Into<Vec<u8>>) {
+        let object = Object::new(body.into().into(), Headers::default());
+        self.server.store.load("photos-out", key, object);
+    }
+
     /// Runs `job` over all of the source bucket, with some fields of the request set.
     pub async fn run(&self, fields: Value) -> Result<Report, Error> {
-        let answer = self.answer(fields).await?;
-        match answer {
-            Answer::Report(report) => Ok(*report),
-            Answer::Estimate(estimate) => panic!("an estimate: {estimate:?}"),
+        match self.response(fields).await? {
+            Response::Report(report) => Ok(*report),
+            Response::Estimate(estimate) => panic!("an estimate: {estimate:?}"),
         }
     }
 
-    pub async fn answer(&self, fields: Value) -> Result<Answer, Error> {
+    pub async fn response(&self, fields: Value) -> Result<Response, Error> {
         let mut request = json!({"source": "s3://photos/", "destination": "s3://photos-out/", "job_id": "job"});
         for (name, value) in fields.as_object().unwrap() {
             request[name] = value.clone();
         }
-        let deadline_ms = deadline_ms(self.lifetime_ms.load(Relaxed));
-        handle(&self.app, request, "request-1", deadline_ms).await
+        handle(&self.app, request, "request-1", 0).await
+    }
+
+    /// Runs a job, and kills fanout once the cloud is in some state; whether it was still at work then.
+    pub async fn kill_when(&self, fields: Value, state: impl FnMut(&Self) -> bool) -> bool {
+        tokio::select! {
+            biased;
+            report = self.run(fields) => {
+                report.unwrap();
+                false
+            }
+            () = self.until(state) => true,
+        }
+    }
+
+    /// Waits for a state of the cloud. One that never comes is to fail the test, and not to hang it.
+    pub async fn until(&self, mut state: impl FnMut(&Self) -> bool) {
+        let reached = async {
+            while !state(self) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let patience = Duration::from_mins(30);
+        tokio::time::timeout(patience, reached)
+            .await
+            .expect("the state never comes");
+    }
+
+    /// Requests to S3 and to Lambda so far.
+    pub fn requests(&self) -> u64 {
+        self.server.served.totals().requests.to_s3() + self.invocations.load(Relaxed) as u64
     }
 
     /// The report of a job once it has ended, however many invocations that takes.
     pub async fn until_ended(&self, job_id: &str) -> Report {
-        for _ in 0..600 {
-            let report: Report = serde_json::from_str(&self.text(&format!("jobs/{job_id}/job.json"))).unwrap();
-            if report.state != State::Running {
-                return report;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("job {job_id} does not end");
+        self.until(|cloud| {
+            cloud
+                .report(job_id)
+                .is_some_and(|report| report.state != State::Running)
+        })
+        .await;
+        self.report(job_id).unwrap()
+    }
+
+    /// What `job.json` says.
+    pub fn report(&self, job_id: &str) -> Option<Report> {
+        let key = format!("jobs/{job_id}/job.json");
+        self.server.store.get("photos-out", &key)?;
+        Some(serde_json::from_str(&self.text(&key)).unwrap())
+    }
+
+    /// What `checkpoint.json` says.
+    pub fn checkpoint(&self, job_id: &str) -> Option<Value> {
+        let key = format!("jobs/{job_id}/checkpoint.json");
+        self.server.store.get("photos-out", &key)?;
+        Some(serde_json::from_str(&self.text(&key)).unwrap())
     }
 
     /// How many records a job has of each key.
@@ -151,7 +213,7 @@ impl Cloud {
         found
     }
 
-    /// The keys that a job has written down as failed, with their classes.
+    /// The failed keys that a job has recorded, with their classes.
     pub fn failed(&self, job_id: &str) -> Vec<(String, String)> {
         let of = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
         let lines = self.lines(&format!("jobs/{job_id}/failed/"));
@@ -180,16 +242,15 @@ impl Cloud {
         String::from_utf8(object.body.bytes().to_vec()).unwrap()
     }
 
-    /// The account is even, the same stands in `job.json`, each `ok` image has one record, and each
-    /// failed one is written down.
+    /// The accounting is exact, the same is in `job.json`, each `ok` image has one record, and each failed one
+    /// is recorded.
     pub fn check(&self, report: &Report) {
         let sum = report.ignored + report.skipped + report.ok + report.failed + report.pending;
         assert_eq!(report.listed, sum, "{report:?}");
         if report.state == State::Completed {
             assert_eq!(report.pending, 0, "{report:?}");
         }
-        let saved: Report = serde_json::from_str(&self.text(&format!("jobs/{}/job.json", report.job_id))).unwrap();
-        assert_eq!(&saved, report);
+        assert_eq!(self.report(&report.job_id).as_ref(), Some(report));
         let records = self.records(&report.job_id);
         assert!(records.values().all(|&times| times == 1), "{records:?}");
         assert_eq!(records.len() as u64, report.ok);
@@ -199,8 +260,8 @@ impl Cloud {
         assert!(distinct.iter().all(|key| !records.contains_key(*key)));
     }
 
-    /// The same of a job that has settled every image of the source: the keys with a record and the
-    /// failed ones are together those that were listed.
+    /// The same of a job that has processed every image of the source: the keys with a record and the failed
+    /// ones are together those that were listed.
     pub fn check_all(&self, report: &Report) {
         self.check(report);
         assert_eq!(report.state, State::Completed, "{report:?}");
@@ -213,13 +274,21 @@ impl Cloud {
     }
 }
 
-/// The end of an invocation that starts now; 0 for none.
-fn deadline_ms(lifetime_ms: u64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    if lifetime_ms == 0 {
-        0
-    } else {
-        u64::try_from(now.as_millis()).unwrap() + lifetime_ms
+/// How long requests may take.
+pub struct Timeouts {
+    /// Of an invocation of the processor, on the clock of the cloud.
+    pub invoke: Duration,
+    /// Of a request to S3 before it is sent again, in real time.
+    pub s3: Duration,
+}
+
+impl Default for Timeouts {
+    /// Longer than any test sets the clock forward.
+    fn default() -> Self {
+        Self {
+            invoke: Duration::from_hours(24),
+            s3: Duration::from_secs(180),
+        }
     }
 }
 
@@ -227,6 +296,8 @@ fn deadline_ms(lifetime_ms: u64) -> u64 {
 #[derive(Clone)]
 pub struct Processor {
     app: Arc<processor::App>,
+    pub server: Arc<Server>,
+    pub clock: Clock,
     pub payload: Value,
 }
 
@@ -243,5 +314,41 @@ impl Processor {
                 Reply::FunctionError(json!({"errorType": error_type, "errorMessage": error_message}))
             }
         }
+    }
+
+    /// Waits until fanout has given this attempt up.
+    pub async fn until_given_up(&self) {
+        let (chunk, attempt) = (&self.payload["chunk"], self.payload["attempt"].as_str().unwrap());
+        let key = format!(
+            "records/job={}/{chunk}-{attempt}.ndjson",
+            self.payload["job_id"].as_str().unwrap()
+        );
+        while self.server.store.get("photos-out", &key).is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Whether it was sent a key.
+    pub fn holds(&self, key: &str) -> bool {
+        let objects = self.payload["objects"].as_array().unwrap();
+        objects.iter().any(|object| object["key"] == key)
+    }
+}
+
+/// A gate that invocations wait at until a test opens it.
+#[derive(Clone, Debug)]
+pub struct Gate(tokio::sync::watch::Sender<bool>);
+
+impl Gate {
+    pub fn closed() -> Self {
+        Self(tokio::sync::watch::Sender::new(false))
+    }
+
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub async fn pass(&self) {
+        self.0.subscribe().wait_for(|is_open| *is_open).await.unwrap();
     }
 }

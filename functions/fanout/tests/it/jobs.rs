@@ -69,42 +69,44 @@ async fn a_report_says_what_bounded_the_job() {
             "raise `parallel`",
         ),
     ] {
-        let cloud = Cloud::with(move |number, processor: Processor| {
-            let used = used.clone();
-            async move {
-                if number <= refused {
-                    return Reply::Refused(429, "TooManyRequestsException");
-                }
-                match processor.run().await {
-                    Reply::Ok(mut response) => {
-                        for (name, value) in used.as_object().unwrap() {
-                            response[name] = value.clone();
-                        }
-                        Reply::Ok(response)
-                    }
-                    other => other,
-                }
-            }
-        })
-        .await;
-        cloud.put_many(60);
-        let mut request = fields.clone();
-        request["chunk_keys"] = json!(10);
-        request["images"] = json!("none");
-        let report = cloud.run(request).await.unwrap();
-        let written: Value = serde_json::from_str(&cloud.text("jobs/job/job.json")).unwrap();
-        assert_eq!(
-            (report.ok, &written["bound"]),
-            (60, &json!(bound)),
-            "{fields}: {written}"
-        );
+        let written = job_of_six_chunks(used, refused, &fields).await;
+        assert_eq!(written["bound"], bound, "{fields}: {written}");
         assert!(
             written["advice"].as_str().unwrap().contains(advice),
             "{fields}: {written}"
         );
-        cloud.check(&report);
-        assert_eq!(report, cloud.run(json!({"action": "status"})).await.unwrap());
     }
+}
+
+/// The report of a job whose processors say what they used, `refused` times throttled by Lambda.
+async fn job_of_six_chunks(used: Value, refused: usize, fields: &Value) -> Value {
+    let cloud = Cloud::with(move |number, processor: Processor| {
+        let used = used.clone();
+        async move {
+            if number <= refused {
+                return Reply::Refused(429, "TooManyRequestsException");
+            }
+            match processor.run().await {
+                Reply::Ok(mut response) => {
+                    for (name, value) in used.as_object().unwrap() {
+                        response[name] = value.clone();
+                    }
+                    Reply::Ok(response)
+                }
+                other => other,
+            }
+        }
+    })
+    .await;
+    cloud.put_many(60);
+    let mut request = fields.clone();
+    request["chunk_keys"] = json!(10);
+    request["images"] = json!("none");
+    let report = cloud.run(request).await.unwrap();
+    assert_eq!(report.ok, 60, "{fields}: {report:?}");
+    cloud.check(&report);
+    assert_eq!(report, cloud.run(json!({"action": "status"})).await.unwrap());
+    serde_json::from_str(&cloud.text("jobs/job/job.json")).unwrap()
 }
 
 #[tokio::test]

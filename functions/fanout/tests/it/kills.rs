@@ -1,27 +1,18 @@
 //! fanout killed at random moments, and started again.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use local::lambda::Reply;
-use local::s3::{Headers, Object};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use shared::job::{Report, State};
-use tokio::time::Instant;
+use shared::job::State;
 
-use crate::cloud::{Cloud, Processor};
-
-/// How long one invocation of fanout holds the job.
-const LIFETIME: Duration = Duration::from_millis(1_200);
-
-/// A lease ends this long after its invocation.
-const CLOCK_SKEW: Duration = Duration::from_millis(1_100);
+use crate::cloud::{Cloud, LEASE, Processor};
 
 #[tokio::test]
 async fn killed_anywhere_nothing_is_lost_and_nothing_counts_twice() {
-    // Side by side: they mostly wait for leases to end.
+    // Side by side: they mostly wait for back-offs.
     let runs = (0..10).map(|seed| tokio::spawn(kill_and_resume(seed)));
     for (seed, run) in runs.collect::<Vec<_>>().into_iter().enumerate() {
         let kills = run.await.unwrap();
@@ -34,7 +25,6 @@ async fn kill_and_resume(seed: u64) -> u32 {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let cloud = Cloud::with(move |number, processor: Processor| async move {
         let mut random = ChaCha8Rng::seed_from_u64(seed << 32 | number as u64);
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..200))).await;
         match random.random_range(0..20) {
             0 => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
             1 => Reply::Refused(429, "TooManyRequestsException"),
@@ -43,9 +33,9 @@ async fn kill_and_resume(seed: u64) -> u32 {
                 Reply::Dropped
             }
             3 => {
-                // It answers after fanout has given it up.
+                // It works after fanout has given it up.
                 tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(700)).await;
+                    processor.until_given_up().await;
                     processor.run().await;
                 });
                 Reply::Dropped
@@ -57,22 +47,20 @@ async fn kill_and_resume(seed: u64) -> u32 {
     cloud.put_many(300);
     // One in ten fails.
     cloud.server.faults.deny("GetObject", "7.jpg");
-    cloud
-        .lifetime_ms
-        .store(u64::try_from(LIFETIME.as_millis()).unwrap(), Relaxed);
     let fields = json!({"chunk_keys": 8, "parallel": 4});
     let mut kills = 0;
     for _ in 0..3 {
-        let started = Instant::now();
-        let until = Duration::from_millis(random.random_range(0..900));
-        let killed = tokio::time::timeout(until, cloud.run(fields.clone())).await.is_err();
-        if killed {
+        // All of the job takes some 750 requests.
+        let moment = cloud.requests() + random.random_range(0..350);
+        if cloud
+            .kill_when(fields.clone(), |cloud| cloud.requests() >= moment)
+            .await
+        {
             kills += 1;
-            tokio::time::sleep_until(started + LIFETIME + CLOCK_SKEW).await;
+            cloud.clock.advance(LEASE);
         }
     }
-    cloud.run(fields).await.unwrap();
-    let report: Report = cloud.until_ended("job").await;
+    let report = cloud.run(fields).await.unwrap();
     assert_eq!(report.state, State::Completed, "seed {seed}: {report:?}");
     assert_eq!(
         (report.listed, report.ok, report.failed),
@@ -83,55 +71,57 @@ async fn kill_and_resume(seed: u64) -> u32 {
     kills
 }
 
-#[tokio::test]
-async fn failed_keys_that_nobody_came_to_count_are_discarded() {
-    let cloud = Cloud::with(async |_, processor: Processor| {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+/// A cloud in which the fifth invocation of the processor, and later ones while the job is killed, hang.
+async fn hangs_from_the_fifth() -> Cloud {
+    Cloud::with(async |number, processor: Processor| {
+        if (5..=6).contains(&number) {
+            std::future::pending::<()>().await;
+        }
         processor.run().await
     })
-    .await;
+    .await
+}
+
+/// Kills fanout when it only waits for what hangs, with four chunks counted in the checkpoint.
+async fn kill_while_it_hangs(cloud: &Cloud, fields: Value) {
+    let counted = |cloud: &Cloud| {
+        let checkpoint = cloud.checkpoint("job");
+        checkpoint.is_some_and(|checkpoint| checkpoint["counters"]["invocations"] == 4)
+    };
+    let killed = cloud
+        .kill_when(fields, |cloud| cloud.invocations.load(Relaxed) == 6 && counted(cloud))
+        .await;
+    assert!(killed);
+    cloud.clock.advance(LEASE);
+}
+
+#[tokio::test]
+async fn failed_keys_that_nobody_came_to_count_are_discarded() {
+    let cloud = hangs_from_the_fifth().await;
     cloud.put_many(40);
     cloud.server.faults.deny("GetObject", "7.jpg");
-    cloud.lifetime_ms.store(1_200, Relaxed);
     let fields = json!({"chunk_keys": 4, "parallel": 2});
-    let killed = tokio::time::timeout(Duration::from_millis(400), cloud.run(fields.clone())).await;
-    assert!(killed.is_err());
-    tokio::time::sleep(LIFETIME + CLOCK_SKEW).await;
+    kill_while_it_hangs(&cloud, fields.clone()).await;
     // As if the first had written two files and the second, which was to empty them, one of its own; neither
     // was ever counted.
-    let mut checkpoint: Value = serde_json::from_str(&cloud.text("jobs/job/checkpoint.json")).unwrap();
+    let mut checkpoint = cloud.checkpoint("job").unwrap();
     checkpoint["generation"] = json!(2);
-    checkpoint["stale"] = json!([{"generation": 1, "from": 1}]);
-    let put = |key: &str, text: String| {
-        let object = Object::new(text.into_bytes().into(), Headers::default());
-        cloud
-            .server
-            .store
-            .load("photos-out", &format!("jobs/job/{key}"), object);
-    };
-    put("checkpoint.json", checkpoint.to_string());
+    checkpoint["uncounted_failures"] = json!([{"generation": 1, "from": 1}]);
+    cloud.put_out("jobs/job/checkpoint.json", checkpoint.to_string());
     for file in ["1-1", "1-2", "2-1"] {
         let line = json!({"key": "00007.jpg", "class": "access_denied", "error": file});
-        put(&format!("failed/{file}.ndjson"), format!("{line}\n"));
+        cloud.put_out(&format!("jobs/job/failed/{file}.ndjson"), format!("{line}\n"));
     }
-    cloud.run(fields).await.unwrap();
-    let report = cloud.until_ended("job").await;
+    let report = cloud.run(fields).await.unwrap();
     assert_eq!((report.ok, report.failed), (36, 4), "{report:?}");
     cloud.check_all(&report);
 }
 
 #[tokio::test]
 async fn a_killed_job_that_is_stopped_ends_with_what_was_done() {
-    let cloud = Cloud::with(async |_, processor: Processor| {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        processor.run().await
-    })
-    .await;
+    let cloud = hangs_from_the_fifth().await;
     cloud.put_many(60);
-    cloud.lifetime_ms.store(1_200, Relaxed);
-    let killed = cloud.run(json!({"chunk_keys": 4, "parallel": 2}));
-    assert!(tokio::time::timeout(Duration::from_millis(400), killed).await.is_err());
-    tokio::time::sleep(LIFETIME + CLOCK_SKEW).await;
+    kill_while_it_hangs(&cloud, json!({"chunk_keys": 4, "parallel": 2})).await;
     let status = cloud.run(json!({"action": "status"})).await.unwrap();
     assert!(
         status.reason.as_ref().unwrap().contains("nobody is at work"),
@@ -139,11 +129,53 @@ async fn a_killed_job_that_is_stopped_ends_with_what_was_done() {
     );
     let stopped = cloud.run(json!({"action": "stop"})).await.unwrap();
     assert_eq!((stopped.state, stopped.generation), (State::Aborted, 2), "{stopped:?}");
-    assert!(stopped.ok > 0 && stopped.pending > 0, "{stopped:?}");
+    assert_eq!((stopped.ok, stopped.pending), (16, 44), "{stopped:?}");
     cloud.check(&stopped);
-    cloud.lifetime_ms.store(0, Relaxed);
     let redrive = json!({"action": "redrive", "parent": "job", "job_id": "again"});
     let rest = cloud.run(redrive).await.unwrap();
     assert_eq!(stopped.ok + rest.ok, 60, "{rest:?}");
     cloud.check(&rest);
+}
+
+/// `checkpoints/v1.json` is what a killed invocation of the version before the names changed left, as it was
+/// taking over from another: it had given up nothing yet, and emptied no files.
+#[tokio::test]
+async fn a_job_under_way_in_layout_1_goes_on_to_completion() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(30);
+    cloud.server.faults.deny("GetObject", "00001.jpg");
+    cloud.put_out("jobs/job/checkpoint.json", include_str!("../checkpoints/v1.json"));
+    let failed =
+        |key: u32| json!({"key": format!("{key:05}.jpg"), "class": "timeout", "error": "x"}).to_string() + "\n";
+    // The parent's list that is still to come, and a file that nobody counted.
+    cloud.put_out(
+        "jobs/parent/failed/1-3.ndjson",
+        (20..25).map(failed).collect::<String>(),
+    );
+    cloud.put_out("jobs/job/failed/1-1.ndjson", failed(1));
+    let record = |key: u32| {
+        json!({"key": format!("{key:05}.jpg"), "exif": key.is_multiple_of(10).then_some("x")}).to_string() + "\n"
+    };
+    // What is counted, and of the two attempts in flight half of one.
+    for (file, keys) in [
+        ("0-1-1", vec![0]),
+        ("1-1-2", vec![2, 3]),
+        ("2-1-3", vec![4, 5]),
+        ("5-1-6", vec![10, 11]),
+        ("4-1-5", vec![8]),
+    ] {
+        let records: String = keys.into_iter().map(record).collect();
+        cloud.put_out(&format!("records/job=job/{file}.ndjson"), records);
+    }
+    let next = json!({"continue_job": "job", "destination": "s3://photos-out/", "generation": 3});
+    let fanout::Response::Report(report) = fanout::handle(&cloud.app, next, "next", 0).await.unwrap() else {
+        panic!("no report");
+    };
+    assert_eq!((report.state, report.generation), (State::Completed, 3), "{report:?}");
+    assert_eq!(
+        (report.listed, report.ok, report.with_exif, report.failed),
+        (30, 29, 3, 1),
+        "{report:?}"
+    );
+    cloud.check_all(&report);
 }

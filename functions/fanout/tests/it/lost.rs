@@ -1,4 +1,4 @@
-//! Invocations that fail, or whose answer is lost.
+//! Invocations that fail, or whose response is lost.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use local::lambda::Reply;
 use serde_json::json;
 use shared::job::State;
 
-use crate::cloud::{Cloud, Processor};
+use crate::cloud::{Cloud, Processor, Timeouts};
 
 #[tokio::test]
 async fn a_failed_invocation_is_sent_again() {
@@ -30,7 +30,7 @@ async fn a_failed_invocation_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_of_work_that_was_committed_counts_once() {
+async fn a_lost_response_of_work_that_was_committed_counts_once() {
     let cloud = Cloud::with(async |number, processor: Processor| {
         let reply = processor.run().await;
         if number == 1 { Reply::Dropped } else { reply }
@@ -70,7 +70,7 @@ async fn of_a_commit_with_gaps_only_the_gaps_are_sent_again() {
 }
 
 #[tokio::test]
-async fn a_processor_that_answers_too_late_changes_nothing() {
+async fn a_processor_that_responds_too_late_changes_nothing() {
     let (done, mut late) = tokio::sync::mpsc::channel(1);
     let cloud = Cloud::with(move |number, processor: Processor| {
         let done = done.clone();
@@ -79,7 +79,7 @@ async fn a_processor_that_answers_too_late_changes_nothing() {
                 return processor.run().await;
             }
             tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(800)).await;
+                processor.until_given_up().await;
                 done.send(processor.run().await).await.unwrap();
             });
             Reply::Dropped
@@ -97,7 +97,7 @@ async fn a_processor_that_answers_too_late_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nonsense_is_no_answer() {
+async fn nonsense_is_no_response() {
     for nonsense in [
         json!({"statusCode": 200}),
         json!(null),
@@ -127,12 +127,6 @@ async fn nonsense_is_no_answer() {
     }
 }
 
-/// Whether an invocation was sent a key.
-fn holds(processor: &Processor, key: &str) -> bool {
-    let objects = processor.payload["objects"].as_array().unwrap();
-    objects.iter().any(|object| object["key"] == key)
-}
-
 #[tokio::test]
 async fn a_key_that_kills_its_processor_is_found_and_fails_alone() {
     for crash in [
@@ -140,7 +134,7 @@ async fn a_key_that_kills_its_processor_is_found_and_fails_alone() {
         || Reply::Ok(json!({"what": "is this"})),
     ] {
         let cloud = Cloud::with(move |_, processor: Processor| async move {
-            if holds(&processor, "00013.jpg") {
+            if processor.holds("00013.jpg") {
                 // In the middle of its work, with half of it done.
                 let mut half = processor;
                 half.payload["records"] = json!("none");
@@ -163,9 +157,14 @@ async fn a_key_that_kills_its_processor_is_found_and_fails_alone() {
 
 #[tokio::test]
 async fn an_invocation_that_hangs_is_lost_after_its_time() {
-    let cloud = Cloud::with_timeout(Duration::from_millis(500), async |number, processor: Processor| {
+    let timeouts = Timeouts {
+        invoke: Duration::from_secs(310),
+        ..Timeouts::default()
+    };
+    let cloud = Cloud::with_timeouts(timeouts, async |number, processor: Processor| {
         if number == 1 {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            processor.clock.advance(Duration::from_secs(310));
+            std::future::pending::<()>().await;
         }
         processor.run().await
     })
@@ -191,7 +190,7 @@ async fn a_lambda_out_of_order_is_waited_for_and_fails_nothing() {
 }
 
 #[tokio::test]
-async fn a_processor_that_never_answers_aborts_the_job() {
+async fn a_processor_that_never_responds_aborts_the_job() {
     let cloud = Cloud::with(async |_, _| Reply::FunctionError(json!({"errorType": "Runtime.ExitError"}))).await;
     cloud.put_many(200);
     let report = cloud.run(json!({"chunk_keys": 10, "parallel": 3})).await.unwrap();
@@ -202,7 +201,7 @@ async fn a_processor_that_never_answers_aborts_the_job() {
     );
     let reason = report.reason.as_ref().unwrap();
     assert!(
-        reason.contains("invocations answered") && reason.contains("ExitError"),
+        reason.contains("invocations sent a response") && reason.contains("ExitError"),
         "{reason}"
     );
     assert!(report.invocations < 45, "{report:?}");

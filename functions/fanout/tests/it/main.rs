@@ -12,3 +12,4 @@ mod kills;
 mod lost;
 mod redrive;
 mod sources;
+mod template;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fanout::Answer;
+use fanout::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use local::s3::{Headers, Object};
@@ -127,6 +127,26 @@ async fn own_lists_need_no_more_than_keys() {
 }
 
 #[tokio::test]
+async fn a_key_with_a_line_break_may_be_quoted() {
+    let cloud = Cloud::start().await;
+    for key in ["a.jpg", "line\nbreak, \"quoted\".jpg", "z.jpg"] {
+        cloud.put(key, &TINY);
+    }
+    cloud.put_list(
+        "keys.csv",
+        "key,size\r\n\"line\nbreak, \"\"quoted\"\".jpg\",6\r\nz.jpg,\r\n",
+    );
+    let report = cloud.run(json!({"manifest": "s3://lists/keys.csv"})).await.unwrap();
+    assert_eq!((report.listed, report.ok), (2, 2), "{report:?}");
+    cloud.check(&report);
+    let records = cloud.records("job");
+    assert!(
+        records.keys().eq(["line\nbreak, \"quoted\".jpg", "z.jpg"]),
+        "{records:?}"
+    );
+}
+
+#[tokio::test]
 async fn manifests_that_cannot_be_read_say_what_would_be_right() {
     let cloud = Cloud::start().await;
     cloud.put_many(3);
@@ -160,6 +180,11 @@ async fn a_broken_line_is_named() {
             "line 1: it must name the columns, key among them",
         ),
         ("key,size\na.jpg\n", "line 2: 1 fields, but there are 2 columns"),
+        ("key\n\"a\nb.jpg\n", "line 2: a quoted field does not end"),
+        (
+            &format!("key\n\"{}", "a\n".repeat(100_000)),
+            "line 2: it is longer than 65536 bytes",
+        ),
     ] {
         cloud.put_list("bad.csv", list);
         let error = cloud.run(json!({"manifest": "s3://lists/bad.csv"})).await.unwrap_err();
@@ -260,7 +285,7 @@ async fn a_plan_counts_and_changes_nothing() {
     let cloud = Cloud::start().await;
     cloud.put_many(5_300);
     cloud.put("notes.txt", b"no image");
-    let Answer::Estimate(plan) = cloud.answer(json!({"action": "plan"})).await.unwrap() else {
+    let Response::Estimate(plan) = cloud.response(json!({"action": "plan"})).await.unwrap() else {
         panic!("no estimate");
     };
     assert!(plan.listing_finished);

@@ -1,21 +1,21 @@
 //! How many invocations may be in flight: halved when Lambda throttles or S3 refuses much of what the
-//! processors ask, one more for each other answer (multiplicative decrease as in TCP's AIMD; the increase is that of its slow
-//! start, since answers are seconds apart).
+//! processors ask, one more for each other response (multiplicative decrease as in TCP's AIMD; the increase is
+//! that of its slow start, since responses are seconds apart).
 
 /// Starts wide open: most jobs are never throttled.
 #[derive(Debug)]
 pub struct Window {
     size: usize,
-    most: usize,
+    max: usize,
     /// Attempts up to this sequence number had their numbers before the last decrease, and tell nothing new.
     shrunk_at: u64,
 }
 
 impl Window {
-    pub fn new(most: usize) -> Self {
+    pub fn new(max: usize) -> Self {
         Self {
-            size: most,
-            most,
+            size: max,
+            max,
             shrunk_at: 0,
         }
     }
@@ -25,7 +25,7 @@ impl Window {
     }
 
     pub fn grow(&mut self) {
-        self.size = (self.size + 1).min(self.most);
+        self.size = (self.size + 1).min(self.max);
     }
 
     /// Attempt `sequence` was throttled; `latest` is the last one that has a number. A throttle hits many attempts at

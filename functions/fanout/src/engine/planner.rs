@@ -1,49 +1,22 @@
 //! Which objects go to a processor, and in which chunks.
 
-use serde::{Deserialize, Serialize};
 use shared::chunk::{MAX_ERROR_BYTES, ObjectRef};
 use shared::filter::Filter;
 
-use crate::source::{Candidate, Standing};
+use crate::source::{Candidate, Disposition};
+use crate::store::ListedCounts;
 
 /// Lambda takes 6 MB in and gives as much back; this leaves room for all that is not objects.
-const MAX_PAYLOAD: usize = 6 * 1024 * 1024 - 512 * 1024;
+const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 - 512 * 1024;
 
-/// What a failed key takes in an answer beside the key, which is a part of its object here: class,
+/// What a failed key takes in a response beside the key, which is a part of its object here: class,
 /// error and the names of its fields.
-const FAILED_KEY: usize = MAX_ERROR_BYTES + 64;
-
-/// Objects that one invocation is to process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chunk {
-    /// From 0, each number once in a job.
-    pub number: u64,
-    pub objects: Vec<ObjectRef>,
-    /// What became of the attempts at it.
-    #[serde(default)]
-    pub tries: Tries,
-}
-
-/// How often attempts ended in one way or another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tries {
-    /// The invocation died.
-    pub died: u32,
-    /// Lambda had no room.
-    pub throttled: u32,
-    /// Lambda was out of order.
-    pub unavailable: u32,
-    /// It came back with nothing done.
-    pub returned: u32,
-}
+const FAILED_KEY_BYTES: usize = MAX_ERROR_BYTES + 64;
 
 /// What became of some objects of the source.
 #[derive(Debug, Default)]
 pub struct Planned {
-    pub listed: u64,
-    pub bytes: u64,
-    pub ignored: u64,
-    pub skipped: u64,
+    pub counts: ListedCounts,
     /// Those that are full.
     pub chunks: Vec<Vec<ObjectRef>>,
 }
@@ -54,9 +27,10 @@ pub struct Planner {
     filter: Filter,
     max_keys: usize,
     max_bytes: u64,
-    open: Vec<ObjectRef>,
-    open_bytes: u64,
-    open_payload: usize,
+    /// The chunk that is not full yet.
+    partial: Vec<ObjectRef>,
+    partial_bytes: u64,
+    partial_payload: usize,
 }
 
 impl Planner {
@@ -65,9 +39,9 @@ impl Planner {
             filter,
             max_keys,
             max_bytes,
-            open: Vec::new(),
-            open_bytes: 0,
-            open_payload: 0,
+            partial: Vec::new(),
+            partial_bytes: 0,
+            partial_payload: 0,
         }
     }
 
@@ -75,15 +49,16 @@ impl Planner {
         let mut planned = Planned::default();
         for candidate in candidates {
             let object = candidate.object;
-            planned.listed += 1;
-            planned.bytes += object.size.unwrap_or_default();
+            let counts = &mut planned.counts;
+            counts.listed += 1;
+            counts.bytes += object.size.unwrap_or_default();
             let accepted = self
                 .filter
                 .accepts(&object.key, object.size, candidate.last_modified.as_ref());
-            match candidate.standing {
-                Standing::Open if accepted => planned.chunks.extend(self.add(object)),
-                Standing::Current if accepted => planned.skipped += 1,
-                _ => planned.ignored += 1,
+            match candidate.disposition {
+                Disposition::Process if accepted => planned.chunks.extend(self.add(object)),
+                Disposition::Skip if accepted => counts.skipped += 1,
+                _ => counts.ignored += 1,
             }
         }
         planned
@@ -92,27 +67,27 @@ impl Planner {
     /// Adds an object; gives the chunk it no longer fits into.
     fn add(&mut self, object: ObjectRef) -> Option<Vec<ObjectRef>> {
         let size = object.size.unwrap_or_default();
-        let payload = serde_json::to_vec(&object).expect("an object is valid JSON").len() + FAILED_KEY;
-        let fits = self.open.len() < self.max_keys
-            && self.open_bytes.saturating_add(size) <= self.max_bytes
-            && self.open_payload + payload <= MAX_PAYLOAD;
+        let payload = serde_json::to_vec(&object).expect("an object is valid JSON").len() + FAILED_KEY_BYTES;
+        let fits = self.partial.len() < self.max_keys
+            && self.partial_bytes.saturating_add(size) <= self.max_bytes
+            && self.partial_payload + payload <= MAX_PAYLOAD_BYTES;
         let full = if fits { None } else { self.rest() };
-        self.open_bytes = self.open_bytes.saturating_add(size);
-        self.open_payload += payload;
-        self.open.push(object);
+        self.partial_bytes = self.partial_bytes.saturating_add(size);
+        self.partial_payload += payload;
+        self.partial.push(object);
         full
     }
 
     /// The last chunk.
     pub fn rest(&mut self) -> Option<Vec<ObjectRef>> {
-        self.open_bytes = 0;
-        self.open_payload = 0;
-        Some(std::mem::take(&mut self.open)).filter(|objects| !objects.is_empty())
+        self.partial_bytes = 0;
+        self.partial_payload = 0;
+        Some(std::mem::take(&mut self.partial)).filter(|objects| !objects.is_empty())
     }
 
     /// The objects of the chunk that is not full yet.
-    pub fn open(&self) -> &[ObjectRef] {
-        &self.open
+    pub fn partial(&self) -> &[ObjectRef] {
+        &self.partial
     }
 }
 
@@ -144,7 +119,7 @@ mod tests {
                 storage_class: None,
             },
             last_modified: None,
-            standing: Standing::Open,
+            disposition: Disposition::Process,
         }
     }
 
@@ -175,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn request_and_answer_stay_below_the_payload_limit() {
+    fn request_and_response_stay_below_the_payload_limit() {
         let mut planner = planner(10_000, u64::MAX);
         // Control characters take six bytes each as JSON.
         let long = format!("{}.jpg", "\u{1}".repeat(1000));
@@ -185,13 +160,13 @@ mod tests {
             assert_eq!(chunks.iter().map(Vec::len).sum::<usize>(), 12_000);
             assert!(chunks[0].len() > 500);
             for chunk in chunks {
-                assert!(serde_json::to_vec(&chunk).unwrap().len() <= MAX_PAYLOAD);
+                assert!(serde_json::to_vec(&chunk).unwrap().len() <= MAX_PAYLOAD_BYTES);
                 let error = "\u{1}".repeat(10_000);
                 let failed: Vec<FailedKey> = chunk
                     .into_iter()
                     .map(|object| FailedKey::new(object.key, Class::AccessDenied, &error))
                     .collect();
-                assert!(serde_json::to_vec(&failed).unwrap().len() <= MAX_PAYLOAD);
+                assert!(serde_json::to_vec(&failed).unwrap().len() <= MAX_PAYLOAD_BYTES);
             }
         }
     }
@@ -200,9 +175,9 @@ mod tests {
     fn what_is_left_out_is_counted() {
         let mut planner = planner(10, 100);
         let mut current = candidate("d.jpg", 1);
-        current.standing = Standing::Current;
+        current.disposition = Disposition::Skip;
         let mut duplicate = candidate("a.jpg", 5);
-        duplicate.standing = Standing::Ignored;
+        duplicate.disposition = Disposition::Ignore;
         let mut unsized_ = candidate("e.jpg", 0);
         unsized_.object.size = None;
         let page = planner.plan(vec![
@@ -213,8 +188,13 @@ mod tests {
             duplicate,
             unsized_,
         ]);
-        assert_eq!((page.listed, page.ignored, page.skipped), (6, 3, 1));
-        assert_eq!(page.bytes, 18);
+        let counts = ListedCounts {
+            listed: 6,
+            bytes: 18,
+            ignored: 3,
+            skipped: 1,
+        };
+        assert_eq!(page.counts, counts);
         assert_eq!(planner.rest().unwrap().len(), 2);
     }
 }

@@ -1,0 +1,72 @@
+//! Starts a job of the keys of another, its parent, that failed or were not processed.
+
+use std::sync::Arc;
+
+use shared::job::{Report, State};
+use shared::uri::S3Uri;
+
+use super::resume::resume;
+use crate::chunk::{Chunk, Tries};
+use crate::error::Error;
+use crate::job::{self, Job};
+use crate::request::{BadRequest, Request};
+use crate::session::Session;
+use crate::source::{Cursor, manifest};
+use crate::store::Checkpoint;
+
+/// What the request leaves out is as in the parent; the environment fills only what names the parent.
+pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) -> Result<Report, Error> {
+    if request.manifest.is_some() {
+        let problem = "a redrive takes its keys from its parent; leave it out";
+        return Err(BadRequest::new("manifest", problem).into());
+    }
+    let given = request.clone().or(&session.app.config.defaults);
+    let destination = job::destination(&given)?;
+    let parent_id = job::named_job("parent", given.parent.as_ref())?;
+    let (parent, _) = Checkpoint::load(&session.s3, &destination, &parent_id).await?;
+    if parent.header.state == State::Running {
+        let problem = format!("job {parent_id} is still running; if its fanout was killed, run it again to go on");
+        return Err(BadRequest::new("parent", problem).into());
+    }
+    let mut request = Request {
+        job_id: request.job_id.clone().or_else(|| Some(request_id.to_owned())),
+        parent: Some(parent_id.clone()),
+        ..request
+    }
+    .or(&parent.header.request);
+    request.action = None;
+    let job = Job::from_request(&request, &session.id)?;
+    if job.source != parent.header.source || job.destination != destination {
+        let problem = format!(
+            "a redrive has the source and destination of its parent, {} and {}",
+            parent.header.source, parent.header.destination
+        );
+        return Err(BadRequest::new("source", problem).into());
+    }
+    if let Some((checkpoint, etag)) = Checkpoint::find(&session.s3, &job.destination, &job.id).await? {
+        return resume(session, &job, &request, checkpoint, etag).await;
+    }
+    let failed = S3Uri {
+        bucket: destination.bucket.clone(),
+        prefix: destination.failed_folder(&parent_id),
+    };
+    let failed = manifest::files(&session.s3, &failed).await;
+    let cursors = failed.map_err(|failure| Error::Source(failure.into()))?;
+    session.begin(&job, remainder(&job, request, cursors, parent)).await
+}
+
+/// The beginning of a job of what is left of its parent: lists of failed keys, what was not listed, and what
+/// was not sent.
+fn remainder(job: &Job, request: Request, mut cursors: Vec<Cursor>, parent: Checkpoint) -> Checkpoint {
+    cursors.extend(parent.cursors);
+    let mut checkpoint = Checkpoint::new(job, request, cursors);
+    checkpoint.counters.listed = parent.queue.iter().map(|chunk| chunk.objects.len() as u64).sum();
+    checkpoint.counters.chunks = parent.queue.len() as u64;
+    let chunks = (0..).zip(parent.queue).map(|(number, chunk)| Chunk {
+        number,
+        tries: Tries::default(),
+        ..Arc::unwrap_or_clone(chunk)
+    });
+    checkpoint.queue = chunks.map(Arc::new).collect();
+    checkpoint
+}

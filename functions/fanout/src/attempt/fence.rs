@@ -1,0 +1,90 @@
+//! Gives attempts up: the fence keeps their processors from committing.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream;
+use serde::Deserialize;
+use shared::chunk::Attempt;
+use shared::failure::{Class, Failure};
+use shared::modes::Records;
+use shared::s3::{self, Condition, ObjectId, Written};
+
+use super::result::Committed;
+use crate::chunk::InFlightAttempt;
+use crate::job::Job;
+
+/// Beside the attempts of the SDK: without a fence the chunk cannot go on.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_secs(1))
+    .with_factor(2.0)
+    .with_max_times(3);
+
+/// Attempts given up at a time, and their keys: each reads the records of a chunk, if it has any, some 3 KB a key.
+const MAX_ATTEMPTS_AT_ONCE: usize = 16;
+const MAX_KEYS_AT_ONCE: usize = 10_000;
+
+#[derive(Debug, thiserror::Error)]
+#[error("attempt {attempt} cannot be given up: {source}")]
+pub struct FenceError {
+    attempt: Attempt,
+    source: Failure,
+}
+
+/// What counts of a record that a lost attempt had committed.
+#[derive(Debug, Deserialize)]
+struct Record {
+    key: String,
+    exif: Option<serde::de::IgnoredAny>,
+}
+
+/// Gives an attempt up; what it had committed by then.
+pub async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, FenceError> {
+    if job.records != Records::Ndjson {
+        // Nothing is committed, and a repeat writes the same bytes to the same keys.
+        return Ok(Committed::new());
+    }
+    (|| fence(s3, job, attempt))
+        .retry(BACKOFF)
+        .when(|failure: &Failure| failure.class.is_passing())
+        .await
+        .map_err(|source| FenceError {
+            attempt: attempt.attempt,
+            source,
+        })
+}
+
+/// The same for many.
+pub async fn give_up_all(
+    s3: &Client,
+    job: &Job,
+    attempts: Vec<InFlightAttempt>,
+) -> Vec<(InFlightAttempt, Result<Committed, FenceError>)> {
+    let at_once = (MAX_KEYS_AT_ONCE / job.chunk_keys).clamp(1, MAX_ATTEMPTS_AT_ONCE);
+    stream::iter(attempts)
+        .map(|attempt| async move { (give_up(s3, job, &attempt).await, attempt) })
+        .buffer_unordered(at_once)
+        .map(|(result, attempt)| (attempt, result))
+        .collect()
+        .await
+}
+
+async fn fence(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, Failure> {
+    let destination = &job.destination;
+    let key = destination.records(&job.id, attempt.chunk.number, attempt.attempt);
+    let empty = Bytes::new();
+    let written = s3::put_if(s3, &destination.bucket, &key, s3::NDJSON, empty, Condition::New).await?;
+    if let Written::Done(_) = written {
+        return Ok(Committed::new());
+    }
+    let file = ObjectId::any(&destination.bucket, key);
+    let (_, body) = s3::get(s3, &file, None).await?;
+    serde_json::Deserializer::from_slice(&body)
+        .into_iter::<Record>()
+        .map(|record| record.map(|record| (record.key, record.exif.is_some())))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::new(Class::Corrupt, format!("records in {}: {error}", file.key)))
+}

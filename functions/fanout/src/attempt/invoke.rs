@@ -1,0 +1,161 @@
+//! Sends a chunk to the processor.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_lambda::error::SdkError;
+use aws_sdk_lambda::operation::invoke::InvokeError;
+use aws_sdk_lambda::primitives::Blob;
+use aws_smithy_http_client::{pool, tls};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use shared::chunk::ChunkRequest;
+use shared::clock::Clock;
+use shared::failure::Failure;
+
+use super::fence::give_up;
+use super::response::{Loss, from_function_error, from_output, is_function_error};
+use super::result::AttemptResult;
+use crate::chunk::InFlightAttempt;
+use crate::job::Job;
+
+/// With a limit on requests, no more images are in flight than it lets through in this time: otherwise each
+/// would have been read, and none written, when the processor's time is up.
+const MAX_SECONDS_IN_FLIGHT: f64 = 30.0;
+
+/// A client for synchronous invocations: they are silent for minutes, so connections are kept alive
+/// (NAT gateways drop a flow after 350 s of silence); and the SDK must not repeat them by itself,
+/// since every attempt has a number of its own. How long one may take is up to [`Invoker`].
+pub fn invoke_client(sdk: &SdkConfig) -> Result<aws_sdk_lambda::Client, pool::BuildError> {
+    let pool = pool::Builder::default()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .tcp_keepalive(Duration::from_secs(30))
+        .build_https()?;
+    let http = pool::Client::new(&pool).expect("the pool has no partitions of its own");
+    let config = aws_sdk_lambda::config::Builder::from(sdk)
+        .http_client(http)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).build())
+        .build();
+    Ok(aws_sdk_lambda::Client::from_conf(config))
+}
+
+/// What all attempts of a job share.
+#[derive(Clone)]
+pub struct Invoker<'a> {
+    pub lambda: &'a aws_sdk_lambda::Client,
+    pub s3: &'a aws_sdk_s3::Client,
+    /// Name or ARN.
+    pub processor: &'a str,
+    pub job: &'a Job,
+    pub clock: Clock,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+}
+
+impl Invoker<'_> {
+    /// Sends a chunk once, with its share of the limit on requests.
+    pub async fn attempt(&self, attempt: &InFlightAttempt, max_requests_per_second: Option<f64>) -> AttemptResult {
+        let sent = tokio::select! {
+            sent = self.send(attempt, max_requests_per_second) => sent,
+            () = self.clock.sleep(self.timeout) => Err(Loss::Died(format!(
+                "invoking {}: no response within {} s",
+                self.processor,
+                self.timeout.as_secs()
+            ))),
+        };
+        let loss = match sent {
+            Ok(result) => return result,
+            Err(loss) => loss,
+        };
+        match (give_up(self.s3, self.job, attempt).await, loss) {
+            (Ok(committed), Loss::Unavailable(error)) => AttemptResult::Unavailable { error, committed },
+            (Ok(committed), Loss::Died(error)) => AttemptResult::Lost { error, committed },
+            (Err(failure), Loss::Unavailable(error) | Loss::Died(error)) => {
+                AttemptResult::Unfenced(format!("{failure} (it was lost: {error})"))
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        attempt: &InFlightAttempt,
+        max_requests_per_second: Option<f64>,
+    ) -> Result<AttemptResult, Loss> {
+        let job = self.job;
+        let request = ChunkRequest {
+            job_id: job.id.clone(),
+            chunk: attempt.chunk.number,
+            attempt: attempt.attempt,
+            source_bucket: job.source.bucket.clone(),
+            source_prefix: job.source.prefix.clone(),
+            destination: job.destination.uri(),
+            images: job.images,
+            records: job.records,
+            concurrency: concurrency(job.concurrency, max_requests_per_second),
+            max_requests_per_second,
+            objects: attempt.chunk.objects.clone(),
+        };
+        let payload = serde_json::to_vec(&request).expect("a chunk is valid JSON");
+        let result = self
+            .lambda
+            .invoke()
+            .function_name(self.processor)
+            .payload(Blob::new(payload))
+            .send()
+            .await;
+        match result {
+            Ok(output) => from_output(&output, attempt),
+            Err(error) => self.read_error(&error),
+        }
+    }
+
+    fn read_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Result<AttemptResult, Loss> {
+        let what = Failure::of(format_args!("invoking {}", self.processor), error).message;
+        let Some(response) = error.raw_response() else {
+            // Of a connection that breaks, or never was, no key is to blame; of a response that does not come
+            // one may be.
+            return Err(match error {
+                SdkError::DispatchFailure(_) => Loss::Unavailable(what),
+                _ => Loss::Died(what),
+            });
+        };
+        let body = response.body().bytes().unwrap_or_default();
+        match response.status().as_u16() {
+            // No room; or a function that is being updated or woken up, and soon ready again.
+            429 | 409 => Ok(AttemptResult::Throttled(what)),
+            400..=499 => Ok(AttemptResult::Rejected(what)),
+            // Local emulators report a function's own error like this.
+            _ if is_function_error(body) => from_function_error(body),
+            _ => Err(Loss::Unavailable(format!(
+                "{what}: {:.300}",
+                String::from_utf8_lossy(body)
+            ))),
+        }
+    }
+}
+
+/// Images in flight, under a limit on requests.
+fn concurrency(wanted: usize, max_requests_per_second: Option<f64>) -> usize {
+    let max = max_requests_per_second.map_or(f64::INFINITY, |limit| limit * MAX_SECONDS_IN_FLIGHT);
+    (1..=wanted).rev().find(|&count| count as f64 <= max).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_limit_lets_few_images_in_flight() {
+        for (wanted, limit, expected) in [
+            (64, None, 64),
+            (64, Some(1000.0), 64),
+            (64, Some(0.5), 15),
+            (64, Some(0.001), 1),
+            (1, Some(0.5), 1),
+        ] {
+            assert_eq!(concurrency(wanted, limit), expected, "{limit:?}");
+        }
+    }
+}

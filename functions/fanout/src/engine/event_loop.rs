@@ -1,0 +1,387 @@
+//! The job event loop: listing, planning, invoking and accounting at once, from one checkpoint to the next.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::join;
+use futures::stream::FuturesUnordered;
+use lambda_runtime::tracing::warn;
+use shared::job::State;
+use shared::s3::Meter;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::progress::Progress;
+use super::schedule::Schedule;
+use crate::attempt::{AttemptResult, FenceError, Invoker, give_up_all};
+use crate::chunk::InFlightAttempt;
+use crate::error::Error;
+use crate::job::Job;
+use crate::source::{self, Candidate, Source};
+use crate::store::journal::FailuresFile;
+use crate::store::{self, Checkpoint, Header, Saved, report};
+
+/// How often the checkpoint and `job.json` are written where nothing else asks for it.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The reason of a job that was asked to stop.
+pub const STOPPED: &str = "stopped, as was asked for";
+
+/// Why an invocation's part of a job ends.
+#[derive(Debug)]
+pub enum Ending {
+    Completed,
+    Aborted(String),
+    /// The time is up: the next invocation goes on.
+    TimeUp,
+    /// Another invocation is at work.
+    LeaseLost,
+    /// The checkpoint cannot be written.
+    StoreFailed(store::Error),
+}
+
+/// What the loop waits for.
+enum Event {
+    Saved(Result<Saved, store::Error>, Box<Checkpoint>),
+    AttemptEnded {
+        sequence: u64,
+        result: AttemptResult,
+        took: Duration,
+    },
+    Listed(Result<Vec<Candidate>, source::Error>),
+    /// A write of `job.json` has ended, or a delayed chunk is due.
+    Woken,
+    Tick,
+    LastStart,
+    LastWait,
+}
+
+pub struct EventLoop<'a> {
+    job: &'a Job,
+    invoker: Invoker<'a>,
+    meter: Meter,
+    started: Instant,
+    schedule: Schedule,
+    pub header: Header,
+    /// Of the checkpoint; `None` before the first.
+    etag: Option<String>,
+    source: Source,
+    progress: Progress<'a>,
+    /// Attempts of an earlier invocation, until they are given up.
+    left_behind: Vec<InFlightAttempt>,
+    /// Whether anything changed since the last checkpoint.
+    dirty: bool,
+    /// Whether `job.json` is older than the last checkpoint.
+    unreported: bool,
+    /// A write of `job.json` that is under way.
+    reporting: JoinSet<()>,
+    ending: Option<Ending>,
+}
+
+impl<'a> EventLoop<'a> {
+    /// Goes on from a checkpoint that this invocation has taken over; `etag` is that of the one in S3.
+    pub fn new(
+        invoker: Invoker<'a>,
+        meter: Meter,
+        checkpoint: Checkpoint,
+        etag: Option<String>,
+        deadline: Instant,
+    ) -> Self {
+        let Checkpoint {
+            header,
+            counters,
+            cursors,
+            queue,
+            in_flight,
+        } = checkpoint;
+        let job = invoker.job;
+        Self {
+            job,
+            meter,
+            started: Instant::now(),
+            schedule: Schedule::new(invoker.clock.clone(), deadline),
+            etag,
+            source: Source::new(invoker.s3.clone(), job.scope(), cursors),
+            progress: Progress::new(job, header.generation, counters, queue),
+            left_behind: in_flight,
+            header,
+            invoker,
+            dirty: true,
+            unreported: true,
+            reporting: JoinSet::new(),
+            ending: None,
+        }
+    }
+
+    /// Lists the first page, which shows whether the source can be listed at all.
+    pub async fn first_page(&mut self) -> Result<(), source::Error> {
+        if !self.source.is_exhausted() {
+            let candidates = self.source.next(1).await?;
+            self.plan(candidates);
+        }
+        Ok(())
+    }
+
+    /// Writes the checkpoint that takes a job over; false if another invocation was faster.
+    pub async fn claim(&mut self) -> Result<bool, store::Error> {
+        let checkpoint = self.checkpoint();
+        let saved = checkpoint
+            .save(self.invoker.s3, &self.job.destination, self.etag.as_deref())
+            .await?;
+        match saved {
+            Saved::Written(etag) => self.etag = Some(etag),
+            Saved::StopRequested(etag) => {
+                self.etag = Some(etag);
+                self.header.stop_requested = true;
+            }
+            Saved::LeaseLost => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Gives up the attempts that an invocation left behind; those that cannot be given up stay in flight, and
+    /// end the run.
+    pub async fn reclaim(&mut self) {
+        for (attempt, result) in give_up_all(self.invoker.s3, self.job, std::mem::take(&mut self.left_behind)).await {
+            match result {
+                Ok(committed) => self.progress.reclaim(&attempt, &committed),
+                Err(error) => {
+                    self.progress.unfenced.push(attempt);
+                    self.end(Ending::Aborted(error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Works until every key has an outcome, or nothing more is to be started and what is in flight has ended.
+    pub async fn run(&mut self) {
+        let invoker = self.invoker.clone();
+        let mut attempts = FuturesUnordered::new();
+        // One at a time, as of job.json.
+        let mut saving = FuturesUnordered::new();
+        let mut tick = interval(SAVE_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick.reset();
+        let (mut checkpoint_due, mut report_due) = (false, true);
+        loop {
+            if self.ending.is_none() {
+                self.progress.dispatch.reserve();
+            }
+            if self.has_lost_the_job() || (saving.is_empty() && attempts.is_empty() && self.is_over()) {
+                break;
+            }
+            if saving.is_empty()
+                && (self.progress.dispatch.has_reserved() || (checkpoint_due && (self.dirty || self.unreported)))
+            {
+                checkpoint_due = false;
+                saving.push(self.save());
+            }
+            let (last_start, last_wait) = (self.schedule.last_start(), self.schedule.last_wait());
+            let (running, demand) = (self.ending.is_none(), self.progress.demand());
+            let event = tokio::select! {
+                Some((saved, checkpoint)) = saving.next() => Event::Saved(saved, Box::new(checkpoint)),
+                Some(event) = attempts.next() => event,
+                listed = self.source.next(demand), if running && !self.source.is_exhausted() => Event::Listed(listed),
+                Some(_) = self.reporting.join_next() => Event::Woken,
+                () = self.progress.dispatch.until_due(), if running && self.progress.dispatch.has_delayed() => Event::Woken,
+                _ = tick.tick() => Event::Tick,
+                () = self.schedule.sleep_until(last_start), if running => Event::LastStart,
+                () = self.schedule.sleep_until(last_wait), if !running => Event::LastWait,
+            };
+            match event {
+                Event::Saved(saved, checkpoint) => {
+                    report_due &= !self.report(&saved, &checkpoint, report_due);
+                    let confirmed = self.take_saved(saved).into_iter();
+                    attempts.extend(confirmed.map(|(attempt, share)| ended(invoker.clone(), attempt, share)));
+                }
+                Event::AttemptEnded { sequence, result, took } => self.take_result(sequence, result, took),
+                Event::Listed(Ok(candidates)) => self.plan(candidates),
+                Event::Listed(Err(error)) => self.end(Ending::Aborted(format!("the listing broke off: {error}"))),
+                Event::Woken => {}
+                Event::Tick => (checkpoint_due, report_due) = (true, true),
+                Event::LastStart => self.end(Ending::TimeUp),
+                Event::LastWait => break,
+            }
+        }
+        // What is in flight stays so. A write under way must end, since the next one builds on it.
+        while let Some((saved, _)) = saving.next().await {
+            // Nothing is sent once there is an ending.
+            self.take_saved(saved);
+        }
+    }
+
+    /// Begins to write a checkpoint, with the attempts that are to be sent in it.
+    fn save(&mut self) -> impl Future<Output = (Result<Saved, store::Error>, Checkpoint)> + use<'a> {
+        self.progress.dispatch.begin_checkpoint();
+        let failures = FailuresFile::take(&mut self.progress.counters, false);
+        let (checkpoint, etag) = (self.checkpoint(), self.etag.clone());
+        let (s3, job) = (self.invoker.s3, self.job);
+        async move {
+            let saved = store::save(s3, job, &checkpoint, etag.as_deref(), failures).await;
+            (saved, checkpoint)
+        }
+    }
+
+    /// Begins to write `job.json` from a checkpoint, if it is due; whether it did. Nobody waits for it.
+    fn report(&mut self, saved: &Result<Saved, store::Error>, checkpoint: &Checkpoint, is_due: bool) -> bool {
+        let reports = is_due && self.reporting.is_empty() && matches!(saved, Ok(Saved::Written(_)));
+        if reports {
+            self.unreported = false;
+            let (s3, report) = (self.invoker.s3.clone(), checkpoint.report());
+            self.reporting.spawn(async move { report::update(&s3, &report).await });
+        }
+        reports
+    }
+
+    /// Takes what a write came to; the attempts that may be sent now, with their shares of the limit on requests.
+    fn take_saved(&mut self, saved: Result<Saved, store::Error>) -> Vec<(InFlightAttempt, Option<f64>)> {
+        match saved {
+            Ok(Saved::Written(etag)) => {
+                self.etag = Some(etag);
+                if self.ending.is_none() {
+                    return self.progress.dispatch.confirm(!self.source.is_exhausted());
+                }
+            }
+            Ok(Saved::StopRequested(etag)) => {
+                self.etag = Some(etag);
+                self.header.stop_requested = true;
+                self.dirty = true;
+                self.end(Ending::Aborted(STOPPED.to_owned()));
+            }
+            Ok(Saved::LeaseLost) => self.end(Ending::LeaseLost),
+            Err(error) => self.end(Ending::StoreFailed(error)),
+        }
+        self.progress.dispatch.recall();
+        Vec::new()
+    }
+
+    fn take_result(&mut self, sequence: u64, result: AttemptResult, took: Duration) {
+        self.dirty = true;
+        self.schedule.attempt_took(took);
+        if let Some(reason) = self.progress.apply(sequence, result) {
+            self.end(Ending::Aborted(reason));
+        }
+    }
+
+    fn plan(&mut self, candidates: Vec<Candidate>) {
+        self.dirty = true;
+        self.progress.plan(candidates, self.source.is_exhausted());
+    }
+
+    fn has_lost_the_job(&self) -> bool {
+        matches!(self.ending, Some(Ending::LeaseLost | Ending::StoreFailed(_)))
+    }
+
+    /// Whether nothing is left to do; sets the ending if every key has an outcome.
+    fn is_over(&mut self) -> bool {
+        let is_settled = self.source.is_exhausted() && self.progress.is_settled();
+        if is_settled && matches!(self.ending, None | Some(Ending::TimeUp)) {
+            self.ending = Some(match self.progress.counters.pending() {
+                0 => Ending::Completed,
+                pending => Ending::Aborted(format!("{pending} keys have no outcome, which is a bug in fanout")),
+            });
+        }
+        self.ending.is_some()
+    }
+
+    /// Starts nothing more. The first reason counts, but nothing outweighs having lost the job.
+    pub fn end(&mut self, ending: Ending) {
+        if self.ending.is_none() || matches!(ending, Ending::LeaseLost | Ending::StoreFailed(_)) {
+            self.ending = Some(ending);
+        }
+        self.progress.dispatch.recall();
+    }
+
+    /// The checkpoint of this moment: the one place where it is put together.
+    fn checkpoint(&mut self) -> Checkpoint {
+        self.dirty = false;
+        self.unreported = true;
+        self.header.revision += 1;
+        let (mut counters, queue, mut in_flight) = self.progress.view();
+        in_flight.extend(self.left_behind.iter().cloned());
+        counters.requests += self.meter.requests();
+        counters.throttled += self.meter.throttled();
+        counters.elapsed_ms += u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Checkpoint {
+            header: self.header.clone(),
+            counters,
+            cursors: self.source.cursors(),
+            queue,
+            in_flight,
+        }
+    }
+
+    /// Writes the last checkpoint and `job.json`; how the run ended.
+    pub async fn finish(mut self) -> Result<(Ending, Checkpoint), Error> {
+        let ending = self.ending.take().expect("a run ends for a reason");
+        match &ending {
+            Ending::LeaseLost => return Ok((ending, self.checkpoint())),
+            Ending::StoreFailed(_) => {}
+            Ending::TimeUp => self.header.lease_ms = 0,
+            Ending::Completed => self.header.state = State::Completed,
+            Ending::Aborted(reason) => {
+                self.header.state = State::Aborted;
+                self.header.reason = Some(reason.clone());
+                self.give_up_the_rest().await?;
+            }
+        }
+        if let Ending::StoreFailed(error) = ending {
+            return Err(error.into());
+        }
+        let report_until = self.schedule.report_until(matches!(ending, Ending::TimeUp));
+        let Some(checkpoint) = self.write_last_checkpoint(report_until).await? else {
+            return Ok((Ending::LeaseLost, self.checkpoint()));
+        };
+        let report = checkpoint.report();
+        let update = report::update(self.invoker.s3, &report);
+        if self.schedule.within(report_until, update).await.is_none() {
+            warn!("job.json was not updated in time");
+        }
+        report::log_end(&report);
+        Ok((ending, checkpoint))
+    }
+
+    /// Whatever has no result by the end of the job must not be left to commit after it.
+    async fn give_up_the_rest(&mut self) -> Result<(), FenceError> {
+        let mut attempts = std::mem::take(&mut self.progress.unfenced);
+        attempts.append(&mut self.left_behind);
+        attempts.extend(self.progress.dispatch.abandon());
+        for (attempt, result) in give_up_all(self.invoker.s3, self.job, attempts).await {
+            self.progress.reclaim(&attempt, &result?);
+        }
+        Ok(())
+    }
+
+    /// `None` if another invocation is at work.
+    async fn write_last_checkpoint(&mut self, report_until: Instant) -> Result<Option<Checkpoint>, store::Error> {
+        let mut failures = FailuresFile::take(&mut self.progress.counters, true);
+        let mut checkpoint = self.checkpoint();
+        loop {
+            let (s3, etag) = (self.invoker.s3, self.etag.as_deref());
+            let save = store::save(s3, self.job, &checkpoint, etag, failures.take());
+            // The last report must not be overtaken by the one before.
+            let reported = async { while self.reporting.join_next().await.is_some() {} };
+            let (saved, _) = join(save, self.schedule.within(report_until, reported)).await;
+            match saved? {
+                Saved::Written(_) => return Ok(Some(checkpoint)),
+                Saved::LeaseLost => return Ok(None),
+                // Too late to stop a job that has ended, and early enough for the invocation that goes on.
+                Saved::StopRequested(etag) => {
+                    self.etag = Some(etag);
+                    checkpoint.header.stop_requested = true;
+                }
+            }
+        }
+    }
+}
+
+/// Sends an attempt, and waits for its result.
+async fn ended(invoker: Invoker<'_>, attempt: InFlightAttempt, max_requests_per_second: Option<f64>) -> Event {
+    let sent_at = Instant::now();
+    let result = invoker.attempt(&attempt, max_requests_per_second).await;
+    Event::AttemptEnded {
+        sequence: attempt.attempt.sequence,
+        result,
+        took: sent_at.elapsed(),
+    }
+}

@@ -1,0 +1,199 @@
+//! What is known of the keys of a job: listed, planned, in flight, counted. Without any I/O.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use shared::chunk::{ChunkResponse, ObjectRef};
+
+use super::dispatch::Dispatch;
+use super::planner::Planner;
+use super::retry_policy::{Decision, Situation, decide, is_loss};
+use crate::attempt::{AttemptResult, Committed};
+use crate::chunk::{Chunk, InFlightAttempt, Tries};
+use crate::job::Job;
+use crate::source::Candidate;
+use crate::store::Counters;
+
+pub struct Progress<'a> {
+    job: &'a Job,
+    pub counters: Counters,
+    planner: Planner,
+    pub dispatch: Dispatch,
+    /// Attempts that may still be at work and cannot be given up, for whoever goes on with the job.
+    pub unfenced: Vec<InFlightAttempt>,
+    lost_in_a_row: u64,
+}
+
+impl<'a> Progress<'a> {
+    pub fn new(job: &'a Job, generation: u32, counters: Counters, queue: Vec<Arc<Chunk>>) -> Self {
+        Self {
+            job,
+            counters,
+            planner: Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes),
+            dispatch: Dispatch::new(job, generation, queue),
+            unfenced: Vec::new(),
+            lost_in_a_row: 0,
+        }
+    }
+
+    /// Takes what a listing brought, all of it with `is_last`.
+    pub fn plan(&mut self, candidates: Vec<Candidate>, is_last: bool) {
+        let planned = self.planner.plan(candidates);
+        self.counters.add_listed(planned.counts);
+        let rest = is_last.then(|| self.planner.rest()).flatten();
+        for objects in planned.chunks.into_iter().chain(rest) {
+            self.push_new(objects, Tries::default());
+        }
+    }
+
+    /// How many more keys are wanted: enough that no invocation waits for the listing.
+    pub fn demand(&self) -> usize {
+        let chunks = self.dispatch.window.size() / 4 + 2;
+        let missing = chunks.saturating_sub(self.dispatch.ready());
+        (missing * self.job.chunk_keys).saturating_sub(self.planner.partial().len())
+    }
+
+    /// Whether every key that was listed has an outcome, or is counted as pending for good.
+    pub fn is_settled(&self) -> bool {
+        self.planner.partial().is_empty() && self.dispatch.is_empty() && self.unfenced.is_empty()
+    }
+
+    /// Takes the result of an attempt; why the job is to end, if it is.
+    pub fn apply(&mut self, sequence: u64, mut result: AttemptResult) -> Option<String> {
+        let attempt = self.dispatch.complete(sequence);
+        self.counters.invocations += 1;
+        self.adapt_window(sequence, &result);
+        let chunk = Arc::clone(&attempt.chunk);
+        let remaining = match &mut result {
+            AttemptResult::Response(response) => self.count_response(&chunk, std::mem::take(response)),
+            AttemptResult::Unavailable { committed, .. } | AttemptResult::Lost { committed, .. } => {
+                self.adopt(&chunk, committed)
+            }
+            AttemptResult::Throttled(_) | AttemptResult::Rejected(_) | AttemptResult::Unfenced(_) => {
+                chunk.objects.clone()
+            }
+        };
+        self.lost_in_a_row += u64::from(is_loss(&result, chunk.tries));
+        let situation = Situation {
+            tries: chunk.tries,
+            sent: chunk.objects.len(),
+            remaining: remaining.len(),
+            lost_in_a_row: self.lost_in_a_row,
+            parallel: self.job.parallel,
+        };
+        let aborted = self.follow(decide(&result, situation), attempt, remaining);
+        aborted.or_else(|| self.counters.abort_reason(self.job))
+    }
+
+    fn follow(&mut self, decision: Decision, attempt: InFlightAttempt, remaining: Vec<ObjectRef>) -> Option<String> {
+        let same = |tries| {
+            Arc::new(Chunk {
+                number: attempt.chunk.number,
+                objects: remaining.clone(),
+                tries,
+            })
+        };
+        match decision {
+            Decision::Complete => {}
+            Decision::Retry { after_at_most, tries } => {
+                let delay = after_at_most.mul_f64(fastrand::f64());
+                self.dispatch.push_after(delay, same(tries));
+            }
+            Decision::Resend { tries } => self.push_new(remaining, tries),
+            Decision::Bisect { tries } => {
+                let (front, back) = remaining.split_at(remaining.len() / 2);
+                for half in [front, back] {
+                    let tries = if half.len() == 1 { Tries::default() } else { tries };
+                    self.push_new(half.to_vec(), tries);
+                }
+            }
+            Decision::Fail { class, error } => self.counters.add_failed(&remaining, class, &error),
+            Decision::Abort { reason, requeue } => {
+                if !requeue {
+                    self.unfenced.push(attempt);
+                } else if !remaining.is_empty() {
+                    self.dispatch.push(same(attempt.chunk.tries));
+                }
+                return Some(reason);
+            }
+        }
+        None
+    }
+
+    /// Up to one in five throttled requests the processors slow down by themselves; with more there are too
+    /// many of them.
+    fn adapt_window(&mut self, sequence: u64, result: &AttemptResult) {
+        match result {
+            AttemptResult::Response(response) => {
+                let requests = response.usage.requests;
+                let requests = requests.get + requests.put + requests.copy + requests.head;
+                if response.usage.throttled * 5 > requests {
+                    self.dispatch.throttled(sequence);
+                } else {
+                    self.dispatch.window.grow();
+                }
+            }
+            AttemptResult::Throttled(_) => {
+                self.counters.invocations_throttled += 1;
+                self.dispatch.throttled(sequence);
+            }
+            AttemptResult::Unavailable { .. } => self.dispatch.throttled(sequence),
+            AttemptResult::Lost { .. } | AttemptResult::Rejected(_) | AttemptResult::Unfenced(_) => {}
+        }
+    }
+
+    /// Counts the outcomes in a response; the keys without one.
+    fn count_response(&mut self, chunk: &Chunk, mut response: Box<ChunkResponse>) -> Vec<ObjectRef> {
+        self.lost_in_a_row = 0;
+        let unprocessed: HashSet<String> = std::mem::take(&mut response.unprocessed).into_iter().collect();
+        self.counters.add_response(*response);
+        let remaining = chunk.objects.iter().filter(|object| unprocessed.contains(&object.key));
+        remaining.cloned().collect()
+    }
+
+    /// Counts the keys that a lost attempt had committed; the others.
+    fn adopt(&mut self, chunk: &Chunk, committed: &Committed) -> Vec<ObjectRef> {
+        let mut remaining = chunk.objects.clone();
+        remaining.retain(|object| {
+            let found = committed.get(&object.key);
+            if let Some(&with_exif) = found {
+                self.counters.add_committed(with_exif);
+            }
+            found.is_none()
+        });
+        remaining
+    }
+
+    /// Takes an attempt of an earlier invocation that has been given up: what it had committed counts, the rest
+    /// is sent again.
+    pub fn reclaim(&mut self, attempt: &InFlightAttempt, committed: &Committed) {
+        let objects = self.adopt(&attempt.chunk, committed);
+        if !objects.is_empty() {
+            let Chunk { number, tries, .. } = *attempt.chunk;
+            self.dispatch.push(Arc::new(Chunk { number, objects, tries }));
+        }
+    }
+
+    fn push_new(&mut self, objects: Vec<ObjectRef>, tries: Tries) {
+        let number = self.counters.chunks;
+        self.counters.chunks += 1;
+        self.dispatch.push(Arc::new(Chunk { number, objects, tries }));
+    }
+
+    /// What a checkpoint says of the keys: counters, chunks to be sent, attempts in flight.
+    pub fn view(&self) -> (Counters, Vec<Arc<Chunk>>, Vec<InFlightAttempt>) {
+        let mut counters = self.counters.clone();
+        let mut queue: Vec<Arc<Chunk>> = self.dispatch.queue().cloned().collect();
+        if !self.planner.partial().is_empty() {
+            // Its number is not taken yet: a chunk of this number is made when the job goes on.
+            queue.push(Arc::new(Chunk {
+                number: counters.chunks,
+                objects: self.planner.partial().to_vec(),
+                tries: Tries::default(),
+            }));
+            counters.chunks += 1;
+        }
+        let in_flight = self.unfenced.iter().chain(self.dispatch.attempts()).cloned().collect();
+        (counters, queue, in_flight)
+    }
+}

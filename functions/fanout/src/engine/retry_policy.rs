@@ -1,0 +1,344 @@
+//! What becomes of a chunk after an attempt at it: a decision made from what is known, without any I/O.
+
+use std::time::Duration;
+
+use shared::failure::Class;
+
+use crate::attempt::AttemptResult;
+use crate::chunk::Tries;
+
+/// A chunk whose attempts are lost this often is bisected; a part of it, when one more is lost. A key that is
+/// alone fails.
+const MAX_LOST: u32 = 2;
+
+/// So many attempts may be lost with no response between them, beside four of each invocation in flight.
+/// More is no key's doing.
+const MAX_LOST_IN_A_ROW: u64 = 20;
+
+/// Attempts that Lambda was out of order for; one more counts as lost.
+const MAX_UNAVAILABLE: u32 = 8;
+
+/// How often a chunk that Lambda has no room for is sent: with the waits below, for about ten minutes.
+const MAX_THROTTLED: u32 = 60;
+
+/// How often a chunk may come back with nothing processed before its keys fail.
+const MAX_UNPROCESSED: u32 = 2;
+
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(20);
+
+/// What is known when an attempt has its result.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation {
+    /// Of the chunk, before this attempt.
+    pub tries: Tries,
+    /// Keys that were sent.
+    pub sent: usize,
+    /// Keys of them that have no outcome yet.
+    pub remaining: usize,
+    /// Attempts lost without a response between them, this one included.
+    pub lost_in_a_row: u64,
+    /// Attempts that may be in flight.
+    pub parallel: usize,
+}
+
+/// What to do with the keys that have no outcome yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// There are none.
+    Complete,
+    /// Send them again as the same chunk, after a random part of this time.
+    Retry {
+        after_at_most: Duration,
+        tries: Tries,
+    },
+    /// Send them at once as a new chunk: the rest of it has its outcome in a response.
+    Resend {
+        tries: Tries,
+    },
+    /// Look for the key that processors die of in each half. A half with a single key starts anew, as it may
+    /// have been unlucky and has no half to show it.
+    Bisect {
+        tries: Tries,
+    },
+    Fail {
+        class: Class,
+        error: String,
+    },
+    /// No chunk would fare better. The keys wait for a redrive; with `requeue`, as a chunk, otherwise as an
+    /// attempt that may still be in flight.
+    Abort {
+        reason: String,
+        requeue: bool,
+    },
+}
+
+pub fn decide(result: &AttemptResult, situation: Situation) -> Decision {
+    let Situation { tries, remaining, .. } = situation;
+    match result {
+        AttemptResult::Response(_) => after_response(situation),
+        AttemptResult::Throttled(error) if tries.throttled + 1 >= MAX_THROTTLED => Decision::Abort {
+            reason: format!("Lambda has had no room for ten minutes: {error}"),
+            requeue: true,
+        },
+        AttemptResult::Throttled(_) => Decision::Retry {
+            after_at_most: backoff(tries.throttled),
+            tries: Tries {
+                throttled: tries.throttled + 1,
+                ..tries
+            },
+        },
+        AttemptResult::Unavailable { .. } if tries.unavailable < MAX_UNAVAILABLE => {
+            if remaining == 0 {
+                return Decision::Complete;
+            }
+            Decision::Retry {
+                after_at_most: backoff(tries.unavailable),
+                tries: Tries {
+                    unavailable: tries.unavailable + 1,
+                    ..tries
+                },
+            }
+        }
+        AttemptResult::Unavailable { error, .. } | AttemptResult::Lost { error, .. } => after_loss(situation, error),
+        AttemptResult::Rejected(error) => Decision::Abort {
+            reason: error.clone(),
+            requeue: true,
+        },
+        AttemptResult::Unfenced(error) => Decision::Abort {
+            reason: error.clone(),
+            requeue: false,
+        },
+    }
+}
+
+/// Whether a result counts as an attempt lost in a row: [`Situation::lost_in_a_row`].
+pub fn is_loss(result: &AttemptResult, tries: Tries) -> bool {
+    match result {
+        AttemptResult::Lost { .. } => true,
+        AttemptResult::Unavailable { .. } => tries.unavailable >= MAX_UNAVAILABLE,
+        AttemptResult::Response(_)
+        | AttemptResult::Throttled(_)
+        | AttemptResult::Rejected(_)
+        | AttemptResult::Unfenced(_) => false,
+    }
+}
+
+fn after_response(situation: Situation) -> Decision {
+    let Situation {
+        tries, sent, remaining, ..
+    } = situation;
+    if remaining == 0 {
+        return Decision::Complete;
+    }
+    let unprocessed = if remaining < sent { 0 } else { tries.unprocessed + 1 };
+    if unprocessed > MAX_UNPROCESSED {
+        return Decision::Fail {
+            class: Class::Timeout,
+            error: "returned unprocessed by the processor again and again".to_owned(),
+        };
+    }
+    Decision::Resend {
+        tries: Tries {
+            unprocessed,
+            ..Tries::default()
+        },
+    }
+}
+
+/// Once may be chance; then the key that the processor dies of is looked for.
+fn after_loss(situation: Situation, error: &str) -> Decision {
+    let Situation { tries, remaining, .. } = situation;
+    let lost_in_a_row = situation.lost_in_a_row;
+    if lost_in_a_row > MAX_LOST_IN_A_ROW + 4 * situation.parallel as u64 {
+        return Decision::Abort {
+            reason: format!("none of the last {lost_in_a_row} invocations sent a response; the last: {error}"),
+            requeue: true,
+        };
+    }
+    match remaining {
+        0 => Decision::Complete,
+        _ if tries.lost + 1 < MAX_LOST => Decision::Retry {
+            after_at_most: backoff(tries.lost),
+            tries: Tries {
+                lost: tries.lost + 1,
+                ..tries
+            },
+        },
+        1 => Decision::Fail {
+            class: Class::Internal,
+            error: error.to_owned(),
+        },
+        _ => Decision::Bisect {
+            tries: Tries {
+                lost: MAX_LOST - 1,
+                ..Tries::default()
+            },
+        },
+    }
+}
+
+/// The longest wait before the next try: doubling.
+fn backoff(tries: u32) -> Duration {
+    MIN_BACKOFF
+        .saturating_mul(2_u32.saturating_pow(tries.min(16)))
+        .min(MAX_BACKOFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::Committed;
+
+    fn response() -> AttemptResult {
+        AttemptResult::Response(Box::default())
+    }
+
+    fn throttled() -> AttemptResult {
+        AttemptResult::Throttled("429".to_owned())
+    }
+
+    fn unavailable() -> AttemptResult {
+        AttemptResult::Unavailable {
+            error: "503".to_owned(),
+            committed: Committed::new(),
+        }
+    }
+
+    fn lost() -> AttemptResult {
+        AttemptResult::Lost {
+            error: "exit".to_owned(),
+            committed: Committed::new(),
+        }
+    }
+
+    /// Lost, throttled, unavailable, unprocessed.
+    fn tries([lost, throttled, unavailable, unprocessed]: [u32; 4]) -> Tries {
+        Tries {
+            lost,
+            throttled,
+            unavailable,
+            unprocessed,
+        }
+    }
+
+    fn retry(seconds: u64, counts: [u32; 4]) -> Decision {
+        Decision::Retry {
+            after_at_most: Duration::from_secs(seconds),
+            tries: tries(counts),
+        }
+    }
+
+    fn resend(unprocessed: u32) -> Decision {
+        Decision::Resend {
+            tries: tries([0, 0, 0, unprocessed]),
+        }
+    }
+
+    fn fail(class: Class, error: &str) -> Decision {
+        Decision::Fail {
+            class,
+            error: error.to_owned(),
+        }
+    }
+
+    fn abort(reason: &str, requeue: bool) -> Decision {
+        Decision::Abort {
+            reason: reason.to_owned(),
+            requeue,
+        }
+    }
+
+    #[test]
+    fn every_result_has_its_decision() {
+        let bisect = || Decision::Bisect {
+            tries: tries([1, 0, 0, 0]),
+        };
+        let again = "returned unprocessed by the processor again and again";
+        let no_room = "Lambda has had no room for ten minutes: 429";
+        let rejected = || AttemptResult::Rejected("404".to_owned());
+        let unfenced = || AttemptResult::Unfenced("denied".to_owned());
+        // The result, the tries before it, of 10 keys those that remain, and what follows.
+        for (number, (result, before, remaining, expected)) in [
+            (response(), [0, 0, 0, 0], 0, Decision::Complete),
+            (response(), [1, 9, 3, 2], 0, Decision::Complete),
+            (response(), [0, 0, 0, 0], 4, resend(0)),
+            (response(), [1, 5, 4, 2], 9, resend(0)),
+            (response(), [1, 5, 4, 0], 10, resend(1)),
+            (response(), [0, 0, 0, 1], 10, resend(2)),
+            (response(), [0, 0, 0, 2], 10, fail(Class::Timeout, again)),
+            (throttled(), [0, 0, 0, 0], 10, retry(1, [0, 1, 0, 0])),
+            (throttled(), [1, 3, 2, 1], 10, retry(8, [1, 4, 2, 1])),
+            (throttled(), [0, 5, 0, 0], 10, retry(20, [0, 6, 0, 0])),
+            (throttled(), [0, 58, 0, 0], 10, retry(20, [0, 59, 0, 0])),
+            (throttled(), [0, 59, 0, 0], 10, abort(no_room, true)),
+            (unavailable(), [0, 0, 0, 0], 0, Decision::Complete),
+            (unavailable(), [1, 0, 0, 0], 10, retry(1, [1, 0, 1, 0])),
+            (unavailable(), [0, 0, 2, 0], 3, retry(4, [0, 0, 3, 0])),
+            (unavailable(), [0, 0, 7, 0], 10, retry(20, [0, 0, 8, 0])),
+            (unavailable(), [0, 0, 8, 0], 10, retry(1, [1, 0, 8, 0])),
+            (unavailable(), [1, 0, 8, 0], 10, bisect()),
+            (unavailable(), [1, 0, 8, 0], 0, Decision::Complete),
+            (lost(), [0, 2, 1, 1], 10, retry(1, [1, 2, 1, 1])),
+            (lost(), [0, 0, 0, 0], 0, Decision::Complete),
+            (lost(), [1, 0, 0, 0], 0, Decision::Complete),
+            (lost(), [1, 2, 1, 1], 10, bisect()),
+            (lost(), [1, 0, 0, 0], 2, bisect()),
+            (lost(), [0, 0, 0, 0], 1, retry(1, [1, 0, 0, 0])),
+            (lost(), [1, 0, 0, 0], 1, fail(Class::Internal, "exit")),
+            (rejected(), [0, 0, 0, 0], 10, abort("404", true)),
+            (unfenced(), [0, 0, 0, 0], 10, abort("denied", false)),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let situation = Situation {
+                tries: tries(before),
+                sent: 10,
+                remaining,
+                lost_in_a_row: 1,
+                parallel: 32,
+            };
+            assert_eq!(decide(&result, situation), expected, "row {number}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn many_losses_in_a_row_are_no_keys_doing() {
+        let situation = |lost_in_a_row, remaining| Situation {
+            tries: Tries::default(),
+            sent: 10,
+            remaining,
+            lost_in_a_row,
+            parallel: 3,
+        };
+        let reason = "none of the last 33 invocations sent a response; the last: exit";
+        for remaining in [0, 1, 10] {
+            assert!(!matches!(
+                decide(&lost(), situation(32, remaining)),
+                Decision::Abort { .. }
+            ));
+            assert_eq!(decide(&lost(), situation(33, remaining)), abort(reason, true));
+        }
+        assert!(matches!(
+            decide(&throttled(), situation(33, 10)),
+            Decision::Retry { .. }
+        ));
+    }
+
+    #[test]
+    fn only_what_may_be_a_keys_doing_is_a_loss() {
+        let worn_out = tries([0, 0, MAX_UNAVAILABLE, 0]);
+        for (result, tries, expected) in [
+            (lost(), Tries::default(), true),
+            (unavailable(), Tries::default(), false),
+            (unavailable(), worn_out, true),
+            (response(), worn_out, false),
+            (throttled(), worn_out, false),
+            (AttemptResult::Rejected(String::new()), worn_out, false),
+            (AttemptResult::Unfenced(String::new()), worn_out, false),
+        ] {
+            assert_eq!(is_loss(&result, tries), expected, "{result:?}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a listing found, as far as it matters for time and cost.
+
+use shared::chunk::ObjectRef;
+use shared::exif::FRONT_BYTES;
+use shared::modes::Images;
+
+use crate::job::Job;
+use crate::store::ListedCounts;
+
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Whether that is all there is.
+    pub is_complete: bool,
+    pub counts: ListedCounts,
+    pub images: u64,
+    pub bytes_to_read: u64,
+    /// Images of unknown size.
+    pub of_unknown_size: u64,
+    pub chunks: u64,
+    /// Requests that it took.
+    pub lists: u64,
+}
+
+impl Found {
+    pub fn add_listed(&mut self, counts: ListedCounts) {
+        self.counts.listed += counts.listed;
+        self.counts.bytes += counts.bytes;
+        self.counts.ignored += counts.ignored;
+        self.counts.skipped += counts.skipped;
+    }
+
+    pub fn add_chunk(&mut self, job: &Job, chunk: &[ObjectRef]) {
+        self.chunks += 1;
+        self.images += chunk.len() as u64;
+        for object in chunk {
+            let size = object.size.unwrap_or(FRONT_BYTES);
+            self.of_unknown_size += u64::from(object.size.is_none());
+            self.bytes_to_read += match job.images {
+                Images::Upload => size,
+                Images::None | Images::Copy => size.min(FRONT_BYTES),
+            };
+        }
+    }
+}

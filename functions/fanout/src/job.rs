@@ -1,0 +1,321 @@
+//! A job: a request that has been checked, with nothing left out.
+
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use shared::destination::{Destination, EVENTS};
+use shared::filter::{Filter, Names};
+use shared::modes::{Images, Records};
+use shared::uri::S3Uri;
+
+use crate::request::{BadRequest, Request};
+use crate::source::Scope;
+
+/// Each attempt is in the checkpoint with its keys before it is sent.
+const MAX_KEYS_IN_FLIGHT: usize = 250_000;
+
+/// The most that S3 gives.
+const MAX_PAGE_KEYS: u16 = 1000;
+
+/// Every value is within its range.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: String,
+    pub source: S3Uri,
+    pub destination: Destination,
+    pub manifest: Option<S3Uri>,
+    pub filter: Filter,
+    pub skip_current: bool,
+    pub images: Images,
+    pub records: Records,
+    pub chunk_keys: usize,
+    pub chunk_bytes: u64,
+    pub parallel: usize,
+    pub concurrency: usize,
+    pub max_requests_per_second: Option<f64>,
+    pub max_failed_percent: f64,
+}
+
+impl Job {
+    /// Checks a request to run or to plan, which finds its keys by itself.
+    pub fn listing(request: &Request, request_id: &str) -> Result<Self, BadRequest> {
+        if request.parent.is_some() {
+            return Err(BadRequest::new("parent", "only action redrive takes it"));
+        }
+        Self::from_request(request, request_id)
+    }
+
+    /// Checks a request. Its job is called `request_id` unless it has a name.
+    pub fn from_request(request: &Request, request_id: &str) -> Result<Self, BadRequest> {
+        let source = uri("source", request.source.as_ref())?;
+        let destination = destination(request)?;
+        destination
+            .check_apart_from(&source)
+            .map_err(|error| BadRequest::new("destination", error))?;
+        let id = request.job_id.clone().unwrap_or_else(|| request_id.to_owned());
+        let job = Self {
+            id: job_id("job_id", id)?,
+            source,
+            destination,
+            manifest: request.manifest.clone(),
+            filter: filter(request)?,
+            skip_current: request.skip_current(),
+            images: request.images(),
+            records: request.records(),
+            chunk_keys: request.chunk_keys()?,
+            chunk_bytes: request.chunk_bytes()?,
+            parallel: request.parallel()?,
+            concurrency: request.concurrency()?,
+            max_requests_per_second: request.max_requests_per_second()?,
+            max_failed_percent: request.max_failed_percent()?,
+        };
+        job.check()?;
+        Ok(job)
+    }
+
+    /// What fields demand of each other.
+    fn check(&self) -> Result<(), BadRequest> {
+        if self.skip_current && self.images == Images::None {
+            return Err(BadRequest::new(
+                "skip_current",
+                "with images none there is no output of each image to compare it with; set images to copy or upload",
+            ));
+        }
+        if self.skip_current && self.manifest.is_some() {
+            return Err(BadRequest::new(
+                "skip_current",
+                "it compares two listings in key order, and a manifest has none; leave one of the two out",
+            ));
+        }
+        if self.parallel * self.chunk_keys > MAX_KEYS_IN_FLIGHT {
+            return Err(BadRequest::new(
+                "chunk_keys",
+                format!(
+                    "{} keys in each of {} invocations (parallel) are more than {MAX_KEYS_IN_FLIGHT}, the most keys \
+                     in flight; make one of the two smaller",
+                    self.chunk_keys, self.parallel
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is listed, and how.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            source: self.source.clone(),
+            outputs: self.skip_current.then(|| self.destination.clone()),
+            page_keys: MAX_PAGE_KEYS,
+        }
+    }
+}
+
+/// Where a job's reports are.
+pub fn destination(request: &Request) -> Result<Destination, BadRequest> {
+    uri("destination", request.destination.as_ref()).map(Into::into)
+}
+
+/// The id of a job that must have been started, from the field that names it.
+pub fn named_job(field: &str, id: Option<&String>) -> Result<String, BadRequest> {
+    let id = id.ok_or_else(|| BadRequest::new(field, "it is missing: give the job_id of the job that is meant"))?;
+    job_id(field, id.clone())
+}
+
+fn filter(request: &Request) -> Result<Filter, BadRequest> {
+    let (min_bytes, max_bytes) = (request.min_bytes()?, request.max_bytes()?);
+    if min_bytes > max_bytes {
+        let problem = format!("{min_bytes} is more than max_bytes, {max_bytes}");
+        return Err(BadRequest::new("min_bytes", problem));
+    }
+    let include = request.include.as_deref();
+    if include.is_some_and(<[String]>::is_empty) {
+        let problem = "it is empty, so nothing would be processed; leave it out for all images";
+        return Err(BadRequest::new("include", problem));
+    }
+    Names::new(include, &[]).map_err(|error| BadRequest::new("include", error))?;
+    Ok(Filter {
+        names: Names::new(include, &request.exclude()).map_err(|error| BadRequest::new("exclude", error))?,
+        min_bytes,
+        max_bytes,
+        modified_after: request.modified_after.as_deref().map(date_time).transpose()?,
+    })
+}
+
+fn uri(field: &str, value: Option<&S3Uri>) -> Result<S3Uri, BadRequest> {
+    value.cloned().ok_or_else(|| {
+        let variable = field.to_uppercase();
+        BadRequest::new(
+            field,
+            format!("it is missing: give s3://bucket/prefix/, here or as {variable}"),
+        )
+    })
+}
+
+fn date_time(text: &str) -> Result<DateTime, BadRequest> {
+    DateTime::from_str(text, DateTimeFormat::DateTimeWithOffset).map_err(|error| {
+        let problem = format!("{text:?} is no RFC 3339 time, as in 2026-01-01T00:00:00Z: {error}");
+        BadRequest::new("modified_after", problem)
+    })
+}
+
+/// A job's id is a part of keys, and of a Hive-style folder name.
+fn job_id(field: &str, id: String) -> Result<String, BadRequest> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let dots_only = id.bytes().all(|byte| byte == b'.');
+    if (1..=128).contains(&id.len())
+        && id.bytes().all(plain)
+        && !dots_only
+        && id != EVENTS
+        && !id.starts_with("events-")
+    {
+        return Ok(id);
+    }
+    let problem = "1 to 128 letters, digits, hyphens, underscores and dots, not events and not starting with events-";
+    Err(BadRequest::new(field, format!("{id:?} is no job id: {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+    use serde_json::Value;
+
+    fn validate(request: Value) -> Result<Job, String> {
+        Request::parse(request)
+            .and_then(|request| Job::from_request(&request, "request-1"))
+            .map_err(|error| error.to_string())
+    }
+
+    fn with(field: &str, value: Value) -> Result<Job, String> {
+        let mut request = json!({"source": "s3://photos/2024/", "destination": "s3://photos-out/"});
+        request[field] = value;
+        validate(request)
+    }
+
+    #[test]
+    fn what_is_left_open_has_a_default() {
+        let job = with("exclude", json!([])).unwrap();
+        assert_eq!(job.id, "request-1");
+        assert_eq!(
+            (job.chunk_keys, job.chunk_bytes, job.parallel, job.concurrency),
+            (500, 268_435_456, 32, 64)
+        );
+        assert_eq!((job.images, job.records), (Images::Copy, Records::Ndjson));
+        assert_eq!((job.filter.min_bytes, job.filter.max_bytes), (1, 5_368_709_120));
+    }
+
+    #[test]
+    fn every_error_names_its_field() {
+        for (field, value, part) in [
+            ("sauce", json!("s3://photos/"), "unknown field `sauce`"),
+            ("source", json!("photos"), "source: \"photos\" is no S3 URI"),
+            ("source", json!("s3://Photos/"), "source: \"Photos\" is no bucket name"),
+            (
+                "source",
+                json!("s3://photos--usw2-az1--x-s3/"),
+                "source: \"photos--usw2-az1--x-s3\" is a directory",
+            ),
+            ("source", json!(7), "source: invalid type: integer `7`"),
+            (
+                "source",
+                json!("s3://photos-out/images/"),
+                "destination: destination s3://photos-out/ lies inside",
+            ),
+            ("action", json!("start"), "action: unknown variant `start`"),
+            ("images", json!("move"), "images: unknown variant `move`"),
+            ("records", json!("csv"), "records: unknown variant `csv`"),
+            ("include", json!(["[a"]), "include: \"[a\" is no glob"),
+            ("exclude", json!(["[a"]), "exclude: \"[a\" is no glob"),
+            ("include", json!("*.jpg"), "include: invalid type: string"),
+            (
+                "modified_after",
+                json!("yesterday"),
+                "modified_after: \"yesterday\" is no RFC 3339 time",
+            ),
+        ] {
+            let error = with(field, value.clone()).unwrap_err();
+            assert!(error.contains(part), "{field} = {value}: {error}");
+        }
+        assert!(validate(json!([])).unwrap_err().contains("must be a JSON object"));
+        assert!(validate(json!({})).unwrap_err().contains("source: it is missing"));
+    }
+
+    #[test]
+    fn every_number_has_a_range() {
+        for (field, value, part) in [
+            ("max_bytes", json!(0), "min_bytes: 1 is more than max_bytes, 0"),
+            (
+                "min_bytes",
+                json!(6_000_000_000_u64),
+                "min_bytes: 6000000000 is more than max_bytes, 5368709120",
+            ),
+            ("include", json!([]), "include: it is empty"),
+            ("min_bytes", json!(-1), "min_bytes: invalid value: integer `-1`"),
+            ("skip_current", json!(1), "skip_current: invalid type: integer `1`"),
+            ("manifest", json!("list.csv"), "manifest: \"list.csv\" is no S3 URI"),
+            ("chunk_keys", json!(0), "chunk_keys: 0 is not within 1 to 10000"),
+            (
+                "chunk_keys",
+                json!(10_000),
+                "chunk_keys: 10000 keys in each of 32 invocations",
+            ),
+            ("chunk_bytes", json!(0), "chunk_bytes: 0 is not within"),
+            ("parallel", json!(901), "parallel: 901 is not within 1 to 900"),
+            ("concurrency", json!(901), "concurrency: 901 is not within 1 to 900"),
+            (
+                "max_requests_per_second",
+                json!(0),
+                "max_requests_per_second: 0 is not within 1 to",
+            ),
+            (
+                "max_failed_percent",
+                json!(101),
+                "max_failed_percent: 101 is not within 0 to 100",
+            ),
+            ("job_id", json!("a/b"), "job_id: \"a/b\" is no job id"),
+            ("job_id", json!("events-2024"), "job_id: \"events-2024\" is no job id"),
+        ] {
+            let error = with(field, value.clone()).unwrap_err();
+            assert!(error.contains(part), "{field} = {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn fields_that_contradict_each_other_are_refused() {
+        for (request, part) in [
+            (
+                json!({"source": "s3://photos/", "destination": "s3://out/", "skip_current": true, "images": "none"}),
+                "skip_current: with images none",
+            ),
+            (
+                json!({"source": "s3://photos/", "destination": "s3://out/", "skip_current": true,
+                       "manifest": "s3://lists/a.csv"}),
+                "skip_current: it compares two listings",
+            ),
+        ] {
+            let error = validate(request).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_fills_what_the_request_leaves_open() {
+        let config = Config::load(&|name| match name {
+            "DESTINATION" => Some("s3://photos-out".to_owned()),
+            "CHUNK_KEYS" => Some("7".to_owned()),
+            "PARALLEL" => Some("3".to_owned()),
+            _ => None,
+        })
+        .unwrap();
+        let request = Request::parse(json!({"source": "s3://photos/", "parallel": 5})).unwrap();
+        let job = Job::from_request(&request.or(&config.defaults), "id").unwrap();
+        assert_eq!((job.chunk_keys, job.parallel), (7, 5));
+        assert_eq!(job.destination.job("id"), "jobs/id/job.json");
+    }
+
+    #[test]
+    fn times_may_carry_an_offset() {
+        let job = with("modified_after", json!("2026-01-01T02:00:00+02:00")).unwrap();
+        assert_eq!(job.filter.modified_after.unwrap().secs(), 1_767_225_600);
+    }
+}

@@ -1,0 +1,97 @@
+//! From one invocation of fanout to the next.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
+use backon::{ExponentialBuilder, Retryable as _};
+use lambda_runtime::tracing::info;
+use serde::{Deserialize, Serialize};
+use shared::destination::Destination;
+use shared::failure::Failure;
+use shared::uri::S3Uri;
+use tokio::time::timeout;
+
+use super::Session;
+use crate::store::{Checkpoint, Header};
+
+/// A job that needs more invocations than this, ten days of them, does not come forward.
+const MAX_GENERATIONS: u32 = 1000;
+
+/// How long Lambda may take to accept the next invocation.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+const MAX_BACKOFF: Duration = Duration::from_secs(4);
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_factor(2.0)
+    .with_max_delay(MAX_BACKOFF)
+    .without_max_times()
+    .with_jitter();
+
+/// What an invocation that goes on with a job is sent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Continuation {
+    pub destination: S3Uri,
+    pub continue_job: String,
+    pub generation: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HandOverError {
+    #[error("the job is not done after {MAX_GENERATIONS} invocations of fanout")]
+    TooManyGenerations,
+    #[error("the time was up, and the next invocation could not be started: {0}")]
+    NotStarted(String),
+}
+
+/// Starts the next invocation, trying again while there is time.
+pub async fn hand_over(session: &Session<'_>, checkpoint: &Checkpoint) -> Result<(), HandOverError> {
+    let header = &checkpoint.header;
+    let generation = header.generation + 1;
+    if generation > MAX_GENERATIONS {
+        return Err(HandOverError::TooManyGenerations);
+    }
+    let payload = serde_json::to_vec(&Continuation {
+        destination: header.destination.clone(),
+        continue_job: header.job_id.clone(),
+        generation,
+    });
+    let payload = Blob::new(payload.expect("a continuation is valid JSON"));
+    // The wait before the next try, that try, and a look at what it came to; jitter may double the wait.
+    let next_try = MAX_BACKOFF * 2 + ACCEPT_TIMEOUT * 2;
+    (|| start_next(session, header, generation, &payload))
+        .retry(BACKOFF)
+        .when(|_| session.clock().now() + next_try <= session.deadline)
+        .await
+        .map_err(HandOverError::NotStarted)?;
+    info!(
+        job_id = header.job_id,
+        generation, "the time is up; the next invocation goes on"
+    );
+    Ok(())
+}
+
+async fn start_next(session: &Session<'_>, header: &Header, generation: u32, payload: &Blob) -> Result<(), String> {
+    let function = &session.app.config.function;
+    let sent = session
+        .app
+        .lambda
+        .invoke()
+        .function_name(function)
+        .invocation_type(InvocationType::Event)
+        .payload(payload.clone())
+        .send();
+    let problem = match timeout(ACCEPT_TIMEOUT, sent).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => Failure::of(format_args!("invoking {function}"), &error).message,
+        Err(_) => format!("invoking {function}: no response"),
+    };
+    // The response may be all that was lost.
+    let destination = Destination::from(header.destination.clone());
+    match Checkpoint::load(&session.s3, &destination, &header.job_id).await {
+        Ok((found, _)) if found.header.generation >= generation => Ok(()),
+        _ => Err(problem),
+    }
+}

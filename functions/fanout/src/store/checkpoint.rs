@@ -1,0 +1,287 @@
+//! `checkpoint.json`: all that another invocation needs to go on with a job, and who is at work on it.
+//!
+//! It is only ever replaced with `If-Match`, so of two invocations that work on one job, one finds out
+//! with its next write. An attempt is in here before it is sent: whatever a killed invocation left behind
+//! is known to the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use shared::clock::{Clock, MAX_TIMEOUT};
+use shared::destination::Destination;
+use shared::failure::Class;
+use shared::job::State;
+use shared::s3::{self, Condition, ObjectId, Written};
+use shared::uri::S3Uri;
+use tokio::time::Instant;
+
+use super::counters::Counters;
+use super::error::Error;
+use super::journal::{self, FailuresFile, UncountedFiles};
+use crate::chunk::{Chunk, InFlightAttempt};
+use crate::job::Job;
+use crate::request::Request;
+use crate::source::Cursor;
+
+/// The layout that is written. Layout 1 had other names, and is read through the aliases below.
+const VERSION: u32 = 2;
+const MIN_VERSION: u32 = 1;
+
+/// A lease counts as over only this long after its end, since clocks differ a little.
+const CLOCK_SKEW: Duration = Duration::from_secs(1);
+
+/// No lease is longer than Lambda lets a function run; one that seems so comes from a clock that was
+/// wrong, and binds nobody.
+const MAX_LEASE: Duration = Duration::from_secs(MAX_TIMEOUT.as_secs() + 60);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    #[serde(flatten)]
+    pub header: Header,
+    pub counters: Counters,
+    /// What has not been listed.
+    pub cursors: Vec<Cursor>,
+    /// What is to be sent.
+    pub queue: Vec<Arc<Chunk>>,
+    /// What may have been sent, and has no result.
+    #[serde(alias = "open")]
+    pub in_flight: Vec<InFlightAttempt>,
+}
+
+/// Which job it is, and who is at work on it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Header {
+    pub version: u32,
+    pub job_id: String,
+    pub source: S3Uri,
+    pub destination: S3Uri,
+    /// What was asked for, and what the environment said then.
+    pub request: Request,
+    pub state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Which invocation in the chain, from 1.
+    pub generation: u32,
+    /// The id of the invocation at work.
+    pub owner: String,
+    /// Until when it may be at work, in milliseconds since 1970; 0 once it has handed over.
+    pub lease_ms: u64,
+    /// Grows with each write of one owner.
+    pub revision: u64,
+    #[serde(default, alias = "stop")]
+    pub stop_requested: bool,
+    #[serde(default, alias = "stale")]
+    pub uncounted_failures: Vec<UncountedFiles>,
+}
+
+/// Only what tells whether the rest can be read.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// What a write came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// With its `ETag`.
+    Written(String),
+    /// Not written: the job is to stop. With the `ETag` of the checkpoint that says so.
+    StopRequested(String),
+    /// Not written: another invocation is at work.
+    LeaseLost,
+}
+
+impl Header {
+    /// Whether an invocation is at work on the job.
+    pub fn is_leased(&self, clock: &Clock) -> bool {
+        let now = clock.since_epoch().saturating_sub(CLOCK_SKEW);
+        let left = Duration::from_millis(self.lease_ms).saturating_sub(now);
+        self.state == State::Running && !left.is_zero() && left <= MAX_LEASE
+    }
+
+    /// Whether the same invocation is at work.
+    pub fn has_owner_of(&self, other: &Self) -> bool {
+        (self.generation, &self.owner) == (other.generation, &other.owner)
+    }
+}
+
+impl Checkpoint {
+    /// Of a job about to start.
+    pub fn new(job: &Job, request: Request, cursors: Vec<Cursor>) -> Self {
+        Self {
+            header: Header {
+                version: VERSION,
+                job_id: job.id.clone(),
+                source: job.source.clone(),
+                destination: job.destination.uri(),
+                request,
+                state: State::Running,
+                reason: None,
+                generation: 0,
+                owner: String::new(),
+                lease_ms: 0,
+                revision: 0,
+                stop_requested: false,
+                uncounted_failures: Vec::new(),
+            },
+            counters: Counters::default(),
+            cursors,
+            queue: Vec::new(),
+            in_flight: Vec::new(),
+        }
+    }
+
+    /// The checkpoint of a job and its `ETag`; `None` where the job was never started.
+    pub async fn find(s3: &Client, destination: &Destination, job_id: &str) -> Result<Option<(Self, String)>, Error> {
+        let file = ObjectId::any(&destination.bucket, destination.checkpoint(job_id));
+        let (head, body) = match s3::get(s3, &file, None).await {
+            Ok(found) => found,
+            Err(failure) if failure.class == Class::NotFound => return Ok(None),
+            Err(failure) => return Err(failure.into()),
+        };
+        let unreadable = |problem: String| Error::Unreadable {
+            uri: format!("s3://{}/{}", file.bucket, file.key),
+            problem,
+        };
+        let Version { version } = serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
+        if !(MIN_VERSION..=VERSION).contains(&version) {
+            return Err(unreadable(format!(
+                "it was written by another version of fanout (layout {version}, this one reads {VERSION}): finish \
+                 the job with that version, or start it anew under another job_id"
+            )));
+        }
+        let mut checkpoint: Self = serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
+        checkpoint.header.version = VERSION;
+        Ok(Some((checkpoint, head.etag)))
+    }
+
+    /// The same of a job that must be there.
+    pub async fn load(s3: &Client, destination: &Destination, job_id: &str) -> Result<(Self, String), Error> {
+        let found = Self::find(s3, destination, job_id).await?;
+        found.ok_or_else(|| Error::NoSuchJob {
+            job_id: job_id.to_owned(),
+            destination: destination.uri().to_string(),
+        })
+    }
+
+    /// Makes `owner` the one at work, with a lease until `deadline`.
+    pub fn take_over(&mut self, owner: &str, deadline: Instant, clock: &Clock) {
+        let left = deadline.saturating_duration_since(clock.now());
+        let header = &mut self.header;
+        if header.generation > 0 {
+            header.uncounted_failures.push(UncountedFiles {
+                generation: header.generation,
+                from: self.counters.failed_files + 1,
+            });
+            self.counters.failed_files = 0;
+        }
+        header.generation += 1;
+        owner.clone_into(&mut header.owner);
+        header.lease_ms = u64::try_from((clock.since_epoch() + left).as_millis()).unwrap_or(u64::MAX);
+        header.revision = 0;
+    }
+
+    fn to_json(&self) -> Bytes {
+        serde_json::to_vec(self).expect("a checkpoint is valid JSON").into()
+    }
+
+    /// Writes it if nothing else was written since `etag`, or at all where there is none.
+    pub async fn save(&self, s3: &Client, destination: &Destination, etag: Option<&str>) -> Result<Saved, Error> {
+        let key = destination.checkpoint(&self.header.job_id);
+        let condition = etag.map_or(Condition::New, Condition::Matches);
+        let written = s3::put_if(s3, &destination.bucket, &key, s3::JSON, self.to_json(), condition).await?;
+        if let Written::Done(etag) = written {
+            return Ok(Saved::Written(etag));
+        }
+        let Some((found, etag)) = Self::find(s3, destination, &self.header.job_id).await? else {
+            return Ok(Saved::LeaseLost);
+        };
+        Ok(if !found.header.has_owner_of(&self.header) {
+            Saved::LeaseLost
+        } else if found.header.stop_requested && !self.header.stop_requested {
+            Saved::StopRequested(etag)
+        } else if found.header.revision == self.header.revision {
+            // Our own: its response got lost, and the SDK sent it again.
+            Saved::Written(etag)
+        } else {
+            Saved::LeaseLost
+        })
+    }
+}
+
+/// Writes a checkpoint, before it the failed keys that are no longer in it.
+pub async fn save(
+    s3: &Client,
+    job: &Job,
+    checkpoint: &Checkpoint,
+    etag: Option<&str>,
+    failures: Option<FailuresFile>,
+) -> Result<Saved, Error> {
+    if let Some(file) = failures {
+        journal::record_failures(s3, job, checkpoint.header.generation, file).await?;
+    }
+    checkpoint.save(s3, &job.destination, etag).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        let request = Request {
+            source: Some("s3://photos/".parse().unwrap()),
+            destination: Some("s3://photos-out/".parse().unwrap()),
+            ..Request::default()
+        };
+        Checkpoint::new(&Job::from_request(&request, "job").unwrap(), request, Vec::new())
+    }
+
+    #[test]
+    fn a_lease_binds_until_it_ends_and_never_for_long() {
+        let (clock, mut checkpoint) = (Clock::default(), checkpoint());
+        assert!(!checkpoint.header.is_leased(&clock));
+        checkpoint.take_over("a", clock.now() + Duration::from_secs(600), &clock);
+        assert!(checkpoint.header.is_leased(&clock));
+        assert_eq!(checkpoint.header.generation, 1);
+        clock.advance(Duration::from_secs(602));
+        assert!(!checkpoint.header.is_leased(&clock));
+        // From a clock that is a day ahead.
+        let tomorrow = clock.since_epoch() + Duration::from_hours(24);
+        checkpoint.header.lease_ms = u64::try_from(tomorrow.as_millis()).unwrap();
+        assert!(!checkpoint.header.is_leased(&clock));
+        checkpoint.take_over("b", clock.now() + Duration::from_secs(600), &clock);
+        checkpoint.header.state = State::Completed;
+        assert!(!checkpoint.header.is_leased(&clock));
+    }
+
+    #[test]
+    fn who_takes_over_leaves_uncounted_the_files_that_the_one_before_may_have_written() {
+        let (clock, mut checkpoint) = (Clock::default(), checkpoint());
+        checkpoint.take_over("a", clock.now(), &clock);
+        assert!(checkpoint.header.uncounted_failures.is_empty());
+        checkpoint.counters.failed_files = 3;
+        checkpoint.take_over("b", clock.now(), &clock);
+        let uncounted = [UncountedFiles { generation: 1, from: 4 }];
+        assert_eq!(checkpoint.header.uncounted_failures, uncounted);
+        assert_eq!(checkpoint.counters.failed_files, 0);
+    }
+
+    #[test]
+    fn layout_1_is_read() {
+        let text = include_str!("../../tests/checkpoints/v1.json");
+        let checkpoint: Checkpoint = serde_json::from_str(text).unwrap();
+        assert_eq!(checkpoint.header.uncounted_failures.len(), 1);
+        assert_eq!((checkpoint.queue.len(), checkpoint.in_flight.len()), (4, 2));
+        assert_eq!(checkpoint.queue[2].tries.throttled, 1);
+        let again: Checkpoint = serde_json::from_slice(&checkpoint.to_json()).unwrap();
+        assert_eq!(again.in_flight, checkpoint.in_flight);
+        let stopped = text
+            .replace("\"stop\":false", "\"stop\":true")
+            .replace("\"died\":0", "\"died\":1");
+        let stopped: Checkpoint = serde_json::from_str(&stopped).unwrap();
+        assert!(stopped.header.stop_requested && stopped.queue[0].tries.lost == 1);
+    }
+}

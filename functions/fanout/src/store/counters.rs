@@ -1,0 +1,162 @@
+//! The job's counters. Every key is listed once and leaves `pending` once.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use shared::chunk::{ChunkResponse, FailedKey, ObjectRef, Usage};
+use shared::failure::Class;
+use shared::s3::Requests;
+
+use crate::job::Job;
+
+/// Before a share of failures says anything, this many images must have been processed.
+const MIN_SAMPLE: u64 = 500;
+
+/// What a listing brought, chunks aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListedCounts {
+    pub listed: u64,
+    pub bytes: u64,
+    pub ignored: u64,
+    pub skipped: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counters {
+    pub listed: u64,
+    pub ignored: u64,
+    pub skipped: u64,
+    pub ok: u64,
+    pub with_exif: u64,
+    pub failures: BTreeMap<Class, u64>,
+    /// Chunks made, so also the number of the next one.
+    pub chunks: u64,
+    pub invocations: u64,
+    /// Attempts that Lambda had no room for.
+    pub invocations_throttled: u64,
+    pub bytes_listed: u64,
+    /// Of all processors.
+    pub usage: Usage,
+    /// Of fanout itself, in all invocations.
+    pub requests: Requests,
+    pub throttled: u64,
+    pub elapsed_ms: u64,
+    /// Files of failed keys that this generation has written.
+    pub failed_files: u32,
+    /// Those in none of the files yet.
+    pub failed_keys: Vec<FailedKey>,
+}
+
+impl Counters {
+    pub fn add_listed(&mut self, counts: ListedCounts) {
+        self.listed += counts.listed;
+        self.ignored += counts.ignored;
+        self.skipped += counts.skipped;
+        self.bytes_listed += counts.bytes;
+    }
+
+    /// Counts all of a response but its unprocessed keys.
+    pub fn add_response(&mut self, response: ChunkResponse) {
+        self.ok += response.ok;
+        self.with_exif += response.with_exif;
+        self.skipped += response.skipped;
+        self.usage.merge(&response.usage);
+        for failed in response.failed {
+            self.count_failed(failed);
+        }
+    }
+
+    /// Counts a key that a lost attempt had committed.
+    pub fn add_committed(&mut self, with_exif: bool) {
+        self.ok += 1;
+        self.with_exif += u64::from(with_exif);
+    }
+
+    pub fn add_failed(&mut self, objects: &[ObjectRef], class: Class, error: &str) {
+        for object in objects {
+            self.count_failed(FailedKey::new(object.key.clone(), class, error));
+        }
+    }
+
+    fn count_failed(&mut self, failed: FailedKey) {
+        *self.failures.entry(failed.class).or_default() += 1;
+        self.failed_keys.push(failed);
+    }
+
+    pub fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+
+    pub fn processed(&self) -> u64 {
+        self.ok + self.failed()
+    }
+
+    pub fn pending(&self) -> u64 {
+        self.listed - self.ignored - self.skipped - self.processed()
+    }
+
+    /// Why the job should not go on, if too many images failed.
+    pub fn abort_reason(&self, job: &Job) -> Option<String> {
+        let processed = self.processed();
+        if processed < MIN_SAMPLE {
+            return None;
+        }
+        if self.failed() as f64 * 100.0 > job.max_failed_percent * processed as f64 {
+            let max = job.max_failed_percent;
+            return Some(format!("more than {max} % of the images failed (max_failed_percent)"));
+        }
+        // Then every other image would fail, too.
+        let denied = self.failures.get(&Class::AccessDenied).copied().unwrap_or_default();
+        let error = self
+            .failed_keys
+            .last()
+            .map(|failed| failed.error.as_str())
+            .unwrap_or_default();
+        (denied == processed).then(|| format!("each of the first {denied} images failed with access_denied: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Request;
+
+    #[test]
+    fn a_job_is_aborted_once_a_fair_sample_has_failed() {
+        let request = Request {
+            source: Some("s3://photos/".parse().unwrap()),
+            destination: Some("s3://photos-out/".parse().unwrap()),
+            max_failed_percent: Some(10.0),
+            ..Request::default()
+        };
+        let job = Job::from_request(&request, "job").unwrap();
+        let any = Job {
+            max_failed_percent: 100.0,
+            ..job.clone()
+        };
+        for (ok, denied, expected) in [
+            (0, 499, None),
+            (450, 50, None),
+            (
+                449,
+                51,
+                Some("more than 10 % of the images failed (max_failed_percent)"),
+            ),
+        ] {
+            let counters = Counters {
+                ok,
+                failures: BTreeMap::from([(Class::AccessDenied, denied)]),
+                ..Counters::default()
+            };
+            assert_eq!(counters.abort_reason(&job).as_deref(), expected, "{ok} {denied}");
+        }
+        for (ok, denied, is_aborted) in [(1, 499, false), (0, 499, false), (0, 500, true), (0, 9_000, true)] {
+            let counters = Counters {
+                ok,
+                failures: BTreeMap::from([(Class::AccessDenied, denied)]),
+                ..Counters::default()
+            };
+            assert_eq!(counters.abort_reason(&any).is_some(), is_aborted, "{ok} {denied}");
+        }
+    }
+}

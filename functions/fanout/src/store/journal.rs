@@ -1,0 +1,72 @@
+//! `failed/<generation>-<n>.ndjson`: every failed key, with its class. A redrive reads them as lists.
+
+use aws_sdk_s3::Client;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use shared::failure::{Class, Failure};
+use shared::s3::{self, ObjectId};
+
+use super::counters::Counters;
+use super::error::Error;
+use crate::job::Job;
+
+/// Failed keys go to a file when there are this many, so that they need little memory.
+const MAX_KEYS_IN_MEMORY: usize = 1_000;
+
+/// The files of one generation from one number on that may have been written and are not counted: whoever
+/// wrote them was killed before its next checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UncountedFiles {
+    pub generation: u32,
+    pub from: u32,
+}
+
+/// A file that is not written yet.
+#[derive(Debug)]
+pub struct FailuresFile {
+    /// From 1 in each generation.
+    number: u32,
+    lines: Bytes,
+}
+
+impl FailuresFile {
+    /// Takes the failed keys for a file when there are many of them, or no more will come.
+    pub fn take(counters: &mut Counters, is_last: bool) -> Option<Self> {
+        let count = counters.failed_keys.len();
+        if count == 0 || (count < MAX_KEYS_IN_MEMORY && !is_last) {
+            return None;
+        }
+        let mut lines = Vec::new();
+        for failed in counters.failed_keys.drain(..) {
+            serde_json::to_writer(&mut lines, &failed).expect("a failed key is valid JSON");
+            lines.push(b'\n');
+        }
+        counters.failed_files += 1;
+        Some(Self {
+            number: counters.failed_files,
+            lines: lines.into(),
+        })
+    }
+}
+
+/// Writes a file of failed keys.
+pub async fn record_failures(s3: &Client, job: &Job, generation: u32, file: FailuresFile) -> Result<(), Failure> {
+    let key = job.destination.failed(&job.id, generation, file.number);
+    s3::put(s3, &job.destination.bucket, &key, s3::NDJSON, file.lines).await
+}
+
+/// Empties files that are not counted: their keys are processed again, and will be in other files then.
+pub async fn discard(s3: &Client, job: &Job, uncounted: &[UncountedFiles]) -> Result<(), Error> {
+    for UncountedFiles { generation, from } in uncounted {
+        for number in *from.. {
+            let key = job.destination.failed(&job.id, *generation, number);
+            let file = ObjectId::any(&job.destination.bucket, key);
+            match s3::head(s3, &file).await {
+                Ok(_) => s3::put(s3, &file.bucket, &file.key, s3::NDJSON, Bytes::new()).await?,
+                Err(failure) if failure.class == Class::NotFound => break,
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+    Ok(())
+}

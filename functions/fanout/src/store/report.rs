@@ -1,0 +1,136 @@
+//! `job.json`: how far a job is, and fanout's response.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use lambda_runtime::tracing::{info, warn};
+use shared::bound::{Evidence, FanOut, Reading};
+use shared::destination::Destination;
+use shared::failure::Failure;
+use shared::job::{Report, State};
+use shared::s3::{self, Requests};
+
+use super::checkpoint::Checkpoint;
+use super::error::Error;
+use crate::job::Job;
+
+impl Checkpoint {
+    pub fn report(&self) -> Report {
+        let (header, counters) = (&self.header, &self.counters);
+        let elapsed = Duration::from_millis(counters.elapsed_ms);
+        let images_per_second = ratio(counters.processed() as f64, elapsed.as_secs_f64());
+        let mut requests = counters.requests;
+        requests += counters.usage.requests;
+        requests += Requests {
+            invoke: counters.invocations,
+            ..Requests::default()
+        };
+        let listing_finished = self.cursors.is_empty();
+        let seconds_left = (header.state == State::Running && listing_finished && images_per_second > 0.0)
+            .then(|| ratio(counters.pending() as f64, images_per_second));
+        Report {
+            job_id: header.job_id.clone(),
+            parent: header.request.parent.clone(),
+            state: header.state,
+            reason: header.reason.clone(),
+            generation: header.generation,
+            source: header.source.clone(),
+            destination: header.destination.clone(),
+            listing_finished,
+            seconds_left,
+            listed: counters.listed,
+            ignored: counters.ignored,
+            skipped: counters.skipped,
+            ok: counters.ok,
+            with_exif: counters.with_exif,
+            failed: counters.failed(),
+            pending: counters.pending(),
+            failures: counters.failures.clone(),
+            chunks: counters.chunks,
+            invocations: counters.invocations,
+            requests,
+            throttled: counters.throttled + counters.usage.throttled + counters.invocations_throttled,
+            bytes_listed: counters.bytes_listed,
+            bytes_read: counters.usage.bytes_read,
+            bytes_written: counters.usage.bytes_written,
+            elapsed_ms: counters.elapsed_ms,
+            images_per_second,
+            cpu_ms_per_image: ratio(counters.usage.cpu_ms as f64, counters.processed() as f64),
+            stages: counters.usage.stages.summary(),
+            reading: self.diagnosis(),
+        }
+    }
+
+    /// What the bottleneck of the job was so far.
+    fn diagnosis(&self) -> Option<Reading> {
+        let header = &self.header;
+        // It was checked before the job began; that of an older version may be out of range by now.
+        let job = Job::from_request(&header.request, &header.job_id).ok()?;
+        let counters = &self.counters;
+        let evidence = Evidence {
+            usage: &counters.usage,
+            concurrency: job.concurrency,
+            max_requests_per_second: job.max_requests_per_second,
+            job: Some(FanOut {
+                elapsed_ms: counters.elapsed_ms,
+                parallel: job.parallel,
+                chunks: self.cursors.is_empty().then_some(counters.chunks),
+                invocations: counters.invocations,
+                refused: counters.invocations_throttled,
+            }),
+        };
+        evidence.reading()
+    }
+}
+
+/// With three decimals; 0 where nothing was measured.
+fn ratio(of: f64, to: f64) -> f64 {
+    if to > 0.0 {
+        (of / to * 1000.0).round() / 1000.0
+    } else {
+        0.0
+    }
+}
+
+/// Writes `job.json`, if that can be done: it is made anew from the next checkpoint, or when somebody asks
+/// for the report.
+pub async fn update(s3: &Client, report: &Report) {
+    if let Err(failure) = write(s3, report).await {
+        warn!(%failure, "job.json was not updated");
+    }
+}
+
+/// The report of a job that has ended. `job.json` is written again: a kill right after the last checkpoint
+/// leaves the one before.
+pub async fn rewrite(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Error> {
+    let report = checkpoint.report();
+    write(s3, &report).await?;
+    Ok(report)
+}
+
+async fn write(s3: &Client, report: &Report) -> Result<(), Failure> {
+    let body = serde_json::to_vec_pretty(report).expect("a report is valid JSON");
+    let destination = Destination::from(report.destination.clone());
+    let key = destination.job(&report.job_id);
+    s3::put(s3, &destination.bucket, &key, s3::JSON, body.into()).await
+}
+
+/// The one line that a job leaves in the log once it has ended.
+pub fn log_end(report: &Report) {
+    if report.state == State::Running {
+        return;
+    }
+    info!(
+        job_id = report.job_id,
+        state = ?report.state,
+        reason = report.reason,
+        generation = report.generation,
+        listed = report.listed,
+        ok = report.ok,
+        failed = report.failed,
+        pending = report.pending,
+        invocations = report.invocations,
+        elapsed_ms = report.elapsed_ms,
+        "job ended"
+    );
+}
