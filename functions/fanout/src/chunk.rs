@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use shared::chunk::{Attempt, ObjectRef};
+use shared::object::ObjectRef;
+use shared::protocol::attempt::Attempt;
 
 /// Objects that one invocation is to process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

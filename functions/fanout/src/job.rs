@@ -4,7 +4,7 @@ use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use shared::destination::{Destination, EVENTS};
 use shared::filter::{Filter, Names};
 use shared::modes::{Images, Records};
-use shared::uri::S3Uri;
+use shared::object::{ObjectUri, S3Uri};
 
 use crate::request::{BadRequest, Request};
 use crate::source::Scope;
@@ -21,7 +21,7 @@ pub struct Job {
     pub id: String,
     pub source: S3Uri,
     pub destination: Destination,
-    pub manifest: Option<S3Uri>,
+    pub manifest: Option<ObjectUri>,
     pub filter: Filter,
     pub skip_current: bool,
     pub images: Images,
@@ -73,7 +73,7 @@ impl Job {
 
     /// What fields demand of each other.
     fn check(&self) -> Result<(), BadRequest> {
-        if self.skip_current && self.images == Images::None {
+        if self.skip_current && !self.images.profile().writes_image() {
             return Err(BadRequest::new(
                 "skip_current",
                 "with images none there is no output of each image to compare it with; set images to copy or upload",
@@ -310,7 +310,7 @@ mod tests {
         let request = Request::parse(json!({"source": "s3://photos/", "parallel": 5})).unwrap();
         let job = Job::from_request(&request.or(&config.defaults), "id").unwrap();
         assert_eq!((job.chunk_keys, job.parallel), (7, 5));
-        assert_eq!(job.destination.job("id"), "jobs/id/job.json");
+        assert_eq!(job.destination.job("id").key, "jobs/id/job.json");
     }
 
     #[test]

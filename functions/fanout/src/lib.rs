@@ -32,7 +32,7 @@ use aws_config::SdkConfig;
 use serde::Serialize;
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::job::Report;
+use shared::protocol::job::Report;
 
 pub use attempt::invoke_client;
 pub use config::Config;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::filter;
 use shared::modes::{Images, Records};
+use shared::object::{ObjectUri, S3Uri};
 use shared::settings::{Lookup, SettingError, named, parsed};
-use shared::uri::S3Uri;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,7 +106,7 @@ request_fields! {
     action: Action { env named "ACTION"; default Action::Run; }
     source: S3Uri { env parsed "SOURCE"; }
     /// A list of keys in place of a listing.
-    manifest: S3Uri {}
+    manifest: ObjectUri {}
     /// The job that a redrive continues.
     parent: String {}
     destination: S3Uri { env parsed "DESTINATION"; }
@@ -116,7 +116,7 @@ request_fields! {
     /// RFC 3339
     modified_after: String { env text "MODIFIED_AFTER"; }
     min_bytes: u64 { env parsed "MIN_BYTES"; default 1; within 0..=u64::MAX; }
-    max_bytes: u64 { env parsed "MAX_BYTES"; default filter::MAX_BYTES; within 0..=u64::MAX; }
+    max_bytes: u64 { env parsed "MAX_BYTES"; default filter::MAX_OBJECT_BYTES; within 0..=u64::MAX; }
     images: Images { env named "IMAGES"; default Images::default(); }
     records: Records { env named "RECORDS"; default Records::default(); }
     /// Leave out images whose output is newer than they are.

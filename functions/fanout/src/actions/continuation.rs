@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::destination::Destination;
-use shared::job::{Report, State};
+use shared::protocol::job::{Report, State};
 
 use crate::error::Error;
 use crate::job::Job;

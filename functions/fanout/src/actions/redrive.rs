@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use shared::job::{Report, State};
-use shared::uri::S3Uri;
+use shared::protocol::job::{Report, State};
 
 use super::resume::resume;
 use crate::chunk::{Chunk, Tries};
@@ -46,12 +45,9 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
     if let Some((checkpoint, etag)) = Checkpoint::find(&session.s3, &job.destination, &job.id).await? {
         return resume(session, &job, &request, checkpoint, etag).await;
     }
-    let failed = S3Uri {
-        bucket: destination.bucket.clone(),
-        prefix: destination.failed_folder(&parent_id),
-    };
-    let failed = manifest::files(&session.s3, &failed).await;
-    let cursors = failed.map_err(|failure| Error::Source(failure.into()))?;
+    let failed = destination.failed_folder(&parent_id);
+    let cursors = manifest::files(&session.s3, &failed).await;
+    let cursors = cursors.map_err(|error| Error::Source(error.into()))?;
     session.begin(&job, remainder(&job, request, cursors, parent)).await
 }
 

@@ -1,7 +1,8 @@
 //! A request to start a job that there is already.
 
 use lambda_runtime::tracing::warn;
-use shared::job::{Report, State};
+use shared::object::ETag;
+use shared::protocol::job::{Report, State};
 
 use crate::error::Error;
 use crate::job::Job;
@@ -15,7 +16,7 @@ pub async fn resume(
     job: &Job,
     request: &Request,
     checkpoint: Checkpoint,
-    etag: String,
+    etag: ETag,
 ) -> Result<Report, Error> {
     check_same_keys(job, request, &checkpoint)?;
     let header = &checkpoint.header;

@@ -1,6 +1,6 @@
 //! Starts a job, or goes on with it if nobody else does. Of a job that is at work or has ended, the report.
 
-use shared::job::Report;
+use shared::protocol::job::Report;
 
 use super::resume::resume;
 use crate::error::Error;

@@ -1,8 +1,7 @@
 //! How a job is.
 
-use shared::failure::Class;
-use shared::job::{Report, State};
-use shared::s3::{self, ObjectId};
+use shared::protocol::job::{Report, State};
+use shared::s3::{self, ErrorKind};
 
 use crate::error::Error;
 use crate::job;
@@ -23,15 +22,15 @@ pub async fn status(session: &Session<'_>, request: &Request) -> Result<Report, 
     if checkpoint.header.state != State::Running {
         return Ok(report::rewrite(&session.s3, &checkpoint).await?);
     }
-    let file = ObjectId::any(&destination.bucket, destination.job(&job_id));
-    let mut report: Report = match s3::get(&session.s3, &file, None).await {
+    let uri = destination.job(&job_id);
+    let mut report: Report = match s3::get_latest(&session.s3, &uri).await {
         Ok((_, body)) => serde_json::from_slice(&body).map_err(|error| store::Error::Unreadable {
-            uri: format!("s3://{}/{}", file.bucket, file.key),
+            uri,
             problem: error.to_string(),
         })?,
         // It is written right after the checkpoint.
-        Err(failure) if failure.class == Class::NotFound => checkpoint.report(),
-        Err(failure) => return Err(store::Error::from(failure).into()),
+        Err(error) if error.kind == ErrorKind::NotFound => checkpoint.report(),
+        Err(error) => return Err(store::Error::from(error).into()),
     };
     if !checkpoint.header.is_leased(session.clock()) {
         report.reason = Some(ABANDONED.to_owned());

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable as _};
 use shared::destination::Destination;
-use shared::job::{Report, State};
+use shared::object::ETag;
+use shared::protocol::job::{Report, State};
 
 use super::status::STOPPING;
 use crate::error::Error;
@@ -43,7 +44,7 @@ async fn request_stop(
     session: &Session<'_>,
     destination: &Destination,
     job_id: &str,
-) -> Result<(Checkpoint, String), store::Error> {
+) -> Result<(Checkpoint, ETag), store::Error> {
     let (mut checkpoint, etag) = Checkpoint::load(&session.s3, destination, job_id).await?;
     if checkpoint.header.state != State::Running || checkpoint.header.stop_requested {
         return Ok((checkpoint, etag));

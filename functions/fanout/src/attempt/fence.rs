@@ -8,10 +8,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
 use serde::Deserialize;
-use shared::chunk::Attempt;
-use shared::failure::{Class, Failure};
 use shared::modes::Records;
-use shared::s3::{self, Condition, ObjectId, Written};
+use shared::object::Key;
+use shared::protocol::attempt::Attempt;
+use shared::s3::{self, Condition, ConditionalWrite};
 
 use super::result::Committed;
 use crate::chunk::InFlightAttempt;
@@ -31,13 +31,13 @@ const MAX_KEYS_AT_ONCE: usize = 10_000;
 #[error("attempt {attempt} cannot be given up: {source}")]
 pub struct FenceError {
     attempt: Attempt,
-    source: Failure,
+    source: s3::Error,
 }
 
 /// What counts of a record that a lost attempt had committed.
 #[derive(Debug, Deserialize)]
 struct Record {
-    key: String,
+    key: Key,
     exif: Option<serde::de::IgnoredAny>,
 }
 
@@ -49,7 +49,7 @@ pub async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Resul
     }
     (|| fence(s3, job, attempt))
         .retry(BACKOFF)
-        .when(|failure: &Failure| failure.class.is_passing())
+        .when(s3::Error::is_retryable)
         .await
         .map_err(|source| FenceError {
             attempt: attempt.attempt,
@@ -72,19 +72,17 @@ pub async fn give_up_all(
         .await
 }
 
-async fn fence(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, Failure> {
+async fn fence(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, s3::Error> {
     let destination = &job.destination;
-    let key = destination.records(&job.id, attempt.chunk.number, attempt.attempt);
-    let empty = Bytes::new();
-    let written = s3::put_if(s3, &destination.bucket, &key, s3::NDJSON, empty, Condition::New).await?;
-    if let Written::Done(_) = written {
+    let file = destination.records(&job.id, attempt.chunk.number, attempt.attempt);
+    let written = s3::put_object_if(s3, &file, s3::NDJSON, Bytes::new(), Condition::Absent).await?;
+    if let ConditionalWrite::Written(_) = written {
         return Ok(Committed::new());
     }
-    let file = ObjectId::any(&destination.bucket, key);
-    let (_, body) = s3::get(s3, &file, None).await?;
+    let (_, body) = s3::get_latest(s3, &file).await?;
     serde_json::Deserializer::from_slice(&body)
         .into_iter::<Record>()
         .map(|record| record.map(|record| (record.key, record.exif.is_some())))
         .collect::<Result<_, _>>()
-        .map_err(|error| Failure::new(Class::Corrupt, format!("records in {}: {error}", file.key)))
+        .map_err(|error| s3::Error::corrupt("GetObject", &file, format!("not records: {error}")))
 }

@@ -10,9 +10,9 @@ use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::{pool, tls};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use shared::chunk::ChunkRequest;
 use shared::clock::Clock;
-use shared::failure::Failure;
+use shared::protocol::chunk::ChunkRequest;
+use shared::s3::Cause;
 
 use super::fence::give_up;
 use super::response::{Loss, from_function_error, from_output, is_function_error};
@@ -112,7 +112,7 @@ impl Invoker<'_> {
     }
 
     fn read_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Result<AttemptResult, Loss> {
-        let what = Failure::of(format_args!("invoking {}", self.processor), error).message;
+        let what = format!("invoking {}: {}", self.processor, Cause::from_sdk(error));
         let Some(response) = error.raw_response() else {
             // Of a connection that breaks, or never was, no key is to blame; of a response that does not come
             // one may be.

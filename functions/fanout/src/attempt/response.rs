@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use aws_sdk_lambda::operation::invoke::InvokeOutput;
 use aws_sdk_lambda::primitives::Blob;
 use serde::Deserialize;
-use shared::chunk::{Attempt, ChunkResponse, ObjectRef};
+use shared::object::ObjectRef;
+use shared::protocol::attempt::Attempt;
+use shared::protocol::chunk::ChunkResponse;
 
 use super::result::AttemptResult;
 use crate::chunk::InFlightAttempt;

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use shared::chunk::ChunkResponse;
+use shared::object::Key;
+use shared::protocol::chunk::ChunkResponse;
 
 /// The keys that a lost attempt had committed, and whether each has EXIF.
-pub type Committed = HashMap<String, bool>;
+pub type Committed = HashMap<Key, bool>;
 
 #[derive(Debug)]
 pub enum AttemptResult {

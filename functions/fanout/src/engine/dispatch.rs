@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::chunk::Attempt;
+use shared::protocol::attempt::Attempt;
 use tokio_util::time::DelayQueue;
 
 use super::shares::Shares;

@@ -6,7 +6,8 @@ use futures::StreamExt;
 use futures::future::join;
 use futures::stream::FuturesUnordered;
 use lambda_runtime::tracing::warn;
-use shared::job::State;
+use shared::object::ETag;
+use shared::protocol::job::State;
 use shared::s3::Meter;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -64,7 +65,7 @@ pub struct EventLoop<'a> {
     schedule: Schedule,
     pub header: Header,
     /// Of the checkpoint; `None` before the first.
-    etag: Option<String>,
+    etag: Option<ETag>,
     source: Source,
     progress: Progress<'a>,
     /// Attempts of an earlier invocation, until they are given up.
@@ -84,7 +85,7 @@ impl<'a> EventLoop<'a> {
         invoker: Invoker<'a>,
         meter: Meter,
         checkpoint: Checkpoint,
-        etag: Option<String>,
+        etag: Option<ETag>,
         deadline: Instant,
     ) -> Self {
         let Checkpoint {
@@ -126,7 +127,7 @@ impl<'a> EventLoop<'a> {
     pub async fn claim(&mut self) -> Result<bool, store::Error> {
         let checkpoint = self.checkpoint();
         let saved = checkpoint
-            .save(self.invoker.s3, &self.job.destination, self.etag.as_deref())
+            .save(self.invoker.s3, &self.job.destination, self.etag.as_ref())
             .await?;
         match saved {
             Saved::Written(etag) => self.etag = Some(etag),
@@ -217,7 +218,7 @@ impl<'a> EventLoop<'a> {
         let (checkpoint, etag) = (self.checkpoint(), self.etag.clone());
         let (s3, job) = (self.invoker.s3, self.job);
         async move {
-            let saved = store::save(s3, job, &checkpoint, etag.as_deref(), failures).await;
+            let saved = store::save(s3, job, &checkpoint, etag.as_ref(), failures).await;
             (saved, checkpoint)
         }
     }
@@ -357,7 +358,7 @@ impl<'a> EventLoop<'a> {
         let mut failures = FailuresFile::take(&mut self.progress.counters, true);
         let mut checkpoint = self.checkpoint();
         loop {
-            let (s3, etag) = (self.invoker.s3, self.etag.as_deref());
+            let (s3, etag) = (self.invoker.s3, self.etag.as_ref());
             let save = store::save(s3, self.job, &checkpoint, etag, failures.take());
             // The last report must not be overtaken by the one before.
             let reported = async { while self.reporting.join_next().await.is_some() {} };

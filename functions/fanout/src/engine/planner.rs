@@ -1,7 +1,8 @@
 //! Which objects go to a processor, and in which chunks.
 
-use shared::chunk::{MAX_ERROR_BYTES, ObjectRef};
 use shared::filter::Filter;
+use shared::object::ObjectRef;
+use shared::protocol::failure::MAX_ERROR_BYTES;
 
 use crate::source::{Candidate, Disposition};
 use crate::store::ListedCounts;
@@ -93,9 +94,9 @@ impl Planner {
 
 #[cfg(test)]
 mod tests {
-    use shared::chunk::FailedKey;
-    use shared::failure::Class;
     use shared::filter::Names;
+    use shared::object::ETag;
+    use shared::protocol::failure::{FailedKey, FailureClass};
 
     use super::*;
 
@@ -112,9 +113,9 @@ mod tests {
     fn candidate(key: &str, size: u64) -> Candidate {
         Candidate {
             object: ObjectRef {
-                key: key.to_owned(),
+                key: key.into(),
                 size: Some(size),
-                etag: "e".to_owned(),
+                etag: ETag::parse("e"),
                 version_id: None,
                 storage_class: None,
             },
@@ -164,7 +165,7 @@ mod tests {
                 let error = "\u{1}".repeat(10_000);
                 let failed: Vec<FailedKey> = chunk
                     .into_iter()
-                    .map(|object| FailedKey::new(object.key, Class::AccessDenied, &error))
+                    .map(|object| FailedKey::new(object.key, FailureClass::AccessDenied, &error))
                     .collect();
                 assert!(serde_json::to_vec(&failed).unwrap().len() <= MAX_PAYLOAD_BYTES);
             }

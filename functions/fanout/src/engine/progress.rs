@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use shared::chunk::{ChunkResponse, ObjectRef};
+use shared::object::{Key, ObjectRef};
+use shared::protocol::chunk::ChunkResponse;
 
 use super::dispatch::Dispatch;
 use super::planner::Planner;
@@ -145,7 +146,7 @@ impl<'a> Progress<'a> {
     /// Counts the outcomes in a response; the keys without one.
     fn count_response(&mut self, chunk: &Chunk, mut response: Box<ChunkResponse>) -> Vec<ObjectRef> {
         self.lost_in_a_row = 0;
-        let unprocessed: HashSet<String> = std::mem::take(&mut response.unprocessed).into_iter().collect();
+        let unprocessed: HashSet<Key> = std::mem::take(&mut response.unprocessed).into_iter().collect();
         self.counters.add_response(*response);
         let remaining = chunk.objects.iter().filter(|object| unprocessed.contains(&object.key));
         remaining.cloned().collect()

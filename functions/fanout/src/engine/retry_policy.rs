@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::failure::Class;
+use shared::protocol::failure::FailureClass;
 
 use crate::attempt::AttemptResult;
 use crate::chunk::Tries;
@@ -62,7 +62,7 @@ pub enum Decision {
         tries: Tries,
     },
     Fail {
-        class: Class,
+        class: FailureClass,
         error: String,
     },
     /// No chunk would fare better. The keys wait for a redrive; with `requeue`, as a chunk, otherwise as an
@@ -134,7 +134,7 @@ fn after_response(situation: Situation) -> Decision {
     let unprocessed = if remaining < sent { 0 } else { tries.unprocessed + 1 };
     if unprocessed > MAX_UNPROCESSED {
         return Decision::Fail {
-            class: Class::Timeout,
+            class: FailureClass::Timeout,
             error: "returned unprocessed by the processor again and again".to_owned(),
         };
     }
@@ -166,7 +166,7 @@ fn after_loss(situation: Situation, error: &str) -> Decision {
             },
         },
         1 => Decision::Fail {
-            class: Class::Internal,
+            class: FailureClass::Internal,
             error: error.to_owned(),
         },
         _ => Decision::Bisect {
@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    fn fail(class: Class, error: &str) -> Decision {
+    fn fail(class: FailureClass, error: &str) -> Decision {
         Decision::Fail {
             class,
             error: error.to_owned(),
@@ -266,7 +266,7 @@ mod tests {
             (response(), [1, 5, 4, 2], 9, resend(0)),
             (response(), [1, 5, 4, 0], 10, resend(1)),
             (response(), [0, 0, 0, 1], 10, resend(2)),
-            (response(), [0, 0, 0, 2], 10, fail(Class::Timeout, again)),
+            (response(), [0, 0, 0, 2], 10, fail(FailureClass::Timeout, again)),
             (throttled(), [0, 0, 0, 0], 10, retry(1, [0, 1, 0, 0])),
             (throttled(), [1, 3, 2, 1], 10, retry(8, [1, 4, 2, 1])),
             (throttled(), [0, 5, 0, 0], 10, retry(20, [0, 6, 0, 0])),
@@ -285,7 +285,7 @@ mod tests {
             (lost(), [1, 2, 1, 1], 10, bisect()),
             (lost(), [1, 0, 0, 0], 2, bisect()),
             (lost(), [0, 0, 0, 0], 1, retry(1, [1, 0, 0, 0])),
-            (lost(), [1, 0, 0, 0], 1, fail(Class::Internal, "exit")),
+            (lost(), [1, 0, 0, 0], 1, fail(FailureClass::Internal, "exit")),
             (rejected(), [0, 0, 0, 0], 10, abort("404", true)),
             (unfenced(), [0, 0, 0, 0], 10, abort("denied", false)),
         ]

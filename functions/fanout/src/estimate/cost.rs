@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use shared::modes::{Images, Records};
+use shared::modes::{Reads, Records, Writes};
 use shared::prices::PRICES;
-use shared::s3::Requests;
+use shared::protocol::usage::Requests;
 
 use super::found::Found;
 use super::limits::processors;
@@ -27,21 +27,25 @@ pub fn requests(job: &Job, found: &Found, seconds: f64) -> Requests {
         Records::Ndjson => found.chunks,
         Records::Sidecar => found.images,
     };
-    let of_each_image = |in_mode: bool| if in_mode { found.images } else { 0 };
     // fanout writes its checkpoint before it sends chunks, and with its report once a second.
     let reports = found.chunks + 2 * whole_seconds(seconds);
+    let profile = job.images.profile();
     // One of unknown size may turn out to be more than its front.
-    let second_reads = if job.images == Images::Upload {
-        found.of_unknown_size
-    } else {
-        0
+    let second_reads = match profile.reads {
+        Reads::Metadata => 0,
+        Reads::Whole => found.of_unknown_size,
+    };
+    let (put, copy) = match profile.writes {
+        Writes::Nothing => (0, 0),
+        Writes::ServerSideCopy => (0, found.images),
+        Writes::Upload => (found.images, 0),
     };
     Requests {
         list: found.lists,
         get: found.images + second_reads,
         head: 0,
-        put: records + reports + of_each_image(job.images == Images::Upload),
-        copy: of_each_image(job.images == Images::Copy),
+        put: records + reports + put,
+        copy,
         invoke: found.chunks,
     }
 }

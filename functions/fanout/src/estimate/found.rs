@@ -1,8 +1,7 @@
 //! What a listing found, as far as it matters for time and cost.
 
-use shared::chunk::ObjectRef;
-use shared::exif::FRONT_BYTES;
-use shared::modes::Images;
+use shared::metadata::FRONT_BYTES;
+use shared::object::ObjectRef;
 
 use crate::job::Job;
 use crate::store::ListedCounts;
@@ -14,6 +13,8 @@ pub struct Found {
     pub counts: ListedCounts,
     pub images: u64,
     pub bytes_to_read: u64,
+    /// By the processors: what S3 copies by itself is not among them.
+    pub bytes_to_send: u64,
     /// Images of unknown size.
     pub of_unknown_size: u64,
     pub chunks: u64,
@@ -30,15 +31,14 @@ impl Found {
     }
 
     pub fn add_chunk(&mut self, job: &Job, chunk: &[ObjectRef]) {
+        let profile = job.images.profile();
         self.chunks += 1;
         self.images += chunk.len() as u64;
         for object in chunk {
             let size = object.size.unwrap_or(FRONT_BYTES);
             self.of_unknown_size += u64::from(object.size.is_none());
-            self.bytes_to_read += match job.images {
-                Images::Upload => size,
-                Images::None | Images::Copy => size.min(FRONT_BYTES),
-            };
+            self.bytes_to_read += profile.bytes_to_read(size, FRONT_BYTES);
+            self.bytes_to_send += profile.bytes_to_send(size);
         }
     }
 }

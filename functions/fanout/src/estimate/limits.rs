@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::bound::{NETWORK_BYTES_PER_SECOND, vcpus};
-use shared::modes::{Images, Records};
+use shared::bottleneck::{NETWORK_BYTES_PER_SECOND, vcpus};
+use shared::modes::Records;
 
 use super::found::Found;
 use crate::config::Config;
@@ -17,33 +17,21 @@ const REQUEST_SECONDS: f64 = 0.1;
 const S3_READS_PER_SECOND: f64 = 5_500.0;
 const S3_WRITES_PER_SECOND: f64 = 3_500.0;
 
-/// CPU of one image on a whole vCPU. On a desktop, without TLS, it is between a quarter of this and all of
-/// it (`cpu_ms_per_image` of a report): Lambda's cores are slower, and S3 is spoken to over TLS.
-fn cpu_seconds(images: Images) -> f64 {
-    match images {
-        Images::None => 0.4e-3,
-        Images::Copy => 0.6e-3,
-        Images::Upload => 0.8e-3,
-    }
-}
-
 /// By the name that a user sees.
 pub fn limits(job: &Job, config: &Config, found: &Found) -> BTreeMap<&'static str, f64> {
     let images = found.images as f64;
-    let writes = f64::from(u8::from(job.images != Images::None) + u8::from(job.records == Records::Sidecar));
+    let profile = job.images.profile();
+    let writes = f64::from(u8::from(profile.writes_image()) + u8::from(job.records == Records::Sidecar));
     let requests_per_image = 1.0 + writes;
     let parallel = processors(job, found);
     let images_per_chunk = images / found.chunks.max(1) as f64;
     let in_flight = parallel * (job.concurrency as f64).min(images_per_chunk).max(1.0);
-    let network_bytes = match job.images {
-        Images::Upload => found.bytes_to_read as f64 * 2.0,
-        Images::None | Images::Copy => found.bytes_to_read as f64,
-    };
+    let network_bytes = (found.bytes_to_read + found.bytes_to_send) as f64;
     let mut limits = BTreeMap::from([
         ("lambda concurrency", in_flight / (requests_per_image * REQUEST_SECONDS)),
         (
             "cpu",
-            parallel * vcpus(config.processor_memory_mb, 1) / cpu_seconds(job.images),
+            parallel * vcpus(config.processor_memory_mb, 1) / profile.cpu_seconds,
         ),
         ("s3 reads", S3_READS_PER_SECOND),
     ]);

@@ -13,9 +13,9 @@ mod limits;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use shared::object::S3Uri;
 use shared::prices::{PRICES, Prices};
-use shared::s3::Requests;
-use shared::uri::S3Uri;
+use shared::protocol::usage::Requests;
 
 use crate::config::Config;
 use crate::job::Job;
@@ -41,7 +41,6 @@ pub struct Estimate {
     pub seconds: f64,
     pub images_per_second: f64,
     /// The lowest of the limits: what to change to be faster.
-    #[serde(rename = "bound")]
     pub bottleneck: &'static str,
     /// Images a second that each limit allows.
     pub limits: BTreeMap<&'static str, f64>,
@@ -113,6 +112,7 @@ mod tests {
             } else {
                 131_072_000_000
             },
+            bytes_to_send: if images == "upload" { 3_000_000_000_000 } else { 0 },
             chunks: 2_000,
             lists: 1_000,
             ..Found::default()

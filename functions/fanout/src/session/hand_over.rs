@@ -8,8 +8,8 @@ use backon::{ExponentialBuilder, Retryable as _};
 use lambda_runtime::tracing::info;
 use serde::{Deserialize, Serialize};
 use shared::destination::Destination;
-use shared::failure::Failure;
-use shared::uri::S3Uri;
+use shared::object::S3Uri;
+use shared::s3::Cause;
 use tokio::time::timeout;
 
 use super::Session;
@@ -85,7 +85,7 @@ async fn start_next(session: &Session<'_>, header: &Header, generation: u32, pay
         .send();
     let problem = match timeout(ACCEPT_TIMEOUT, sent).await {
         Ok(Ok(_)) => return Ok(()),
-        Ok(Err(error)) => Failure::of(format_args!("invoking {function}"), &error).message,
+        Ok(Err(error)) => format!("invoking {function}: {}", Cause::from_sdk(&error)),
         Err(_) => format!("invoking {function}: no response"),
     };
     // The response may be all that was lost.

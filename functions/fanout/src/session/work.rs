@@ -1,7 +1,8 @@
 //! Begins a job, or takes it over from an invocation before, and works on it.
 
 use lambda_runtime::tracing::{info, warn};
-use shared::job::Report;
+use shared::object::ETag;
+use shared::protocol::job::Report;
 
 use super::Session;
 use super::hand_over::hand_over;
@@ -28,7 +29,7 @@ impl Session<'_> {
     }
 
     /// A later invocation of a job that nobody is at work on.
-    pub async fn take_over(&self, job: &Job, mut checkpoint: Checkpoint, etag: String) -> Result<Report, Error> {
+    pub async fn take_over(&self, job: &Job, mut checkpoint: Checkpoint, etag: ETag) -> Result<Report, Error> {
         checkpoint.take_over(&self.id, self.deadline, self.clock());
         let mut engine = self.engine(job, checkpoint, Some(etag));
         if !engine.claim().await? {
@@ -43,7 +44,7 @@ impl Session<'_> {
         Box::pin(self.work(job, engine)).await
     }
 
-    fn engine<'b>(&'b self, job: &'b Job, checkpoint: Checkpoint, etag: Option<String>) -> EventLoop<'b> {
+    fn engine<'b>(&'b self, job: &'b Job, checkpoint: Checkpoint, etag: Option<ETag>) -> EventLoop<'b> {
         let config = &self.app.config;
         let invoker = Invoker {
             lambda: &self.app.lambda,

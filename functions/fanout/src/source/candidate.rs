@@ -1,7 +1,7 @@
 //! An object that came out of the source.
 
 use aws_sdk_s3::primitives::DateTime;
-use shared::chunk::ObjectRef;
+use shared::object::ObjectRef;
 
 #[derive(Clone, Debug)]
 pub struct Candidate {

@@ -1,7 +1,7 @@
 //! From where on a part of the source is still to come; a part of the checkpoint.
 
 use serde::{Deserialize, Serialize};
-use shared::uri::S3Uri;
+use shared::object::{ETag, Key, ObjectUri, etag};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -14,20 +14,20 @@ pub enum Cursor {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRange {
     /// Empty for the beginning.
-    pub after: String,
+    pub after: Key,
     /// `None` for the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
+    pub until: Option<Key>,
 }
 
 /// A list of keys, from some row on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyList {
     /// Where it is.
-    pub uri: S3Uri,
+    pub uri: ObjectUri,
     /// What it was when it was first opened: the rest must come from the same list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
+    #[serde(default, with = "etag::or_empty", skip_serializing_if = "Option::is_none")]
+    pub etag: Option<ETag>,
     pub format: Format,
     /// Rows that have been read.
     pub rows: u64,

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use shared::failure::Failure;
-use shared::uri::S3Uri;
+use shared::object::{ObjectUri, S3Uri};
+use shared::s3;
 
 use super::csv::MAX_RECORD_BYTES;
 
@@ -11,18 +11,22 @@ use super::csv::MAX_RECORD_BYTES;
 pub enum Error {
     /// With the request and its location in the message.
     #[error(transparent)]
-    Request(#[from] Failure),
-    #[error("ListObjectsV2 s3://{bucket}/: an empty page that says more keys follow")]
-    EmptyPage { bucket: String },
+    Request(#[from] s3::Error),
+    #[error("ListObjectsV2 {listed}: an empty page that says more keys follow")]
+    EmptyPage { listed: S3Uri },
     /// The body broke off.
     #[error("GetObject {list}: {source}")]
-    Body { list: S3Uri, source: io::Error },
+    Body { list: ObjectUri, source: io::Error },
     #[error("{list}, line {line}: {problem}")]
-    Row { list: S3Uri, line: u64, problem: String },
+    Row {
+        list: ObjectUri,
+        line: u64,
+        problem: String,
+    },
     #[error("{list}, line {line}: it is longer than {MAX_RECORD_BYTES} bytes")]
-    RecordTooLong { list: S3Uri, line: u64 },
+    RecordTooLong { list: ObjectUri, line: u64 },
     #[error("{0} is empty: its first line must name the columns")]
-    EmptyCsv(S3Uri),
+    EmptyCsv(ObjectUri),
     #[error("a task of the listing ended early: {0}")]
     Task(String),
 }
@@ -31,7 +35,7 @@ impl Error {
     /// Whether the same page or list may well be read later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Request(failure) => failure.class.is_passing(),
+            Self::Request(error) => error.is_retryable(),
             Self::Body { .. } => true,
             Self::EmptyPage { .. }
             | Self::Row { .. }

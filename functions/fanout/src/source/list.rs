@@ -7,9 +7,8 @@ use async_compression::tokio::bufread::GzipDecoder;
 use aws_sdk_s3::Client;
 use csv_async::StringRecord;
 use futures::StreamExt;
-use shared::failure::Failure;
-use shared::s3::{quoted, unquoted};
-use shared::uri::S3Uri;
+use shared::object::{Key, S3Uri};
+use shared::s3;
 use tokio::io::{AsyncBufRead, AsyncRead};
 use tokio::sync::mpsc;
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
@@ -55,18 +54,10 @@ impl ListReader {
 
 type Batches = mpsc::Sender<Result<Batch, Error>>;
 
-async fn read(s3: &Client, source: &S3Uri, mut list: KeyList, sender: &Batches) -> Result<(), Error> {
-    let output = s3
-        .get_object()
-        .bucket(&list.uri.bucket)
-        .key(&list.uri.prefix)
-        .set_if_match(list.etag.as_deref().map(quoted))
-        .send()
-        .await
-        .map_err(|error| Failure::of(format_args!("GetObject {}", list.uri), &error))?;
-    list.etag = output.e_tag.as_deref().map(|etag| unquoted(etag).to_owned());
-    let is_gzipped = has_ending(&list.uri.prefix, "gz");
-    let body = pin!(decoded(output.body.into_async_read(), is_gzipped));
+async fn read(client: &Client, source: &S3Uri, mut list: KeyList, sender: &Batches) -> Result<(), Error> {
+    let (meta, body) = s3::open_latest(client, &list.uri, list.etag.as_ref()).await?;
+    list.etag = meta.etag;
+    let body = pin!(decoded(body, has_ending(&list.uri.key, "gz")));
     let rows = Rows::new(source.clone(), list.format.clone());
     let format = list.format.clone();
     let batcher = Batcher {
@@ -212,7 +203,8 @@ impl Batcher<'_> {
     }
 }
 
-pub(super) fn has_ending(key: &str, ending: &str) -> bool {
-    key.rsplit_once('.')
+pub(super) fn has_ending(key: &Key, ending: &str) -> bool {
+    key.as_str()
+        .rsplit_once('.')
         .is_some_and(|(_, last)| last.eq_ignore_ascii_case(ending))
 }

@@ -2,9 +2,8 @@
 
 use aws_sdk_s3::Client;
 use serde::Deserialize;
-use shared::failure::Failure;
-use shared::s3::{self, ObjectId, Span};
-use shared::uri::S3Uri;
+use shared::object::{Bucket, Key, ObjectRef, ObjectUri, S3Uri};
+use shared::s3::{self, Span};
 
 use super::cursor::{Cursor, Format, KeyList};
 use super::error::Error;
@@ -14,11 +13,11 @@ use super::list::has_ending;
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error(transparent)]
-    Request(#[from] Failure),
+    Request(#[from] s3::Error),
     #[error("{uri}{problem}")]
-    Unsupported { uri: S3Uri, problem: String },
+    Unsupported { uri: ObjectUri, problem: String },
     #[error("{uri} is no manifest of S3 Inventory: {problem}")]
-    NotInventory { uri: S3Uri, problem: String },
+    NotInventory { uri: ObjectUri, problem: String },
     /// A list that it names.
     #[error(transparent)]
     List(#[from] Error),
@@ -39,16 +38,17 @@ struct Inventory {
 
 #[derive(Debug, Deserialize)]
 struct InventoryFile {
-    key: String,
+    key: Key,
 }
 
 /// The cursors at the beginning of a manifest's lists.
-pub async fn open(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, ManifestError> {
+pub async fn open(s3: &Client, uri: &ObjectUri, source: &S3Uri) -> Result<Vec<Cursor>, ManifestError> {
     let unsupported = |problem: String| ManifestError::Unsupported {
         uri: uri.clone(),
         problem,
     };
-    let plain = uri.prefix.strip_suffix(".gz").unwrap_or(&uri.prefix);
+    let key = uri.key.as_str();
+    let plain = &Key::from(key.strip_suffix(".gz").unwrap_or(key));
     let format = if has_ending(plain, "json") {
         return inventory(s3, uri, source).await;
     } else if has_ending(plain, "csv") {
@@ -71,9 +71,9 @@ pub async fn open(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor
 }
 
 /// The cursors at the beginning of all files with one JSON object a line below a prefix.
-pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, Failure> {
+pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, s3::Error> {
     let mut cursors = Vec::new();
-    let mut after = String::new();
+    let mut after = Key::default();
     loop {
         let span = Span {
             source: folder,
@@ -87,11 +87,11 @@ pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, Failure> 
         after.clone_from(&last.object.key);
         cursors.extend(page.objects.into_iter().map(|listed| {
             Cursor::List(KeyList {
-                uri: S3Uri {
+                uri: ObjectUri {
                     bucket: folder.bucket.clone(),
-                    prefix: listed.object.key,
+                    key: listed.object.key,
                 },
-                etag: Some(listed.object.etag),
+                etag: listed.object.etag,
                 format: Format::Ndjson,
                 rows: 0,
             })
@@ -104,8 +104,8 @@ const MAX_MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
 
 const CHOOSE_CSV: &str = "choose CSV as the output format of the S3 Inventory configuration";
 
-async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Cursor>, ManifestError> {
-    let file = ObjectId::any(&uri.bucket, uri.prefix.clone());
+async fn inventory(s3: &Client, uri: &ObjectUri, source: &S3Uri) -> Result<Vec<Cursor>, ManifestError> {
+    let file = ObjectRef::latest(uri.key.clone());
     let wrong = |problem: String| ManifestError::NotInventory {
         uri: uri.clone(),
         problem,
@@ -114,14 +114,14 @@ async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Curso
         uri: uri.clone(),
         problem,
     };
-    let found = s3::head(s3, &file).await?;
+    let found = s3::head_object(s3, &uri.bucket, &file).await?;
     let size = found.size.unwrap_or_default();
     if size > MAX_MANIFEST_BYTES {
         return Err(wrong(format!(
             "it has {size} bytes, and a manifest only names files; is it a list itself, .ndjson?"
         )));
     }
-    let (_, body) = s3::get(s3, &file, None).await?;
+    let (_, body) = s3::get_latest(s3, uri).await?;
     let manifest: Inventory = serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
     if manifest.file_format != "CSV" {
         return Err(unsupported(format!(
@@ -129,7 +129,7 @@ async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Curso
             manifest.file_format
         )));
     }
-    if manifest.source_bucket != source.bucket {
+    if manifest.source_bucket != source.bucket.as_str() {
         return Err(unsupported(format!(
             " is an inventory of bucket {}, the source is {source}",
             manifest.source_bucket
@@ -141,20 +141,21 @@ async fn inventory(s3: &Client, uri: &S3Uri, source: &S3Uri) -> Result<Vec<Curso
         .destination_bucket
         .rsplit_once(":::")
         .map_or(manifest.destination_bucket.as_str(), |(_, name)| name);
-    manifest
-        .files
-        .into_iter()
-        .map(|file| {
-            Ok(Cursor::List(KeyList {
-                uri: S3Uri::new(bucket, &file.key).map_err(|error| wrong(error.to_string()))?,
-                etag: None,
-                format: Format::Inventory {
-                    columns: columns.clone(),
-                },
-                rows: 0,
-            }))
+    let bucket = Bucket::new(bucket).map_err(|error| wrong(error.to_string()))?;
+    let cursor = |file: InventoryFile| {
+        Cursor::List(KeyList {
+            uri: ObjectUri {
+                bucket: bucket.clone(),
+                key: file.key,
+            },
+            etag: None,
+            format: Format::Inventory {
+                columns: columns.clone(),
+            },
+            rows: 0,
         })
-        .collect()
+    };
+    Ok(manifest.files.into_iter().map(cursor).collect())
 }
 
 /// The columns of a schema, if one of them is `Key`.

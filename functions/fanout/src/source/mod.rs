@@ -35,7 +35,8 @@ use std::future::pending;
 
 use aws_sdk_s3::Client;
 use lambda_runtime::tracing::warn;
-use shared::failure::Failure;
+use shared::object::Key;
+use shared::s3;
 use tokio::task::JoinSet;
 
 pub use candidate::{Candidate, Disposition};
@@ -59,7 +60,7 @@ const MAX_ATTEMPTS: u32 = 4;
 struct Listing {
     range: KeyRange,
     /// The first key of the last page.
-    page_start: String,
+    page_start: Key,
     paging: bool,
     splitting: bool,
     pages: u32,
@@ -71,8 +72,8 @@ struct Listing {
 
 /// What a task brings.
 enum TaskResult {
-    Page(u64, Result<Page, Failure>),
-    Split(u64, Result<Split, Failure>),
+    Page(u64, Result<Page, s3::Error>),
+    Split(u64, Result<Split, s3::Error>),
 }
 
 pub struct Source {
@@ -215,7 +216,7 @@ impl Source {
         self.next_id += 1;
     }
 
-    fn take_page(&mut self, id: u64, page: Result<Page, Failure>) -> Result<Vec<Candidate>, Error> {
+    fn take_page(&mut self, id: u64, page: Result<Page, s3::Error>) -> Result<Vec<Candidate>, Error> {
         let listing = self.listings.get_mut(&id).expect("a range stays until its last page");
         listing.paging = false;
         let page = match page.map_err(Error::from) {
@@ -241,27 +242,28 @@ impl Source {
             listing.range.after = last;
         } else {
             return Err(Error::EmptyPage {
-                bucket: self.scope.source.bucket.clone(),
+                listed: self.scope.source.clone(),
             });
         }
         // A few keys of a page tell which characters keys are made of.
         for candidate in objects.iter().step_by(objects.len() / 8 + 1) {
-            self.alphabet.extend(candidate.object.key.chars());
+            self.alphabet.extend(candidate.object.key.as_str().chars());
         }
         Ok(objects)
     }
 
-    fn take_split(&mut self, id: u64, split: Result<Split, Failure>) {
+    fn take_split(&mut self, id: u64, split: Result<Split, s3::Error>) {
         // A cut is worth a try, and no more: a range can be listed without.
-        let split = split.unwrap_or_else(|failure| {
-            warn!(%failure, "a range of keys could not be cut");
+        let split = split.unwrap_or_else(|error| {
+            warn!(%error, "a range of keys could not be cut");
             let listing = self.listings.get(&id);
             Split {
                 until: listing.and_then(|listing| listing.range.until.clone()),
                 ..Split::default()
             }
         });
-        self.alphabet.extend(split.seen.iter().flat_map(|key| key.chars()));
+        self.alphabet
+            .extend(split.seen.iter().flat_map(|key| key.as_str().chars()));
         // It may have come to its end meanwhile, or part of the way.
         let Some(listing) = self.listings.get_mut(&id) else {
             return;

@@ -4,10 +4,8 @@ use std::vec::IntoIter;
 
 use aws_sdk_s3::Client;
 use shared::destination::Destination;
-use shared::failure::Failure;
-use shared::key;
-use shared::s3::{self, Listed, Span};
-use shared::uri::S3Uri;
+use shared::object::{Key, MAX_KEY_BYTES, Prefix, S3Uri};
+use shared::s3::{self, ListedObject, Span};
 
 use super::candidate::{Candidate, Disposition};
 use super::scope::Scope;
@@ -22,7 +20,7 @@ pub struct Page {
 
 /// Lists the page behind a key. Where outputs are to be looked at, they are listed beside it: they have
 /// the same order, since every output's key is that of its source with another beginning.
-pub async fn page(s3: &Client, scope: &Scope, after: &str) -> Result<Page, Failure> {
+pub async fn page(s3: &Client, scope: &Scope, after: &Key) -> Result<Page, s3::Error> {
     let span = Span {
         source: &scope.source,
         after,
@@ -43,10 +41,10 @@ pub async fn page(s3: &Client, scope: &Scope, after: &str) -> Result<Page, Failu
     let (page, ()) = tokio::try_join!(s3::list(s3, span), outputs.more())?;
     let mut objects = Vec::with_capacity(page.objects.len());
     for listed in page.objects {
-        let relative = key::relative(&listed.object.key, &scope.source.prefix).unwrap_or_default();
+        let relative = listed.object.key.relative_to(&scope.source.prefix).unwrap_or_default();
         let newer = match (destination.image(relative), listed.last_modified) {
-            (Some(output), Some(modified)) => {
-                let output = outputs.find(&output).await?;
+            (Ok(output), Some(modified)) => {
+                let output = outputs.find(&output.key).await?;
                 output
                     .and_then(|output| output.last_modified)
                     .is_some_and(|output| output > modified)
@@ -64,7 +62,7 @@ pub async fn page(s3: &Client, scope: &Scope, after: &str) -> Result<Page, Failu
     })
 }
 
-fn candidate(listed: Listed, disposition: Disposition) -> Candidate {
+fn candidate(listed: ListedObject, disposition: Disposition) -> Candidate {
     Candidate {
         object: listed.object,
         last_modified: listed.last_modified,
@@ -76,33 +74,37 @@ fn candidate(listed: Listed, disposition: Disposition) -> Candidate {
 struct Outputs<'a> {
     s3: &'a Client,
     span: S3Uri,
-    after: String,
-    page: IntoIter<Listed>,
+    after: Key,
+    page: IntoIter<ListedObject>,
     truncated: bool,
 }
 
 impl<'a> Outputs<'a> {
-    fn new(s3: &'a Client, scope: &Scope, destination: &Destination, after: &str) -> Self {
-        let of = |key: &str| {
-            let relative = key::relative(key, &scope.source.prefix).unwrap_or_default();
-            let mut output = destination.image_of_any_length(relative);
+    fn new(s3: &'a Client, scope: &Scope, destination: &Destination, after: &Key) -> Self {
+        let prefix = &scope.source.prefix;
+        let output_of = |key: &Key| {
+            let mut output = destination.image_key(key.relative_to(prefix).unwrap_or_default());
             // A longer key has no output; a shorter start only lists a little more.
-            output.truncate(output.floor_char_boundary(key::MAX_BYTES));
+            output.truncate(output.floor_char_boundary(MAX_KEY_BYTES));
             output
         };
         Self {
             s3,
             span: S3Uri {
                 bucket: destination.bucket.clone(),
-                prefix: of(&scope.source.prefix),
+                prefix: Prefix::from(output_of(&Key::from(prefix.as_str()))),
             },
-            after: if after.is_empty() { String::new() } else { of(after) },
+            after: if *after == Key::default() {
+                Key::default()
+            } else {
+                output_of(after).into()
+            },
             page: Vec::new().into_iter(),
             truncated: true,
         }
     }
 
-    async fn more(&mut self) -> Result<(), Failure> {
+    async fn more(&mut self) -> Result<(), s3::Error> {
         let span = Span {
             source: &self.span,
             after: &self.after,
@@ -118,11 +120,11 @@ impl<'a> Outputs<'a> {
     }
 
     /// One output; later calls must ask for later keys.
-    async fn find(&mut self, key: &str) -> Result<Option<Listed>, Failure> {
+    async fn find(&mut self, key: &Key) -> Result<Option<ListedObject>, s3::Error> {
         loop {
             match self.page.as_slice().first() {
-                Some(first) if first.object.key.as_str() > key => return Ok(None),
-                Some(first) if first.object.key == key => return Ok(self.page.next()),
+                Some(first) if first.object.key > *key => return Ok(None),
+                Some(first) if first.object.key == *key => return Ok(self.page.next()),
                 Some(_) => {
                     self.page.next();
                 }

@@ -3,10 +3,7 @@
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use csv_async::StringRecord;
 use serde::Deserialize;
-use shared::chunk::ObjectRef;
-use shared::key;
-use shared::s3::unquoted;
-use shared::uri::S3Uri;
+use shared::object::{ETag, Key, ObjectRef, S3Uri};
 
 use super::candidate::{Candidate, Disposition};
 use super::cursor::Format;
@@ -79,11 +76,8 @@ impl Rows {
         if row.key.is_empty() {
             return Err("it has no key".to_owned());
         }
-        if row.key.len() > key::MAX_BYTES {
-            let (most, length) = (key::MAX_BYTES, row.key.len());
-            return Err(format!("a key has at most {most} bytes, not {length}"));
-        }
-        if let Some(bucket) = row.bucket.filter(|bucket| *bucket != self.source.bucket) {
+        let key = Key::checked(row.key).map_err(|error| error.to_string())?;
+        if let Some(bucket) = row.bucket.filter(|bucket| bucket != self.source.bucket.as_str()) {
             return Err(format!("it is of bucket {bucket}, the source is {}", self.source));
         }
         let last_modified = row.last_modified.filter(|time| !time.is_empty());
@@ -96,14 +90,14 @@ impl Rows {
         let is_new = match self.format {
             // It names each current object once.
             Format::Inventory { .. } => true,
-            Format::Csv | Format::Ndjson => self.distinct.is_new(&row.key).map_err(|error| error.to_string())?,
+            Format::Csv | Format::Ndjson => self.distinct.is_new(key.as_str()).map_err(|error| error.to_string())?,
         };
-        let wanted = is_new && !row.noncurrent && row.key.starts_with(&self.source.prefix);
+        let wanted = is_new && !row.noncurrent && key.as_str().starts_with(self.source.prefix.as_str());
         Ok(Candidate {
             object: ObjectRef {
-                key: row.key,
+                key,
                 size: row.size,
-                etag: row.etag.as_deref().map(unquoted).unwrap_or_default().to_owned(),
+                etag: row.etag.as_deref().and_then(ETag::parse),
                 version_id: row.version_id.filter(|version| !version.is_empty()),
                 storage_class: None,
             },
@@ -166,7 +160,7 @@ fn inventory_row(columns: &[String], record: &StringRecord) -> Result<Row, Strin
     for (column, field) in columns.iter().zip(record) {
         match column.as_str() {
             "Bucket" => row.bucket = Some(field.to_owned()),
-            "Key" => row.key = key::decode(field).map_err(|error| error.to_string())?,
+            "Key" => row.key = Key::decode(field).map_err(|error| error.to_string())?.into_string(),
             "Size" => row.size = number(field)?,
             "ETag" => row.etag = Some(field.to_owned()),
             "LastModifiedDate" => row.last_modified = Some(field.to_owned()),
@@ -228,7 +222,10 @@ mod tests {
         let current =
             row(r#""photos","2024/a+b%2Bc%2C%22.jpg","v1","true","false","17","2026-01-01T00:00:00.000Z","abc""#);
         assert_eq!(current.object.key, "2024/a b+c,\".jpg");
-        assert_eq!((current.object.size, current.object.etag.as_str()), (Some(17), "abc"));
+        assert_eq!(
+            (current.object.size, current.object.etag),
+            (Some(17), ETag::parse("abc"))
+        );
         assert_eq!(current.object.version_id, None);
         assert_eq!(current.disposition, Disposition::Process);
         for line in [

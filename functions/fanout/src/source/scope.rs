@@ -1,7 +1,7 @@
 //! What is listed, and how.
 
 use shared::destination::Destination;
-use shared::uri::S3Uri;
+use shared::object::S3Uri;
 
 #[derive(Clone, Debug)]
 pub struct Scope {

@@ -11,10 +11,8 @@ use std::ops::Bound;
 
 use aws_sdk_s3::Client;
 use futures::future::try_join_all;
-use shared::failure::Failure;
-use shared::key;
+use shared::object::{Key, MAX_KEY_BYTES, S3Uri};
 use shared::s3::{self, Span};
-use shared::uri::S3Uri;
 
 use super::cursor::KeyRange;
 
@@ -26,7 +24,7 @@ pub struct Splitter {
     pub source: S3Uri,
     pub range: KeyRange,
     /// The first key of the page that ended with `range.after`.
-    pub page_start: String,
+    pub page_start: Key,
     /// Characters seen in keys.
     pub alphabet: BTreeSet<char>,
 }
@@ -35,16 +33,16 @@ pub struct Splitter {
 #[derive(Debug, Default)]
 pub struct Split {
     /// In key order; between each two, and behind the last, there are keys.
-    pub points: Vec<String>,
+    pub points: Vec<Key>,
     /// Behind this there are none.
-    pub until: Option<String>,
+    pub until: Option<Key>,
     /// Keys that came up.
-    pub seen: Vec<String>,
+    pub seen: Vec<Key>,
 }
 
 impl Splitter {
     /// Cuts into up to so many pieces.
-    pub async fn split(mut self, pieces: usize) -> Result<Split, Failure> {
+    pub async fn split(mut self, pieces: usize) -> Result<Split, s3::Error> {
         let mut split = Split::default();
         if let Some((depth, key)) = self.branch().await? {
             let points = self.points(depth, &key, pieces.clamp(2, MAX_PIECES) - 1);
@@ -67,12 +65,12 @@ impl Splitter {
     }
 
     /// The topmost position at which a later key differs from the last one listed, and such a key.
-    async fn branch(&mut self) -> Result<Option<(usize, String)>, Failure> {
-        let after: Vec<char> = self.range.after.chars().collect();
-        let until = self.range.until.as_deref().unwrap_or_default();
-        let mut low = common(&after, until).max(self.source.prefix.chars().count());
+    async fn branch(&mut self) -> Result<Option<(usize, Key)>, s3::Error> {
+        let after: Vec<char> = self.range.after.as_str().chars().collect();
+        let until = self.range.until.as_ref().map_or("", Key::as_str);
+        let mut low = common(&after, until).max(self.source.prefix.as_str().chars().count());
         // A branch below the one between the ends of a page has no more behind it than a page.
-        let mut high = after.len().min(common(&after, &self.page_start) + 1);
+        let mut high = after.len().min(common(&after, self.page_start.as_str()) + 1);
         let mut found = None;
         let mut depth = low;
         while low < high {
@@ -82,7 +80,7 @@ impl Splitter {
                 None => None,
             };
             if let Some(key) = key {
-                high = common(&after, &key);
+                high = common(&after, key.as_str());
                 found = Some((high, key));
             } else {
                 if let Some(point) = point {
@@ -96,9 +94,12 @@ impl Splitter {
     }
 
     /// Where to cut at a position: between characters that may stand there, `max` of them, evenly chosen.
-    fn points(&self, depth: usize, beyond: &str, max: usize) -> Vec<String> {
-        let stem: String = self.range.after.chars().take(depth).collect();
-        let (Some(last), Some(next)) = (self.range.after.chars().nth(depth), beyond.chars().nth(depth)) else {
+    fn points(&self, depth: usize, beyond: &Key, max: usize) -> Vec<Key> {
+        let stem: String = self.range.after.as_str().chars().take(depth).collect();
+        let (Some(last), Some(next)) = (
+            self.range.after.as_str().chars().nth(depth),
+            beyond.as_str().chars().nth(depth),
+        ) else {
             return Vec::new();
         };
         let mut characters: BTreeSet<char> = if self.alphabet.contains(&next) {
@@ -111,9 +112,9 @@ impl Splitter {
                 .collect()
         };
         characters.insert(next);
-        let points: Vec<String> = characters
+        let points: Vec<Key> = characters
             .into_iter()
-            .map(|character| format!("{stem}{character}"))
+            .map(|character| Key::from(format!("{stem}{character}")))
             .filter(|point| self.is_inside(point))
             .collect();
         let count = max.min(points.len());
@@ -122,12 +123,12 @@ impl Splitter {
             .collect()
     }
 
-    fn is_inside(&self, point: &str) -> bool {
-        point.len() <= key::MAX_BYTES && self.range.until.as_deref().is_none_or(|until| point < until)
+    fn is_inside(&self, point: &Key) -> bool {
+        point.as_str().len() <= MAX_KEY_BYTES && self.range.until.as_ref().is_none_or(|until| point < until)
     }
 
     /// The first key of the range behind a point.
-    async fn first_behind(&self, point: &str) -> Result<Option<String>, Failure> {
+    async fn first_behind(&self, point: &Key) -> Result<Option<Key>, s3::Error> {
         if !self.is_inside(point) {
             return Ok(None);
         }
@@ -141,7 +142,7 @@ impl Splitter {
         Ok(key.filter(|key| self.range.until.as_ref().is_none_or(|until| key <= until)))
     }
 
-    fn tighten(&mut self, until: String) {
+    fn tighten(&mut self, until: Key) {
         if self.is_inside(&until) {
             self.range.until = Some(until);
         }
@@ -154,9 +155,9 @@ fn common(text: &[char], other: &str) -> usize {
 }
 
 /// The first text behind all that begin with this one.
-fn successor(text: &[char]) -> Option<String> {
+fn successor(text: &[char]) -> Option<Key> {
     let (&last, stem) = text.split_last()?;
     // The range of characters leaves out surrogates.
     let next = (last..=char::MAX).nth(1)?;
-    Some(stem.iter().chain([&next]).collect())
+    Some(stem.iter().chain([&next]).collect::<String>().into())
 }

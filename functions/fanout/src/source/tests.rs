@@ -6,7 +6,7 @@ use local::s3::{Headers, Object, Server};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
-use shared::uri::S3Uri;
+use shared::object::{Bucket, S3Uri};
 
 use super::*;
 
@@ -23,8 +23,8 @@ async fn server(keys: &BTreeSet<String>) -> Server {
 fn source(s3: Client, prefix: &str, page_keys: u16, cursors: Vec<Cursor>) -> Source {
     let scope = Scope {
         source: S3Uri {
-            bucket: "photos".to_owned(),
-            prefix: prefix.to_owned(),
+            bucket: Bucket::new("photos").unwrap(),
+            prefix: prefix.into(),
         },
         outputs: None,
         page_keys,
@@ -44,7 +44,11 @@ async fn drain(s3: &Client, prefix: &str, page_keys: u16, demand: usize, stop: u
                 break;
             }
             let candidates = source.next(demand).await.unwrap();
-            keys.extend(candidates.into_iter().map(|candidate| candidate.object.key));
+            keys.extend(
+                candidates
+                    .into_iter()
+                    .map(|candidate| candidate.object.key.into_string()),
+            );
         }
         cursors = source.cursors();
     }
@@ -125,7 +129,7 @@ async fn rounds(keys: impl Iterator<Item = String>) -> (usize, u64) {
         max_pieces = max_pieces.max(source.listings.len());
     }
     assert!(listed.values().all(|&times| times == 1));
-    assert!(listed.into_keys().eq(keys.iter().cloned()));
+    assert!(listed.into_keys().map(Key::into_string).eq(keys.iter().cloned()));
     let pages = keys.len().div_ceil(100) as u64;
     (max_pieces, meter.requests().list - pages)
 }

@@ -12,10 +12,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shared::clock::{Clock, MAX_TIMEOUT};
 use shared::destination::Destination;
-use shared::failure::Class;
-use shared::job::State;
-use shared::s3::{self, Condition, ObjectId, Written};
-use shared::uri::S3Uri;
+use shared::object::{ETag, S3Uri};
+use shared::protocol::job::State;
+use shared::s3::{self, Condition, ConditionalWrite, ErrorKind};
 use tokio::time::Instant;
 
 use super::counters::Counters;
@@ -87,9 +86,9 @@ struct Version {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Saved {
     /// With its `ETag`.
-    Written(String),
+    Written(ETag),
     /// Not written: the job is to stop. With the `ETag` of the checkpoint that says so.
-    StopRequested(String),
+    StopRequested(ETag),
     /// Not written: another invocation is at work.
     LeaseLost,
 }
@@ -135,15 +134,15 @@ impl Checkpoint {
     }
 
     /// The checkpoint of a job and its `ETag`; `None` where the job was never started.
-    pub async fn find(s3: &Client, destination: &Destination, job_id: &str) -> Result<Option<(Self, String)>, Error> {
-        let file = ObjectId::any(&destination.bucket, destination.checkpoint(job_id));
-        let (head, body) = match s3::get(s3, &file, None).await {
+    pub async fn find(s3: &Client, destination: &Destination, job_id: &str) -> Result<Option<(Self, ETag)>, Error> {
+        let uri = destination.checkpoint(job_id);
+        let (meta, body) = match s3::get_latest(s3, &uri).await {
             Ok(found) => found,
-            Err(failure) if failure.class == Class::NotFound => return Ok(None),
-            Err(failure) => return Err(failure.into()),
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
         let unreadable = |problem: String| Error::Unreadable {
-            uri: format!("s3://{}/{}", file.bucket, file.key),
+            uri: uri.clone(),
             problem,
         };
         let Version { version } = serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
@@ -155,11 +154,13 @@ impl Checkpoint {
         }
         let mut checkpoint: Self = serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
         checkpoint.header.version = VERSION;
-        Ok(Some((checkpoint, head.etag)))
+        // Without it nothing tells whether the checkpoint is still the same.
+        let etag = meta.etag.ok_or_else(|| unreadable("it has no ETag".to_owned()))?;
+        Ok(Some((checkpoint, etag)))
     }
 
     /// The same of a job that must be there.
-    pub async fn load(s3: &Client, destination: &Destination, job_id: &str) -> Result<(Self, String), Error> {
+    pub async fn load(s3: &Client, destination: &Destination, job_id: &str) -> Result<(Self, ETag), Error> {
         let found = Self::find(s3, destination, job_id).await?;
         found.ok_or_else(|| Error::NoSuchJob {
             job_id: job_id.to_owned(),
@@ -189,11 +190,11 @@ impl Checkpoint {
     }
 
     /// Writes it if nothing else was written since `etag`, or at all where there is none.
-    pub async fn save(&self, s3: &Client, destination: &Destination, etag: Option<&str>) -> Result<Saved, Error> {
-        let key = destination.checkpoint(&self.header.job_id);
-        let condition = etag.map_or(Condition::New, Condition::Matches);
-        let written = s3::put_if(s3, &destination.bucket, &key, s3::JSON, self.to_json(), condition).await?;
-        if let Written::Done(etag) = written {
+    pub async fn save(&self, s3: &Client, destination: &Destination, etag: Option<&ETag>) -> Result<Saved, Error> {
+        let target = destination.checkpoint(&self.header.job_id);
+        let condition = etag.map_or(Condition::Absent, Condition::Matches);
+        let written = s3::put_object_if(s3, &target, s3::JSON, self.to_json(), condition).await?;
+        if let ConditionalWrite::Written(etag) = written {
             return Ok(Saved::Written(etag));
         }
         let Some((found, etag)) = Self::find(s3, destination, &self.header.job_id).await? else {
@@ -217,7 +218,7 @@ pub async fn save(
     s3: &Client,
     job: &Job,
     checkpoint: &Checkpoint,
-    etag: Option<&str>,
+    etag: Option<&ETag>,
     failures: Option<FailuresFile>,
 ) -> Result<Saved, Error> {
     if let Some(file) = failures {

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::chunk::{ChunkResponse, FailedKey, ObjectRef, Usage};
-use shared::failure::Class;
-use shared::s3::Requests;
+use shared::object::ObjectRef;
+use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::failure::FailedKey;
+use shared::protocol::failure::FailureClass;
+use shared::protocol::usage::Requests;
+use shared::protocol::usage::Usage;
 
 use crate::job::Job;
 
@@ -28,7 +31,7 @@ pub struct Counters {
     pub skipped: u64,
     pub ok: u64,
     pub with_exif: u64,
-    pub failures: BTreeMap<Class, u64>,
+    pub failures: BTreeMap<FailureClass, u64>,
     /// Chunks made, so also the number of the next one.
     pub chunks: u64,
     pub invocations: u64,
@@ -72,7 +75,7 @@ impl Counters {
         self.with_exif += u64::from(with_exif);
     }
 
-    pub fn add_failed(&mut self, objects: &[ObjectRef], class: Class, error: &str) {
+    pub fn add_failed(&mut self, objects: &[ObjectRef], class: FailureClass, error: &str) {
         for object in objects {
             self.count_failed(FailedKey::new(object.key.clone(), class, error));
         }
@@ -106,7 +109,11 @@ impl Counters {
             return Some(format!("more than {max} % of the images failed (max_failed_percent)"));
         }
         // Then every other image would fail, too.
-        let denied = self.failures.get(&Class::AccessDenied).copied().unwrap_or_default();
+        let denied = self
+            .failures
+            .get(&FailureClass::AccessDenied)
+            .copied()
+            .unwrap_or_default();
         let error = self
             .failed_keys
             .last()
@@ -145,7 +152,7 @@ mod tests {
         ] {
             let counters = Counters {
                 ok,
-                failures: BTreeMap::from([(Class::AccessDenied, denied)]),
+                failures: BTreeMap::from([(FailureClass::AccessDenied, denied)]),
                 ..Counters::default()
             };
             assert_eq!(counters.abort_reason(&job).as_deref(), expected, "{ok} {denied}");
@@ -153,7 +160,7 @@ mod tests {
         for (ok, denied, is_aborted) in [(1, 499, false), (0, 499, false), (0, 500, true), (0, 9_000, true)] {
             let counters = Counters {
                 ok,
-                failures: BTreeMap::from([(Class::AccessDenied, denied)]),
+                failures: BTreeMap::from([(FailureClass::AccessDenied, denied)]),
                 ..Counters::default()
             };
             assert_eq!(counters.abort_reason(&any).is_some(), is_aborted, "{ok} {denied}");

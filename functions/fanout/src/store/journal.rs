@@ -3,8 +3,8 @@
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use shared::failure::{Class, Failure};
-use shared::s3::{self, ObjectId};
+use shared::object::ObjectRef;
+use shared::s3::{self, ErrorKind};
 
 use super::counters::Counters;
 use super::error::Error;
@@ -50,21 +50,21 @@ impl FailuresFile {
 }
 
 /// Writes a file of failed keys.
-pub async fn record_failures(s3: &Client, job: &Job, generation: u32, file: FailuresFile) -> Result<(), Failure> {
-    let key = job.destination.failed(&job.id, generation, file.number);
-    s3::put(s3, &job.destination.bucket, &key, s3::NDJSON, file.lines).await
+pub async fn record_failures(s3: &Client, job: &Job, generation: u32, file: FailuresFile) -> Result<(), s3::Error> {
+    let target = job.destination.failed(&job.id, generation, file.number);
+    s3::put_object(s3, &target, s3::NDJSON, file.lines).await
 }
 
 /// Empties files that are not counted: their keys are processed again, and will be in other files then.
 pub async fn discard(s3: &Client, job: &Job, uncounted: &[UncountedFiles]) -> Result<(), Error> {
     for UncountedFiles { generation, from } in uncounted {
         for number in *from.. {
-            let key = job.destination.failed(&job.id, *generation, number);
-            let file = ObjectId::any(&job.destination.bucket, key);
-            match s3::head(s3, &file).await {
-                Ok(_) => s3::put(s3, &file.bucket, &file.key, s3::NDJSON, Bytes::new()).await?,
-                Err(failure) if failure.class == Class::NotFound => break,
-                Err(failure) => return Err(failure.into()),
+            let file = job.destination.failed(&job.id, *generation, number);
+            let object = ObjectRef::latest(file.key.clone());
+            match s3::head_object(s3, &file.bucket, &object).await {
+                Ok(_) => s3::put_object(s3, &file, s3::NDJSON, Bytes::new()).await?,
+                Err(error) if error.kind == ErrorKind::NotFound => break,
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use lambda_runtime::tracing::{info, warn};
-use shared::bound::{Evidence, FanOut, Reading};
+use shared::bottleneck::{JobMeasurements, Measurements};
 use shared::destination::Destination;
-use shared::failure::Failure;
-use shared::job::{Report, State};
-use shared::s3::{self, Requests};
+use shared::protocol::diagnosis::Diagnosis;
+use shared::protocol::job::{Report, State};
+use shared::protocol::usage::Requests;
+use shared::s3;
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
@@ -57,29 +58,29 @@ impl Checkpoint {
             images_per_second,
             cpu_ms_per_image: ratio(counters.usage.cpu_ms as f64, counters.processed() as f64),
             stages: counters.usage.stages.summary(),
-            reading: self.diagnosis(),
+            diagnosis: self.diagnosis(),
         }
     }
 
     /// What the bottleneck of the job was so far.
-    fn diagnosis(&self) -> Option<Reading> {
+    fn diagnosis(&self) -> Option<Diagnosis> {
         let header = &self.header;
         // It was checked before the job began; that of an older version may be out of range by now.
         let job = Job::from_request(&header.request, &header.job_id).ok()?;
         let counters = &self.counters;
-        let evidence = Evidence {
+        let measurements = Measurements {
             usage: &counters.usage,
             concurrency: job.concurrency,
             max_requests_per_second: job.max_requests_per_second,
-            job: Some(FanOut {
+            job: Some(JobMeasurements {
                 elapsed_ms: counters.elapsed_ms,
                 parallel: job.parallel,
                 chunks: self.cursors.is_empty().then_some(counters.chunks),
                 invocations: counters.invocations,
-                refused: counters.invocations_throttled,
+                throttled: counters.invocations_throttled,
             }),
         };
-        evidence.reading()
+        measurements.diagnosis()
     }
 }
 
@@ -95,8 +96,8 @@ fn ratio(of: f64, to: f64) -> f64 {
 /// Writes `job.json`, if that can be done: it is made anew from the next checkpoint, or when somebody asks
 /// for the report.
 pub async fn update(s3: &Client, report: &Report) {
-    if let Err(failure) = write(s3, report).await {
-        warn!(%failure, "job.json was not updated");
+    if let Err(error) = write(s3, report).await {
+        warn!(%error, "job.json was not updated");
     }
 }
 
@@ -108,11 +109,10 @@ pub async fn rewrite(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Err
     Ok(report)
 }
 
-async fn write(s3: &Client, report: &Report) -> Result<(), Failure> {
+async fn write(s3: &Client, report: &Report) -> Result<(), s3::Error> {
     let body = serde_json::to_vec_pretty(report).expect("a report is valid JSON");
     let destination = Destination::from(report.destination.clone());
-    let key = destination.job(&report.job_id);
-    s3::put(s3, &destination.bucket, &key, s3::JSON, body.into()).await
+    s3::put_object(s3, &destination.job(&report.job_id), s3::JSON, body.into()).await
 }
 
 /// The one line that a job leaves in the log once it has ended.

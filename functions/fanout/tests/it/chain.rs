@@ -6,7 +6,7 @@ use std::time::Duration;
 use local::lambda::Reply;
 use local::s3::{Effect, Fault};
 use serde_json::{Value, json};
-use shared::job::State;
+use shared::protocol::job::State;
 use tokio::sync::mpsc;
 
 use crate::cloud::{Cloud, Gate, Processor, Timeouts, UNTIL_LAST_START, UNTIL_LAST_WAIT};

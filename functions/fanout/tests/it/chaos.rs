@@ -8,8 +8,8 @@ use local::s3::{Chances, Effect, Fault};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use shared::failure::Class;
-use shared::job::State;
+use shared::protocol::failure::FailureClass;
+use shared::protocol::job::State;
 use tokio::time::timeout;
 
 use crate::cloud::{Cloud, Processor};
@@ -89,7 +89,10 @@ async fn faults_change_nothing_but_the_time() {
         "{report:?}"
     );
     assert_eq!(
-        (report.failures[&Class::AccessDenied], report.failures[&Class::Corrupt]),
+        (
+            report.failures[&FailureClass::AccessDenied],
+            report.failures[&FailureClass::Corrupt]
+        ),
         (1, 1)
     );
     cloud.check(&report);

@@ -13,7 +13,7 @@ use local::lambda::{Endpoint, Reply};
 use local::s3::{Headers, Object, Server, sdk};
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::job::{Report, State};
+use shared::protocol::job::{Report, State};
 
 /// What each invocation of fanout may take, on the clock of the cloud.
 pub const LIFETIME: Duration = Duration::from_mins(15);
@@ -69,7 +69,7 @@ impl Cloud {
         let s3_timeouts = TimeoutConfig::builder().operation_attempt_timeout(timeouts.s3).build();
         let s3_sdk = server.sdk().await.into_builder().timeout_config(s3_timeouts).build();
         let config = processor::Config::load(&|_| None).unwrap();
-        let processor = Arc::new(processor::App::new(config, s3_sdk.clone()));
+        let processor = Arc::new(processor::App::new(config, &s3_sdk));
         let invocations = Arc::new(AtomicUsize::new(0));
         let clock = Clock::default();
         let fanout: Arc<OnceLock<Arc<App>>> = Arc::default();

@@ -1,8 +1,8 @@
 use local::lambda::Reply;
 use local::s3::{Headers, Object};
 use serde_json::{Value, json};
-use shared::failure::Class;
-use shared::job::State;
+use shared::protocol::failure::FailureClass;
+use shared::protocol::job::State;
 
 use crate::cloud::{Cloud, Processor, TINY, TINY_WITH_EXIF};
 
@@ -29,7 +29,7 @@ async fn every_page_is_processed_and_accounted_for() {
 }
 
 #[tokio::test]
-async fn a_report_says_what_bounded_the_job() {
+async fn a_report_says_what_limited_the_job() {
     // What processors use on Lambda: 10 images in each chunk, of 60 ms each.
     let on_lambda = |cpu_ms: u64, vcpu_ms: u64, elapsed_ms: u64, throttled: u64| {
         json!({"cpu_ms": cpu_ms, "vcpu_ms": vcpu_ms, "elapsed_ms": elapsed_ms, "throttled": throttled,
@@ -70,7 +70,7 @@ async fn a_report_says_what_bounded_the_job() {
         ),
     ] {
         let written = job_of_six_chunks(used, refused, &fields).await;
-        assert_eq!(written["bound"], bound, "{fields}: {written}");
+        assert_eq!(written["bottleneck"], bound, "{fields}: {written}");
         assert!(
             written["advice"].as_str().unwrap().contains(advice),
             "{fields}: {written}"
@@ -156,7 +156,7 @@ async fn what_the_list_knows_to_be_archived_fails_without_a_request() {
     }
     let report = cloud.run(json!({})).await.unwrap();
     assert_eq!((report.ok, report.failed), (5, 2), "{report:?}");
-    assert_eq!(report.failures[&Class::Archived], 2);
+    assert_eq!(report.failures[&FailureClass::Archived], 2);
     // One more looks for a checkpoint.
     assert_eq!(report.requests.get, 5 + 1);
     let failed: Vec<String> = cloud.failed("job").into_iter().map(|(key, _)| key).collect();
@@ -201,7 +201,7 @@ async fn an_empty_prefix_completes_with_zeros() {
         (report.state, report.listed, report.invocations),
         (State::Completed, 0, 0)
     );
-    assert_eq!(report.reading, None);
+    assert_eq!(report.diagnosis, None);
     cloud.check(&report);
 }
 
@@ -252,7 +252,7 @@ async fn failed_keys_are_listed_with_their_class() {
     cloud.server.faults.deny("GetObject", "00007");
     let report = cloud.run(json!({})).await.unwrap();
     assert_eq!((report.state, report.ok, report.failed), (State::Completed, 19, 1));
-    assert_eq!(report.failures[&Class::AccessDenied], 1);
+    assert_eq!(report.failures[&FailureClass::AccessDenied], 1);
     cloud.check(&report);
     let failed: Value = serde_json::from_str(&cloud.text("jobs/job/failed/1-1.ndjson")).unwrap();
     assert_eq!(

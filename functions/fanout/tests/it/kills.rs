@@ -6,7 +6,7 @@ use local::lambda::Reply;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use shared::job::State;
+use shared::protocol::job::State;
 
 use crate::cloud::{Cloud, LEASE, Processor};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use local::lambda::Reply;
 use serde_json::json;
-use shared::job::State;
+use shared::protocol::job::State;
 
 use crate::cloud::{Cloud, Processor, Timeouts};
 

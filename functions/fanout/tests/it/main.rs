@@ -1,6 +1,8 @@
 //! Whole jobs: fanout and the processor, with the real SDK, against the embedded S3 and a Lambda
 //! endpoint in this process.
 
+// The futures of the SDK, of reading and of a job nest deeper than the compiler looks by default.
+#![recursion_limit = "256"]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod chain;

@@ -2,7 +2,7 @@
 
 use local::s3::{Effect, Fault, S3ErrorCode};
 use serde_json::json;
-use shared::job::State;
+use shared::protocol::job::State;
 
 use crate::cloud::{Cloud, TINY};
 

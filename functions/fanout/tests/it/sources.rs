@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use local::s3::{Headers, Object};
 use serde_json::{Value, json};
-use shared::job::State;
+use shared::protocol::job::State;
 
 use crate::cloud::{Cloud, TINY, TINY_WITH_EXIF};
 
