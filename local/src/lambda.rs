@@ -22,7 +22,7 @@ pub enum Reply {
     /// The function ended with an error: HTTP 200 with `X-Amz-Function-Error`, as AWS has it.
     FunctionError(Value),
     /// Lambda itself rejects the request, with this status and error code.
-    Refused(u16, &'static str),
+    Rejected(u16, &'static str),
     /// The connection breaks with no response.
     Dropped,
 }
@@ -67,7 +67,7 @@ where
     let reply = if is_event {
         match poll!(&mut reply) {
             // What Lambda does not even take is rejected at once.
-            Poll::Ready(rejected @ Reply::Refused(..)) => rejected,
+            Poll::Ready(rejected @ Reply::Rejected(..)) => rejected,
             running => {
                 if running.is_pending() {
                     tokio::spawn(reply);
@@ -82,7 +82,7 @@ where
     let (response, body) = match reply {
         Reply::Ok(value) => (response, value),
         Reply::FunctionError(value) => (response.header("X-Amz-Function-Error", "Unhandled"), value),
-        Reply::Refused(status, code) => (
+        Reply::Rejected(status, code) => (
             response
                 .status(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
                 .header("x-amzn-ErrorType", code),

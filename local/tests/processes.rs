@@ -56,7 +56,7 @@ fn hang(server: &Server, operation: &'static str) {
 }
 
 async fn until_one_hangs(server: &Server) {
-    while server.faults.suffered().hang == 0 {
+    while server.faults.injected().hang == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -86,10 +86,10 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let faulty = job(&options, &photos, true).await.context("the run with faults")?;
 
     println!("{}", rows(&calm, &faulty));
-    let suffered = faulty.server.faults.suffered();
+    let injected = faulty.server.faults.injected();
     println!(
         "\nput on: {} SlowDown, {} internal errors, {} resets, {} stalls, {} cut short",
-        suffered.slow_down, suffered.internal_error, suffered.reset, suffered.stall, suffered.cut
+        injected.slow_down, injected.internal_error, injected.reset, injected.stall, injected.cut
     );
     let ratio = faulty.elapsed.as_secs_f64() / calm.elapsed.as_secs_f64();
     println!("{ratio:.2} times as long as in peace");

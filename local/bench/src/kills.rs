@@ -178,8 +178,8 @@ async fn process(seed: u64, number: usize, processors: &Arc<Processors>, payload
     sleep(Duration::from_millis(random.random_range(0..300))).await;
     match random.random_range(0..30) {
         0 => Reply::FunctionError(json!({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"})),
-        1 => Reply::Refused(429, "TooManyRequestsException"),
-        2 => Reply::Refused(503, "ServiceException"),
+        1 => Reply::Rejected(429, "TooManyRequestsException"),
+        2 => Reply::Rejected(503, "ServiceException"),
         3 => {
             processors.run(&format!("chunk-{number}"), payload).await;
             Reply::Dropped

@@ -39,9 +39,9 @@ pub struct Fault {
     pub times: usize,
 }
 
-/// How many requests suffered what, whether told one by one or by chance.
+/// How many requests injected what, whether told one by one or by chance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Suffered {
+pub struct InjectedFaults {
     pub slow_down: usize,
     pub internal_error: usize,
     /// By [`Effect::Drop`].
@@ -57,7 +57,7 @@ pub struct Faults {
     latency: Mutex<Latency>,
     told: Mutex<Vec<Fault>>,
     dice: Mutex<Option<Dice>>,
-    suffered: Mutex<Suffered>,
+    injected: Mutex<InjectedFaults>,
 }
 
 impl Faults {
@@ -82,8 +82,8 @@ impl Faults {
 
     /// What was put on since the server started.
     #[must_use]
-    pub fn suffered(&self) -> Suffered {
-        *self.suffered.lock()
+    pub fn injected(&self) -> InjectedFaults {
+        *self.injected.lock()
     }
 
     /// Every request for a key, forever.
@@ -99,7 +99,7 @@ impl Faults {
 
     /// Waits as long as the request should take, then fails if it should fail. What is to go wrong later
     /// comes back.
-    pub(super) async fn suffer(&self, operation: &str, key: &str) -> S3Result<Aftermath> {
+    pub(super) async fn inject(&self, operation: &str, key: &str) -> S3Result<Aftermath> {
         // In the order in which requests come, not in which they have waited.
         let chance = self.dice.lock().as_mut().and_then(|dice| dice.throw(operation));
         let latency = *self.latency.lock();
@@ -148,14 +148,14 @@ impl Faults {
     }
 
     fn count(&self, effect: &Effect) {
-        let mut suffered = self.suffered.lock();
+        let mut injected = self.injected.lock();
         match effect {
-            Effect::Error(S3ErrorCode::SlowDown) => suffered.slow_down += 1,
-            Effect::Error(S3ErrorCode::InternalError) => suffered.internal_error += 1,
-            Effect::Drop => suffered.reset += 1,
-            Effect::Hang => suffered.hang += 1,
-            Effect::Stall => suffered.stall += 1,
-            Effect::Cut => suffered.cut += 1,
+            Effect::Error(S3ErrorCode::SlowDown) => injected.slow_down += 1,
+            Effect::Error(S3ErrorCode::InternalError) => injected.internal_error += 1,
+            Effect::Drop => injected.reset += 1,
+            Effect::Hang => injected.hang += 1,
+            Effect::Stall => injected.stall += 1,
+            Effect::Cut => injected.cut += 1,
             Effect::Error(_) | Effect::WholeBody | Effect::OtherRange => {}
         }
     }

@@ -50,7 +50,7 @@ pub use chances::Chances;
 pub use counted::Counted;
 use effect::DROPPED_STATUS;
 pub use effect::Effect;
-pub use faults::{Fault, Faults, Latency, Suffered};
+pub use faults::{Fault, Faults, InjectedFaults, Latency};
 pub use folder::files;
 pub use headers::Headers;
 pub use object::Object;

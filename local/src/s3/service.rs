@@ -19,10 +19,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// Counts a request, and lets it in once it has suffered what it is to suffer.
+    /// Counts a request, and lets it in once it has injected what it is to suffer.
     pub async fn admit(&self, operation: &str, key: &str) -> S3Result<Aftermath> {
         self.served.count(operation);
-        self.faults.suffer(operation, key).await
+        self.faults.inject(operation, key).await
     }
 
     /// Reads a bucket that exists.

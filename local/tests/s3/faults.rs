@@ -4,7 +4,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use local::s3::{Chances, Effect, Fault, S3ErrorCode, Server, Suffered};
+use local::s3::{Chances, Effect, Fault, InjectedFaults, S3ErrorCode, Server};
 use tokio::time::{sleep, timeout};
 
 use super::{code, start};
@@ -117,13 +117,13 @@ async fn what_lost_its_response_took_effect() {
     fail(&server, "PutObject", Effect::Drop);
     assert!(!put(&client, "never", b"x".to_vec()).await);
     assert!(server.store.get("photos", "never").is_none());
-    let expected = Suffered {
+    let expected = InjectedFaults {
         reset: 1,
         stall: 2,
         cut: 2,
-        ..Suffered::default()
+        ..InjectedFaults::default()
     };
-    assert_eq!(server.faults.suffered(), expected);
+    assert_eq!(server.faults.injected(), expected);
 }
 
 #[tokio::test]
@@ -142,13 +142,13 @@ async fn errors_come_with_their_status() {
 }
 
 /// What so many requests suffer, as letters: reads and writes in turn.
-async fn suffer(chances: Chances, requests: usize) -> (String, Suffered) {
+async fn inject(chances: Chances, requests: usize) -> (String, InjectedFaults) {
     let (server, _) = start().await;
     let client = once(&server).await;
     assert!(put(&client, "a", b"0123456789".to_vec()).await);
     server.faults.set_chances(Some(chances));
     let mut seen = String::new();
-    let mut before = Suffered::default();
+    let mut before = InjectedFaults::default();
     for number in 0..requests {
         if number % 2 == 0 {
             // The head alone: a stalled body need not be waited for.
@@ -156,7 +156,7 @@ async fn suffer(chances: Chances, requests: usize) -> (String, Suffered) {
         } else {
             put(&client, "b", b"x".to_vec()).await;
         }
-        let now = server.faults.suffered();
+        let now = server.faults.injected();
         seen.push(match () {
             () if now.slow_down > before.slow_down => 's',
             () if now.internal_error > before.internal_error => 'i',
@@ -182,21 +182,21 @@ async fn chances_come_in_their_share_and_the_same_from_the_same_seed() {
         stall: 10.0,
         cut: 10.0,
     };
-    let (seen, suffered) = suffer(chances, 600).await;
+    let (seen, injected) = inject(chances, 600).await;
     for (count, expected) in [
-        (suffered.slow_down, 60),
-        (suffered.internal_error, 30),
-        (suffered.reset, 30),
+        (injected.slow_down, 60),
+        (injected.internal_error, 30),
+        (injected.reset, 30),
         // Reads only.
-        (suffered.stall, 30),
-        (suffered.cut, 60),
+        (injected.stall, 30),
+        (injected.cut, 60),
     ] {
-        assert!(count.abs_diff(expected) < 20, "{count} of {expected}: {suffered:?}");
+        assert!(count.abs_diff(expected) < 20, "{count} of {expected}: {injected:?}");
     }
     let writes: String = seen.chars().skip(1).step_by(2).collect();
     assert!(!writes.contains('t'), "{writes}");
 
-    assert_eq!(suffer(chances, 60).await.0, seen[..60]);
+    assert_eq!(inject(chances, 60).await.0, seen[..60]);
     let other = Chances { seed: 8, ..chances };
-    assert_ne!(suffer(other, 60).await.0, seen[..60]);
+    assert_ne!(inject(other, 60).await.0, seen[..60]);
 }

@@ -86,7 +86,7 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
         async move {
             if name == "fanout" {
                 clock.advance(Duration::from_secs(5));
-                return Reply::Refused(403, "AccessDeniedException");
+                return Reply::Rejected(403, "AccessDeniedException");
             }
             // The job has no time for a second round.
             if payload["attempt"] == "1-2" {

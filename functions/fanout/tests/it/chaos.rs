@@ -96,10 +96,10 @@ async fn faults_change_nothing_but_the_time() {
         (1, 1)
     );
     cloud.check(&report);
-    let suffered = cloud.server.faults.suffered();
+    let injected = cloud.server.faults.injected();
     assert!(
-        suffered.slow_down > 20 && suffered.stall > 0 && suffered.cut > 0,
-        "{suffered:?}"
+        injected.slow_down > 20 && injected.stall > 0 && injected.cut > 0,
+        "{injected:?}"
     );
     let (calm, faulty) = (written(&calm), written(&cloud));
     assert_eq!(calm.len(), 1_200);

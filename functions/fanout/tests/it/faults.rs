@@ -48,8 +48,8 @@ async fn every_key_has_one_outcome_whatever_happens() {
                     _ if poison => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
                     // The storm passes, before a key that is alone has bad luck twice.
                     _ if number > 60 => processor.run().await,
-                    0 => Reply::Refused(429, "TooManyRequestsException"),
-                    1 => Reply::Refused(500, "ServiceException"),
+                    0 => Reply::Rejected(429, "TooManyRequestsException"),
+                    1 => Reply::Rejected(500, "ServiceException"),
                     2 => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
                     3 => {
                         // It hangs, with its work done.
@@ -92,7 +92,7 @@ async fn throttles_shrink_what_is_in_flight() {
             let running = now.fetch_add(1, SeqCst) + 1;
             // Room for four after the first rush.
             let reply = if running > 4 {
-                Reply::Refused(429, "TooManyRequestsException")
+                Reply::Rejected(429, "TooManyRequestsException")
             } else {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 processor.run().await

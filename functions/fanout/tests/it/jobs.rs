@@ -84,7 +84,7 @@ async fn job_of_six_chunks(used: Value, refused: usize, fields: &Value) -> Value
         let used = used.clone();
         async move {
             if number <= refused {
-                return Reply::Refused(429, "TooManyRequestsException");
+                return Reply::Rejected(429, "TooManyRequestsException");
             }
             match processor.run().await {
                 Reply::Ok(mut response) => {

@@ -27,7 +27,7 @@ async fn kill_and_resume(seed: u64) -> u32 {
         let mut random = ChaCha8Rng::seed_from_u64(seed << 32 | number as u64);
         match random.random_range(0..20) {
             0 => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
-            1 => Reply::Refused(429, "TooManyRequestsException"),
+            1 => Reply::Rejected(429, "TooManyRequestsException"),
             2 => {
                 processor.run().await;
                 Reply::Dropped

@@ -13,8 +13,8 @@ use crate::cloud::{Cloud, Processor, Timeouts};
 async fn a_failed_invocation_is_sent_again() {
     let cloud = Cloud::with(async |number, processor: Processor| match number {
         1 => Reply::FunctionError(json!({"errorMessage": "exit status 1"})),
-        2 => Reply::Refused(500, "ServiceException"),
-        3 => Reply::Refused(429, "TooManyRequestsException"),
+        2 => Reply::Rejected(500, "ServiceException"),
+        3 => Reply::Rejected(429, "TooManyRequestsException"),
         _ => processor.run().await,
     })
     .await;
@@ -178,8 +178,8 @@ async fn an_invocation_that_hangs_is_lost_after_its_time() {
 #[tokio::test]
 async fn a_lambda_out_of_order_is_waited_for_and_fails_nothing() {
     let cloud = Cloud::with(async |number, processor: Processor| match number {
-        1..=4 => Reply::Refused(503, "ServiceException"),
-        5..=8 => Reply::Refused(429, "TooManyRequestsException"),
+        1..=4 => Reply::Rejected(503, "ServiceException"),
+        5..=8 => Reply::Rejected(429, "TooManyRequestsException"),
         _ => processor.run().await,
     })
     .await;
@@ -225,7 +225,7 @@ async fn a_processor_that_may_not_write_aborts_the_job() {
 
 #[tokio::test]
 async fn a_missing_function_aborts_the_job() {
-    let cloud = Cloud::with(async |_, _| Reply::Refused(404, "ResourceNotFoundException")).await;
+    let cloud = Cloud::with(async |_, _| Reply::Rejected(404, "ResourceNotFoundException")).await;
     cloud.put_many(30);
     let report = cloud.run(json!({"chunk_keys": 10, "parallel": 1})).await.unwrap();
     assert_eq!((report.state, report.pending), (State::Aborted, 30), "{report:?}");
