@@ -1,17 +1,17 @@
-//! The time that a job and its invocations go by.
+//! The clock for deadlines and leases.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// Lambda's longest time-out, and what is assumed where nothing is configured.
+/// Lambda's longest time-out. It is also assumed if none is configured.
 pub const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// A clock that can be set forward.
 ///
-/// Deadlines and leases are judged by this clock, so that a test can end them at a given state of the job
-/// instead of after a time that a slow machine may exceed. Clones are the same clock.
+/// Deadlines and leases use this clock. A test can let them pass at a given state of the job, and then does not
+/// depend on the speed of the machine. Clones are the same clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,7 +24,7 @@ pub const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// How far the clock is ahead of the machine's.
+    /// How far this clock is ahead of the machine's clock.
     ahead: watch::Sender<Duration>,
 }
 
@@ -34,16 +34,16 @@ impl Clock {
         Instant::now() + *self.ahead.borrow()
     }
 
-    /// The time since 1970, UTC.
+    /// The time since 1970-01-01, UTC.
     #[must_use]
     pub fn since_epoch(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + *self.ahead.borrow()
     }
 
-    /// The deadline of an invocation that starts now, from Lambda's `deadline_ms` (milliseconds since 1970).
+    /// The deadline of an invocation that starts now. `deadline_ms` is Lambda's, in milliseconds since 1970.
     ///
-    /// Local emulators send no deadline, or 1970. A deadline that has passed before the work starts
-    /// means `timeout` from now.
+    /// Local emulators send no deadline, or one in 1970. If the deadline has passed already, it becomes `timeout`
+    /// from now. It is at most [`MAX_TIMEOUT`] from now.
     #[must_use]
     pub fn deadline(&self, deadline_ms: u64, timeout: Duration) -> Instant {
         let left = Duration::from_millis(deadline_ms)
@@ -64,7 +64,7 @@ impl Clock {
             };
             tokio::select! {
                 () = sleep_until(Instant::now() + wait) => return,
-                // The sender is this clock, so it outlives the wait.
+                // The sender is part of this clock, so it outlives the wait.
                 _ = ahead.changed() => {}
             }
         }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_jump_wakes_whoever_it_takes_past_their_time() {
+    async fn advancing_the_clock_wakes_whoever_is_due() {
         let clock = Clock::default();
         let (near, far) = (clock.now() + MINUTE, clock.now() + 3 * MINUTE);
         let mut first = Box::pin(clock.sleep_until(near));
@@ -110,7 +110,7 @@ mod tests {
         clock.advance(2 * MINUTE);
         first.await;
         assert!(poll!(&mut second).is_pending());
-        // The rest of the time passes by itself.
+        // The rest of the time passes because Tokio advances its paused clock.
         second.await;
         assert!(clock.now() >= far);
     }

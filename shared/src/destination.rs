@@ -1,25 +1,26 @@
-//! The layout of the destination: every key the functions write is made here.
+//! The layout of the destination. Every key that the functions write is made here.
 
 use crate::object::{Bucket, Key, KeyTooLong, ObjectUri, Prefix, S3Uri};
 use crate::protocol::attempt::Attempt;
 
-/// A bucket and the folder in it under which all output goes.
+/// A bucket, and the folder in it for all output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     pub bucket: Bucket,
-    /// Empty, or ending in `/`.
+    /// Empty, or ends in `/`.
     folder: String,
 }
 
-/// Takes the place of a job's id in the output of objects that came by event.
+/// Stands in place of a job id in the output of objects that arrived by event.
 pub const EVENTS: &str = "events";
 
-/// The folders below a destination.
+/// The folders in a destination.
 const FOLDERS: [&str; 4] = ["images/", "records/", "sidecars/", "jobs/"];
 
+/// The destination overlaps the source.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "destination {destination} lies inside the source: its folder {folder} and source {source_uri} \
+    "destination {destination} lies inside the source: its folder {folder} and the source {source_uri} \
      overlap, so output would be read as input; use another bucket or prefix"
 )]
 pub struct Overlap {
@@ -47,41 +48,41 @@ impl Destination {
         self.below("")
     }
 
-    /// Where the processed image goes.
+    /// Where the image is written. Fails if its key would be too long for S3.
     pub fn image(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
         self.checked(self.image_key(relative_key))
     }
 
-    /// The key of the processed image, of any length: for comparing with a listing.
+    /// The key of the written image, even if it is too long for S3. It is meant for comparing with a listing.
     #[must_use]
     pub fn image_key(&self, relative_key: &str) -> String {
         format!("{}images/{relative_key}", self.folder)
     }
 
-    /// The record of one image, in a file of its own.
+    /// The sidecar of one image. Fails if its key would be too long for S3.
     pub fn sidecar(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
         self.checked(format!("{}sidecars/{relative_key}.json", self.folder))
     }
 
-    /// The record file of one attempt at a chunk of a job.
+    /// The record file of one attempt at a chunk.
     #[must_use]
     pub fn records(&self, job_id: &str, chunk: u64, attempt: Attempt) -> ObjectUri {
         self.object(format!("records/job={job_id}/{chunk}-{attempt}.ndjson"))
     }
 
-    /// Where the record files of a job are.
+    /// The folder with the record files of a job.
     #[must_use]
     pub fn records_folder(&self, job_id: &str) -> S3Uri {
         self.below(&format!("records/job={job_id}/"))
     }
 
-    /// The record file of one object that came by event. `date` is `YYYY-MM-DD`.
+    /// The record file of one object that arrived by event. `date` is `YYYY-MM-DD`.
     #[must_use]
     pub fn event_record(&self, date: &str, id: &str) -> ObjectUri {
         self.object(format!("records/job={EVENTS}-{date}/{id}.ndjson"))
     }
 
-    /// Where the permanent failure of one object that came by event is reported.
+    /// The file that reports one object that arrived by event and failed for a reason that is not retryable.
     #[must_use]
     pub fn event_failed(&self, id: &str) -> ObjectUri {
         self.object(format!("jobs/{EVENTS}/failed/{id}.ndjson"))
@@ -93,7 +94,7 @@ impl Destination {
         self.object(format!("jobs/{job_id}/job.json"))
     }
 
-    /// `checkpoint.json`, from which another invocation of fanout continues a job.
+    /// `checkpoint.json`, with which another invocation of fanout continues the job.
     #[must_use]
     pub fn checkpoint(&self, job_id: &str) -> ObjectUri {
         self.object(format!("jobs/{job_id}/checkpoint.json"))
@@ -105,13 +106,13 @@ impl Destination {
         self.object(format!("jobs/{job_id}/failed/{generation}-{number}.ndjson"))
     }
 
-    /// Where the files of failed keys of a job are.
+    /// The folder with the files of failed keys of a job.
     #[must_use]
     pub fn failed_folder(&self, job_id: &str) -> S3Uri {
         self.below(&format!("jobs/{job_id}/failed/"))
     }
 
-    /// Refuses a source that could match anything written here.
+    /// Refuses a source that could match a key that is written here.
     pub fn check_apart_from(&self, source: &S3Uri) -> Result<(), Overlap> {
         if self.bucket != source.bucket {
             return Ok(());
@@ -128,7 +129,7 @@ impl Destination {
         Ok(())
     }
 
-    /// Whether an object is one of our own outputs.
+    /// Whether an object is output in this destination.
     #[must_use]
     pub fn holds(&self, bucket: &Bucket, key: &Key) -> bool {
         self.bucket == *bucket
@@ -145,7 +146,8 @@ impl Destination {
         }
     }
 
-    /// One of our own files. Their names are short, and so is a folder that could be written to.
+    /// One of our own files. The length of its key is not checked: the file name is short, and so is every folder
+    /// that can be written to.
     fn object(&self, path: String) -> ObjectUri {
         ObjectUri {
             bucket: self.bucket.clone(),
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_made_below_the_folder() {
+    fn keys_start_with_the_folder() {
         let out = destination("s3://out/2024");
         let attempt = "1-23".parse().unwrap();
         for (object, uri) in [
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn own_outputs_are_known() {
+    fn own_outputs_are_recognised() {
         let out = destination("s3://bkt/out/");
         let bucket = Bucket::new("bkt").unwrap();
         assert!(out.holds(&bucket, &"out/images/a.jpg".into()));

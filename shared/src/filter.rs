@@ -1,16 +1,16 @@
-//! Which objects are images worth reading.
+//! Which objects are images to process.
 
 use aws_sdk_s3::primitives::DateTime;
 use glob::{MatchOptions, Pattern};
 
 use crate::object::Key;
 
-/// The endings taken when nobody says otherwise: the formats EXIF is read from.
+/// The extensions that are accepted by default: those of the formats from which EXIF is read.
 const IMAGE_ENDINGS: [&str; 13] = [
     "jpg", "jpeg", "jpe", "jfif", "mpo", "tif", "tiff", "heic", "heif", "hif", "avif", "png", "webp",
 ];
 
-/// 5 GiB: the most that one `CopyObject` or `PutObject` takes.
+/// The largest object that one `CopyObject` or `PutObject` can write: 5 GiB.
 pub const MAX_OBJECT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 const MATCHING: MatchOptions = MatchOptions {
@@ -19,17 +19,17 @@ const MATCHING: MatchOptions = MatchOptions {
     require_literal_leading_dot: false,
 };
 
-/// Globs on the last part of the key (case-insensitive), size in bytes, and age.
+/// Accepts objects by name, size in bytes, and age. An unknown size or age is accepted.
 #[derive(Clone, Debug)]
 pub struct Filter {
     pub names: Names,
     pub min_bytes: u64,
     pub max_bytes: u64,
-    /// Only objects modified later than this. An object of unknown age passes, as does one of unknown size.
+    /// Only objects that were modified later than this are accepted.
     pub modified_after: Option<DateTime>,
 }
 
-/// Globs on the last part of the key, case-insensitive.
+/// Globs for the file name, which is the part of the key after the last `/`. They ignore case.
 #[derive(Clone, Debug)]
 pub struct Names {
     include: Vec<Pattern>,
@@ -44,7 +44,7 @@ pub struct GlobError {
 }
 
 impl Names {
-    /// Without `include`, the names of images.
+    /// Without `include`, the names of images are accepted.
     pub fn new(include: Option<&[String]>, exclude: &[String]) -> Result<Self, GlobError> {
         let images = || IMAGE_ENDINGS.map(|ending| format!("*.{ending}"));
         Ok(Self {
@@ -97,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn images_are_taken_by_default() {
+    fn images_are_accepted_by_default() {
         let names = Names::new(None, &[]).unwrap();
-        for (key, taken) in [
+        for (key, accepted) in [
             ("a/b.jpg", true),
             ("a/B.JPG", true),
             ("a/b.HeIc", true),
@@ -109,7 +109,7 @@ mod tests {
             ("a.jpg/b", false),
             ("jpg", false),
         ] {
-            assert_eq!(names.accept(&key.into()), taken, "{key}");
+            assert_eq!(names.accept(&key.into()), accepted, "{key}");
         }
     }
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn size_and_age_are_bounds() {
+    fn size_and_age_are_limited() {
         let filter = Filter {
             names: Names::new(None, &[]).unwrap(),
             min_bytes: 1,

@@ -1,18 +1,18 @@
-//! The S3 and metadata logic of both functions, and the types in which they talk to each other.
+//! What both functions use: S3, metadata, the layout of the destination, and the requests and responses.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`object`] | buckets, keys, prefixes, `ETag`s and URIs, checked or decoded where they enter |
-//! | [`destination`] | the layout of the destination, and the guard against loops |
-//! | [`filter`] | which objects are images worth sending |
+//! | [`object`] | buckets, keys, prefixes, `ETag`s and URIs, checked or decoded when they enter |
+//! | [`destination`] | the layout of the destination, and the check that it does not overlap the source |
+//! | [`filter`] | which objects are images to process |
 //! | [`modes`] | what is written (`images`, `records`), and what each mode reads, writes and costs |
-//! | [`protocol`] | the wire formats: chunk, response, report, failure classes |
-//! | [`s3`] | clients, counted requests, reading, copying and writing objects, classified errors |
-//! | [`metadata`] | bytes of an image to its record, without any I/O |
+//! | [`protocol`] | the wire formats: requests, responses, reports, failure classes |
+//! | [`s3`] | clients, counted requests, classified errors; listing, reading, copying and writing objects |
+//! | [`metadata`] | from the bytes of an image to its record, without I/O |
 //! | [`bottleneck`] | what limits a job or an invocation, and what would make it faster |
 //! | [`prices`] | what AWS charges |
-//! | [`settings`] | values from environment variables, each error naming its variable |
-//! | [`clock`] | the time that deadlines and leases are judged by |
+//! | [`settings`] | values from environment variables; each error names its variable |
+//! | [`clock`] | the clock for deadlines and leases |
 
 pub mod bottleneck;
 pub mod clock;

@@ -1,38 +1,38 @@
-//! What a job writes, and what that takes.
+//! What a job writes, and what each mode reads, writes and costs.
 
 use serde::{Deserialize, Serialize};
 
-/// What becomes of each image.
+/// What is written of each image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Images {
-    /// Nothing is written but records.
+    /// No image. Only records are written.
     None,
-    /// A copy inside S3: no byte of the image passes through the function.
+    /// A copy inside S3. Its bytes do not pass through the function.
     #[default]
     Copy,
-    /// The whole image is downloaded and uploaded again.
+    /// The whole image, downloaded and uploaded again.
     Upload,
 }
 
-/// How the metadata is written.
+/// How records are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Records {
     None,
-    /// One file a chunk, one record a line.
+    /// One record file per chunk, with one record per line.
     #[default]
     Ndjson,
-    /// One file an image, named after it.
+    /// One file per image, named after it.
     Sidecar,
 }
 
 /// What a mode reads of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// The ranges that hold metadata.
+    /// Only the ranges that hold metadata.
     Metadata,
-    /// All of it.
+    /// All bytes.
     Whole,
 }
 
@@ -46,14 +46,13 @@ pub enum Writes {
     Upload,
 }
 
-/// What a mode takes: the one place that says it for limits, deadlines and the plan.
+/// What a mode reads, writes and costs. Limits, deadlines and the plan all use this.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Profile {
     pub reads: Reads,
     pub writes: Writes,
-    /// CPU time of one image on a whole vCPU, as a plan assumes it. On a desktop, without TLS, it is between
-    /// a quarter of this and all of it (`cpu_ms_per_image` of a report): Lambda's cores are slower, and
-    /// S3 is spoken to over TLS.
+    /// CPU time of one image on a whole vCPU, as a plan assumes it. A desktop without TLS needs between a quarter of
+    /// this and all of it (`cpu_ms_per_image` of a report). Lambda's cores are slower, and requests to S3 use TLS.
     pub cpu_seconds: f64,
 }
 
@@ -81,7 +80,7 @@ impl Images {
 }
 
 impl Profile {
-    /// Whether there is an output for each image.
+    /// Whether the mode writes images.
     #[must_use]
     pub fn writes_image(&self) -> bool {
         match self.writes {
@@ -90,7 +89,7 @@ impl Profile {
         }
     }
 
-    /// Bytes to download of an image of `size` bytes, of which the first `front_bytes` hold its metadata.
+    /// Bytes to download for an image of `size` bytes. Its first `front_bytes` hold its metadata.
     #[must_use]
     pub fn bytes_to_read(&self, size: u64, front_bytes: u64) -> u64 {
         match self.reads {
@@ -99,7 +98,7 @@ impl Profile {
         }
     }
 
-    /// Bytes that the function sends of an image of `size` bytes.
+    /// Bytes that the function sends for an image of `size` bytes.
     #[must_use]
     pub fn bytes_to_send(&self, size: u64) -> u64 {
         match self.writes {
@@ -108,13 +107,14 @@ impl Profile {
         }
     }
 
-    /// Bytes whose transfer takes time in proportion to an image's size, as if the function moved them.
+    /// Bytes whose transfer takes time in proportion to the image's size. A byte that S3 copies counts as an eighth
+    /// of one that the function moves.
     #[must_use]
     pub fn transferred_bytes(&self, size: u64) -> u64 {
         let read = self.bytes_to_read(size, 0);
         let written = match self.writes {
             Writes::Nothing => 0,
-            // S3 copies by itself some times as fast as a function can.
+            // S3 copies several times as fast as a function moves bytes.
             Writes::ServerSideCopy => size / 8,
             Writes::Upload => size,
         };
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mode_says_what_it_takes() {
+    fn each_mode_has_its_reads_and_writes() {
         for (images, to_read, to_send, transferred) in [
             (Images::None, 128, 0, 0),
             (Images::Copy, 128, 0, 100),

@@ -11,8 +11,8 @@ pub enum Architecture {
     X86,
 }
 
-/// US dollars in us-east-1 (N. Virginia), without free tiers and volume discounts, as listed on
-/// "AWS Lambda pricing" and "Amazon S3 pricing" (S3 Standard).
+/// Prices in US dollars in us-east-1 (N. Virginia), without free tiers and volume discounts. Source: "AWS Lambda
+/// pricing" and "Amazon S3 pricing" (S3 Standard).
 pub const PRICES: Prices = Prices {
     as_of: "2025-06",
     region: "us-east-1",
@@ -29,11 +29,11 @@ pub struct Prices {
     pub region: &'static str,
     pub lambda_gb_second_arm64: f64,
     pub lambda_gb_second_x86_64: f64,
-    /// Of one.
+    /// Per invocation.
     pub lambda_invocation: f64,
-    /// Of one PUT, COPY or LIST.
+    /// Per PUT, COPY or LIST.
     pub s3_put_copy_list: f64,
-    /// Of one GET or HEAD.
+    /// Per GET or HEAD.
     pub s3_get_head: f64,
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
-/// The value of an environment variable; empty counts as not set.
+/// Looks up an environment variable. An empty value counts as not set.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,13 +24,13 @@ impl SettingError {
     }
 }
 
-/// The process environment.
+/// Looks up a variable in the environment of the process.
 #[must_use]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A value parsed with `FromStr`.
+/// Reads a value with `FromStr`.
 pub fn parsed<T>(lookup: Lookup<'_>, name: &'static str) -> Result<Option<T>, SettingError>
 where
     T: FromStr,
@@ -44,7 +44,7 @@ where
         .transpose()
 }
 
-/// One of the names of an enum that JSON knows.
+/// Reads a value that is one of the JSON names of an enum.
 pub fn named<T: DeserializeOwned>(lookup: Lookup<'_>, name: &'static str) -> Result<Option<T>, SettingError> {
     lookup(name)
         .map(|text| {
@@ -53,7 +53,7 @@ pub fn named<T: DeserializeOwned>(lookup: Lookup<'_>, name: &'static str) -> Res
         .transpose()
 }
 
-/// Names separated by commas.
+/// Reads a list separated by commas. Empty items are left out.
 #[must_use]
 pub fn list(lookup: Lookup<'_>, name: &str) -> Option<Vec<String>> {
     lookup(name).map(|text| {

@@ -1,12 +1,13 @@
-//! Any bytes are read without a panic and within bounds, and by ranges as in one piece.
+//! Any bytes are read without a panic and within limits, and reading by ranges gives the same as reading the whole
+//! file.
 
 #![no_main]
 
-// These modules alone: to build all of `shared` for the fuzzer would build the SDK for it, too.
-#[allow(dead_code, unused_imports, reason = "what only the functions use")]
+// Only these modules: building all of `shared` for the fuzzer would also build the SDK.
+#[allow(dead_code, unused_imports, reason = "only the functions use the rest")]
 #[path = "../../src/metadata/mod.rs"]
 mod metadata;
-#[allow(dead_code, unused_imports, reason = "what only the functions use")]
+#[allow(dead_code, unused_imports, reason = "only the functions use the rest")]
 #[path = "../../src/object/mod.rs"]
 mod object;
 
@@ -15,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use metadata::{FileView, Metadata, Progress, read, read_whole};
 
 fuzz_target!(|input: &[u8]| {
-    // The last byte says how much of the file is read first, so that images are inputs as they are.
+    // The last byte says how much of the file is read first. So every image can be an input as it is.
     let Some((&first, file)) = input.split_last() else {
         return;
     };
@@ -27,12 +28,16 @@ fuzz_target!(|input: &[u8]| {
     assert!(requests <= 100, "{requests} requests");
 });
 
-/// What a file may take: four times its size and 1 MiB.
+/// Reads a file, and checks that it takes at most four times the file's size and 1 MiB of memory.
 fn bounded(file: &Bytes) -> Metadata {
     let mut metadata = None;
     let counted = allocation_counter::measure(|| metadata = Some(read_whole(file.clone())));
     let bound = 4 * file.len() as u64 + 1024 * 1024;
-    assert!(counted.bytes_max <= bound, "{} of {bound} bytes", counted.bytes_max);
+    assert!(
+        counted.bytes_max <= bound,
+        "{} bytes, more than {bound}",
+        counted.bytes_max
+    );
     metadata.unwrap()
 }
 

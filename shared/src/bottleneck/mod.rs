@@ -1,4 +1,4 @@
-//! What limits an invocation or a job, read from what it used, and what would make it faster.
+//! Finds what limits an invocation or a job from what it used, and what would make it faster.
 
 #[cfg(test)]
 mod tests;
@@ -8,66 +8,68 @@ use std::time::Duration;
 use crate::protocol::diagnosis::{Bottleneck, Diagnosis};
 use crate::protocol::usage::Usage;
 
-/// Lambda gives one vCPU for each 1,769 MB.
+/// Lambda gives one vCPU per 1,769 MB.
 const MB_PER_VCPU: f64 = 1769.0;
 
 /// Lambda gives each environment 625 Mbps.
 pub const NETWORK_BYTES_PER_SECOND: f64 = 625e6 / 8.0;
 
-/// The most connections of a processor to the source, and to the destination: each bucket is a host of its
-/// own, whose idle connections stay open. Lambda gives 1,024 file descriptors.
+/// The most connections of a processor to the source, and also to the destination. Each bucket is a host of its own,
+/// whose idle connections stay open. Lambda allows 1,024 file descriptors.
 pub const MAX_CONNECTIONS: usize = 450;
 
-/// In percent: from here on a limit counts as reached.
+/// In percent: from here on, a limit counts as reached.
 const CPU_BUSY_PERCENT: f64 = 70.0;
 const NETWORK_BUSY_PERCENT: f64 = 70.0;
-/// The rest of a limit nobody uses between the chunks.
+/// In percent: from here on, a request rate counts as used. The rest is lost in the time between chunks.
 const RATE_USED_PERCENT: f64 = 80.0;
 const SLOTS_BUSY_PERCENT: f64 = 80.0;
 const CONNECTIONS_BUSY_PERCENT: f64 = 80.0;
 
-/// In percent: so few refusals are chance.
+/// In percent: a smaller share of throttled requests is chance.
 const THROTTLED_PERCENT: f64 = 1.0;
 
-/// In percent: with so many of its images in flight on average an invocation has too few of them. All of
-/// them it never has, since it starts with less, ends with less, and then writes its records.
+/// In percent: an invocation that has at least this share of its images in flight on average has too few images. The
+/// share is always below 100, since an invocation starts with fewer, ends with fewer, and then writes its records.
 const FILLED_PERCENT: f64 = 50.0;
 
-/// Measured CPU time goes a little beyond the quota that Lambda holds a process to. Where it goes beyond so
-/// many quotas, none is in force: it is somebody's own machine.
+/// Lambda holds a process to a quota of CPU time. The measured time can exceed the quota a little. A process that
+/// uses more than this many quotas runs on a machine without a quota, such as your own.
 const MAX_QUOTAS: f64 = 1.5;
 
-/// Less than this of a vCPU is less than a whole one, whatever was rounded.
+/// A processor with less than this has less than a whole vCPU, even allowing for rounding.
 const WHOLE_VCPU: f64 = 0.95;
 
 /// What a diagnosis is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Measurements<'a> {
-    /// Of one processor, or the sum of all.
+    /// The usage of one processor, or the sum of several.
     pub usage: &'a Usage,
-    /// Images in flight that a processor starts with.
+    /// The number of images in flight that a processor starts with.
     pub concurrency: usize,
-    /// Of all that `usage` is of, together.
+    /// The limit for all invocations in `usage` together.
     pub max_requests_per_second: Option<f64>,
-    /// `None` where it is one invocation.
+    /// `None` for a single invocation.
     pub job: Option<JobMeasurements>,
 }
 
-/// What a job has beside the usage of its processors.
+/// What is known of a job apart from the usage of its processors.
 #[derive(Clone, Copy, Debug)]
 pub struct JobMeasurements {
     pub elapsed_ms: u64,
     /// Invocations that may be in flight.
     pub parallel: usize,
-    /// Once all is listed.
+    /// Known when the listing has finished.
     pub chunks: Option<u64>,
-    /// Attempts at an invocation, and how many of them Lambda had no room for.
+    /// Attempts to invoke the processor.
     pub invocations: u64,
+    /// Those of them that Lambda throttled.
     pub throttled: u64,
 }
 
-/// How many vCPUs a processor can use: it works on one thread, unless Lambda gives it several invocations
-/// at a time, and then on one for each vCPU there is.
+/// How many vCPUs a processor can use.
+///
+/// It works on one thread. If Lambda gives it several invocations at a time, it has one thread for each vCPU.
 #[must_use]
 pub fn vcpus(memory_mb: u32, threads: usize) -> f64 {
     if threads > 1 {
@@ -77,7 +79,9 @@ pub fn vcpus(memory_mb: u32, threads: usize) -> f64 {
     }
 }
 
-/// The CPU time that a processor could have used, which has so many vCPUs and used `cpu`.
+/// The CPU time that a processor with this many vCPUs could have used, given that it used `cpu`.
+///
+/// If it used much more than its quota, there is no quota, and at least a whole vCPU counts.
 #[must_use]
 pub fn vcpu_time(elapsed: Duration, cpu: Duration, vcpus: f64) -> Duration {
     let quota = elapsed.mul_f64(vcpus);
@@ -89,7 +93,7 @@ pub fn vcpu_time(elapsed: Duration, cpu: Duration, vcpus: f64) -> Duration {
 }
 
 impl Measurements<'_> {
-    /// `None` where no image was done, or nothing was measured.
+    /// `None` if no image was processed, or nothing was measured.
     #[must_use]
     pub fn diagnosis(&self) -> Option<Diagnosis> {
         if self.usage.stages.images() == 0 || self.usage.elapsed_ms == 0 {
@@ -120,7 +124,8 @@ impl Measurements<'_> {
                 None => "set `max_requests_per_second`, or lower `parallel` or `concurrency`",
             };
             let advice = format!(
-                "S3 throttled {throttled} % of the requests: {slow_down}; a busy prefix it splits by itself in time."
+                "S3 throttled {throttled} % of the requests: {slow_down}. S3 splits a busy prefix by itself after \
+                 some time."
             );
             return Some((Bottleneck::S3Rate, advice));
         }
@@ -130,7 +135,7 @@ impl Measurements<'_> {
         (used >= RATE_USED_PERCENT).then(|| {
             let limit = rounded(limit);
             let advice = format!(
-                "{used} % of the {limit} requests a second allowed were made: raise `max_requests_per_second`."
+                "{used} % of the allowed {limit} requests per second were used: raise `max_requests_per_second`."
             );
             (Bottleneck::S3Rate, advice)
         })
@@ -140,8 +145,8 @@ impl Measurements<'_> {
         let vcpus = self.vcpus();
         (cpu_percent >= CPU_BUSY_PERCENT && vcpus < WHOLE_VCPU).then(|| {
             let advice = format!(
-                "A processor has {vcpus:.2} of a vCPU and uses {cpu_percent} % of that: raise its memory to \
-                 {MB_PER_VCPU} MB, which is a whole vCPU."
+                "A processor has {vcpus:.2} of a vCPU and uses {cpu_percent} % of it: raise its memory to \
+                 {MB_PER_VCPU} MB, which gives a whole vCPU."
             );
             (Bottleneck::Cpu, advice)
         })
@@ -150,7 +155,7 @@ impl Measurements<'_> {
     fn cpu(&self, cpu_percent: f64) -> Option<(Bottleneck, String)> {
         (cpu_percent >= CPU_BUSY_PERCENT).then(|| {
             let more = self.more_processors();
-            let advice = format!("A processor uses {cpu_percent} % of all the CPU time that it can: {more}.");
+            let advice = format!("A processor uses {cpu_percent} % of the CPU time that it can use: {more}.");
             (Bottleneck::Cpu, advice)
         })
     }
@@ -161,14 +166,14 @@ impl Measurements<'_> {
         (throttled >= THROTTLED_PERCENT).then(|| {
             let parallel = job.parallel;
             let advice = format!(
-                "Lambda throttled {throttled} % of the invocations: raise the concurrency limit of the account or the \
-                 function, or lower `parallel` ({parallel})."
+                "Lambda throttled {throttled} % of the invocations: raise the concurrency limit of the account or of \
+                 the function, or lower `parallel` ({parallel})."
             );
             (Bottleneck::LambdaConcurrency, advice)
         })
     }
 
-    /// All invocations that may be in flight were, with as many images in each as can be.
+    /// All allowed invocations were in flight, each with about as many images in flight as it can have.
     fn all_slots_busy(&self) -> Option<(Bottleneck, String)> {
         let job = self.job?;
         let parallel = job.parallel;
@@ -177,8 +182,8 @@ impl Measurements<'_> {
         (busy >= SLOTS_BUSY_PERCENT && is_full && !self.has_few_chunks()).then(|| {
             let in_flight = self.in_flight();
             let advice = format!(
-                "All {parallel} invocations at a time were busy {busy} % of the time, with {in_flight} images in \
-                 flight in each, about as many as can be: raise `parallel`."
+                "All {parallel} invocations were busy {busy} % of the time, each with {in_flight} images in flight on \
+                 average, which is about the maximum: raise `parallel`."
             );
             (Bottleneck::LambdaConcurrency, advice)
         })
@@ -191,21 +196,21 @@ impl Measurements<'_> {
         if percent(bytes_per_second, NETWORK_BYTES_PER_SECOND) >= NETWORK_BUSY_PERCENT {
             let [moved, given] = [bytes_per_second, NETWORK_BYTES_PER_SECOND].map(|rate| rate / 1e6);
             let more = self.more_processors();
-            return format!("A processor moves {moved:.0} MB/s, and Lambda gives it {given:.0}: {more}.");
+            return format!("A processor moves {moved:.0} of the {given:.0} MB/s that Lambda gives it: {more}.");
         }
         if self.connections_busy() {
             let more = self.more_processors();
             return format!(
                 "A processor has {in_flight} images in flight on average, about as many as its \
-                 {MAX_CONNECTIONS} connections serve: {more}."
+                 {MAX_CONNECTIONS} connections allow: {more}."
             );
         }
         let per_invocation = self.images_per_invocation();
         if self.has_few_chunks() {
             if self.is_filled() {
                 return format!(
-                    "{in_flight} of the {per_invocation} images of an invocation are in flight on average, and \
-                     all chunks are at once: only S3's own latency is left."
+                    "A processor has {in_flight} of its {per_invocation} images in flight on average, and all chunks \
+                     are in flight at the same time: only S3's own latency is left."
                 );
             }
             let more = self.more_processors();
@@ -214,7 +219,7 @@ impl Measurements<'_> {
         let concurrency = self.concurrency;
         if percent((concurrency as f64).max(in_flight), per_invocation) >= FILLED_PERCENT {
             let more = match self.job {
-                None => "give it more of them in one invocation",
+                None => "give it more images in one invocation",
                 Some(_) => "raise `chunk_keys` or `chunk_bytes`",
             };
             return format!("A processor has {in_flight} of its {per_invocation} images in flight on average: {more}.");
@@ -239,13 +244,13 @@ impl Measurements<'_> {
         }
     }
 
-    /// Whether not even all chunks together take all invocations that may be in flight.
+    /// Whether there are fewer chunks than invocations that may be in flight.
     fn has_few_chunks(&self) -> bool {
         self.job
             .is_some_and(|job| job.chunks.is_some_and(|chunks| chunks < job.parallel as u64))
     }
 
-    /// Images in flight in one processor, on average: by Little's law.
+    /// The average number of images in flight in one processor, by Little's law.
     fn in_flight(&self) -> f64 {
         rounded(self.usage.stages.total_ms() / self.usage.elapsed_ms as f64)
     }
@@ -263,7 +268,7 @@ impl Measurements<'_> {
         percent(self.in_flight(), MAX_CONNECTIONS as f64) >= CONNECTIONS_BUSY_PERCENT
     }
 
-    /// Of one processor. An older one does not tell.
+    /// The vCPUs of one processor. An older version of it does not report them.
     fn vcpus(&self) -> f64 {
         match self.usage.vcpu_ms {
             0 => 1.0,
@@ -272,7 +277,7 @@ impl Measurements<'_> {
     }
 }
 
-/// From 0 to 100, with one decimal.
+/// The share that `of` is in `to`, in percent, from 0 to 100, with one decimal.
 fn percent(of: f64, to: f64) -> f64 {
     if to > 0.0 {
         rounded((100.0 * of / to).clamp(0.0, 100.0))

@@ -2,7 +2,7 @@ use super::*;
 use crate::protocol::chunk::ChunkResponse;
 use crate::protocol::usage::Requests;
 
-/// Of 500 images of 1.2 s each, some 60 of them in flight at a time, and with 2.8 % of a whole vCPU.
+/// The usage of 500 images of 1.2 s each, about 60 of them in flight, with 2.8 % of a whole vCPU.
 fn usage() -> Usage {
     let mut usage = Usage {
         requests: Requests {
@@ -22,7 +22,7 @@ fn usage() -> Usage {
     usage
 }
 
-/// Of four such, all at a time.
+/// The usage of four such invocations that ran at the same time.
 fn four() -> Usage {
     let mut four = Usage::default();
     (0..4).for_each(|_| four.merge(&usage()));
@@ -69,9 +69,9 @@ fn waiting_for_s3_asks_for_more_images_in_flight() {
 }
 
 #[test]
-fn chunks_with_too_few_images_are_to_be_larger() {
+fn too_few_images_per_chunk_ask_for_larger_chunks() {
     let (one, four) = (usage(), four());
-    // Half of its images from the start.
+    // It starts with half of its images in flight.
     let at_250 = |usage| Measurements {
         concurrency: 250,
         ..measurements(usage, None)
@@ -79,7 +79,7 @@ fn chunks_with_too_few_images_are_to_be_larger() {
     check(
         &at_250(&one),
         Bottleneck::Io,
-        "A processor has 60.1 of its 500 images in flight on average: give it more of them in one invocation.",
+        "A processor has 60.1 of its 500 images in flight on average: give it more images in one invocation.",
     );
     let slots_free = Some(JobMeasurements {
         elapsed_ms: 13_000,
@@ -101,7 +101,7 @@ fn chunks_with_too_few_images_are_to_be_larger() {
 }
 
 #[test]
-fn too_few_chunks_are_to_be_smaller() {
+fn too_few_chunks_ask_for_smaller_chunks() {
     let mut four = four();
     let few_chunks = Some(JobMeasurements {
         parallel: 32,
@@ -121,8 +121,8 @@ fn too_few_chunks_are_to_be_smaller() {
     check(
         &measurements(&four, few_chunks),
         Bottleneck::Io,
-        "300.3 of the 500 images of an invocation are in flight on average, and all chunks are at once: only S3's \
-         own latency is left.",
+        "A processor has 300.3 of its 500 images in flight on average, and all chunks are in flight at the same \
+         time: only S3's own latency is left.",
     );
 }
 
@@ -133,7 +133,7 @@ fn a_full_network_or_full_connections_ask_for_more_processors() {
     check(
         &measurements(&one, None),
         Bottleneck::Io,
-        "A processor moves 55 MB/s, and Lambda gives it 78: let more invocations share the work (`parallel`).",
+        "A processor moves 55 of the 78 MB/s that Lambda gives it: let more invocations share the work (`parallel`).",
     );
     one.bytes_read = 290_000_000;
     assert!(
@@ -145,7 +145,7 @@ fn a_full_network_or_full_connections_ask_for_more_processors() {
     );
 
     let mut four = four();
-    // 60 in flight become 364, of 2,000 in a chunk: 450 connections serve few more.
+    // 60 images in flight become 364 of the 2,000 in a chunk, and 450 connections allow few more.
     four.elapsed_ms = 6_600;
     four.vcpu_ms = 6_600;
     let few_invocations = JobMeasurements {
@@ -156,24 +156,24 @@ fn a_full_network_or_full_connections_ask_for_more_processors() {
     check(
         &measurements(&four, Some(few_invocations)),
         Bottleneck::Io,
-        "A processor has 364 images in flight on average, about as many as its 450 connections serve: raise \
+        "A processor has 364 images in flight on average, about as many as its 450 connections allow: raise \
          `parallel` (4).",
     );
 }
 
 #[test]
-fn a_rate_counts_from_one_refusal_in_a_hundred_on() {
+fn one_throttle_in_a_hundred_makes_the_rate_the_bottleneck() {
     let mut one = usage();
     one.throttled = 9;
     assert_eq!(measurements(&one, None).diagnosis().unwrap().bottleneck, Bottleneck::Io);
     one.throttled = 10;
-    // Whatever else there is.
+    // The rate comes first, even if the CPU is busy.
     one.cpu_ms = 10_000;
     check(
         &measurements(&one, None),
         Bottleneck::S3Rate,
-        "S3 throttled 1 % of the requests: set `max_requests_per_second`, or lower `parallel` or `concurrency`; a \
-         busy prefix it splits by itself in time.",
+        "S3 throttled 1 % of the requests: set `max_requests_per_second`, or lower `parallel` or `concurrency`. S3 \
+         splits a busy prefix by itself after some time.",
     );
     let with_limit = Measurements {
         max_requests_per_second: Some(1e6),
@@ -182,13 +182,13 @@ fn a_rate_counts_from_one_refusal_in_a_hundred_on() {
     check(
         &with_limit,
         Bottleneck::S3Rate,
-        "S3 throttled 1 % of the requests: lower `max_requests_per_second`; a busy prefix it splits by itself in \
-         time.",
+        "S3 throttled 1 % of the requests: lower `max_requests_per_second`. S3 splits a busy prefix by itself after \
+         some time.",
     );
 }
 
 #[test]
-fn a_limit_of_ones_own_counts_when_it_is_used() {
+fn a_used_request_limit_is_the_bottleneck() {
     let (one, four) = (usage(), four());
     // 1,000 requests in 10 s, 4,000 in 12 s.
     for (usage, job, limit, bottleneck) in [
@@ -210,7 +210,7 @@ fn a_limit_of_ones_own_counts_when_it_is_used() {
     check(
         &limited,
         Bottleneck::S3Rate,
-        "100 % of the 100 requests a second allowed were made: raise `max_requests_per_second`.",
+        "100 % of the allowed 100 requests per second were used: raise `max_requests_per_second`.",
     );
 }
 
@@ -223,14 +223,14 @@ fn cpu_asks_for_a_whole_vcpu_and_then_for_more_processors() {
     check(
         &measurements(&one, None),
         Bottleneck::Cpu,
-        "A processor uses 70 % of all the CPU time that it can: let more invocations share the work (`parallel`).",
+        "A processor uses 70 % of the CPU time that it can use: let more invocations share the work (`parallel`).",
     );
-    // 512 MB.
+    // A processor with 512 MB.
     (one.cpu_ms, one.vcpu_ms) = (2_460, 2_894);
     check(
         &measurements(&one, None),
         Bottleneck::Cpu,
-        "A processor has 0.29 of a vCPU and uses 85 % of that: raise its memory to 1769 MB, which is a whole vCPU.",
+        "A processor has 0.29 of a vCPU and uses 85 % of it: raise its memory to 1769 MB, which gives a whole vCPU.",
     );
     let mut four = four();
     four.cpu_ms = 40_000;
@@ -240,10 +240,10 @@ fn cpu_asks_for_a_whole_vcpu_and_then_for_more_processors() {
 }
 
 #[test]
-fn what_lambda_refuses_is_no_more_to_be_asked_for() {
+fn throttled_invocations_do_not_ask_for_more() {
     let mut four = four();
     let job = |throttled| JobMeasurements {
-        // So that not all are busy all the time.
+        // Not all invocations are busy all the time.
         elapsed_ms: 14_000,
         invocations: 1_000,
         throttled,
@@ -253,8 +253,8 @@ fn what_lambda_refuses_is_no_more_to_be_asked_for() {
         measurements(&four, Some(job(9))).diagnosis().unwrap().bottleneck,
         Bottleneck::Io
     );
-    let throttled = "Lambda throttled 1 % of the invocations: raise the concurrency limit of the account or the function, \
-                   or lower `parallel` (4).";
+    let throttled = "Lambda throttled 1 % of the invocations: raise the concurrency limit of the account or of \
+                   the function, or lower `parallel` (4).";
     check(
         &measurements(&four, Some(job(10))),
         Bottleneck::LambdaConcurrency,
@@ -266,7 +266,7 @@ fn what_lambda_refuses_is_no_more_to_be_asked_for() {
         Bottleneck::LambdaConcurrency,
         throttled,
     );
-    // With more memory each invocation is faster, however few there may be.
+    // With more memory, each invocation is faster, even if there are few.
     four.vcpu_ms = 11_577;
     assert_eq!(
         measurements(&four, Some(job(10))).diagnosis().unwrap().bottleneck,
@@ -275,17 +275,17 @@ fn what_lambda_refuses_is_no_more_to_be_asked_for() {
 }
 
 #[test]
-fn invocations_that_are_full_and_all_busy_ask_for_more_of_them() {
+fn full_and_busy_invocations_ask_for_more() {
     let mut four = four();
-    // 240 in flight become 250 of 500.
+    // 240 images in flight become 250 of 500.
     four.elapsed_ms = 9_600;
     four.vcpu_ms = 9_600;
     let job = |elapsed_ms| JobMeasurements { elapsed_ms, ..FAN_OUT };
     check(
         &measurements(&four, Some(job(3_000))),
         Bottleneck::LambdaConcurrency,
-        "All 4 invocations at a time were busy 80 % of the time, with 250.2 images in flight in each, about as many \
-         as can be: raise `parallel`.",
+        "All 4 invocations were busy 80 % of the time, each with 250.2 images in flight on average, which is about \
+         the maximum: raise `parallel`.",
     );
     assert_eq!(
         measurements(&four, Some(job(3_100))).diagnosis().unwrap().bottleneck,
@@ -297,7 +297,7 @@ fn invocations_that_are_full_and_all_busy_ask_for_more_of_them() {
         Bottleneck::Io
     );
     four.elapsed_ms = 9_600;
-    // More places would stay empty.
+    // There are too few chunks for more invocations.
     let few_chunks = JobMeasurements {
         chunks: Some(3),
         ..job(2_500)
@@ -314,7 +314,7 @@ fn invocations_that_are_full_and_all_busy_ask_for_more_of_them() {
 }
 
 #[test]
-fn nothing_processed_has_no_diagnosis() {
+fn without_processed_images_there_is_no_diagnosis() {
     assert_eq!(measurements(&Usage::default(), None).diagnosis(), None);
     assert_eq!(measurements(&Usage::default(), Some(FAN_OUT)).diagnosis(), None);
     let mut one = usage();
@@ -326,7 +326,7 @@ fn nothing_processed_has_no_diagnosis() {
 }
 
 #[test]
-fn no_number_is_ever_absurd() {
+fn extreme_measurements_give_valid_numbers() {
     for elapsed_ms in [1, u64::MAX] {
         for (cpu_ms, vcpu_ms) in [(0, 0), (u64::MAX, 0), (0, u64::MAX), (u64::MAX, 1)] {
             for elapsed_of_job in [0, 1, u64::MAX] {
@@ -378,14 +378,14 @@ fn a_processor_can_use_a_share_of_a_vcpu_or_one_for_each_thread() {
 }
 
 #[test]
-fn a_quota_counts_where_it_is_in_force() {
+fn a_quota_counts_only_if_it_is_enforced() {
     let ms = Duration::from_millis;
     for (cpu, quota, expected) in [
         (10, 0.25, 250),
-        // Measured a little beyond it.
+        // Slightly more than the quota was measured.
         (260, 0.25, 250),
         (375, 0.25, 250),
-        // Well beyond it: a whole core was there.
+        // Much more than the quota was measured: a whole core was used.
         (376, 0.25, 1000),
         (999, 1.0, 1000),
         (2000, 1.0, 1000),
@@ -397,7 +397,7 @@ fn a_quota_counts_where_it_is_in_force() {
 }
 
 #[test]
-fn a_diagnosis_is_four_fields_of_a_response_and_older_responses_have_none() {
+fn a_response_has_the_four_fields_and_an_older_one_has_none() {
     let usage = usage();
     let response = ChunkResponse {
         diagnosis: measurements(&usage, None).diagnosis(),
@@ -420,7 +420,7 @@ fn a_diagnosis_is_four_fields_of_a_response_and_older_responses_have_none() {
     }
     let older: ChunkResponse = serde_json::from_value(json).unwrap();
     assert_eq!((older.diagnosis, older.usage.vcpu_ms), (None, 0));
-    // Its share is that of a whole vCPU.
+    // The CPU time is then a share of a whole vCPU.
     let diagnosis = measurements(&older.usage, None).diagnosis().unwrap();
     assert!((diagnosis.cpu_percent - 2.8).abs() < 1e-9, "{diagnosis:?}");
 }

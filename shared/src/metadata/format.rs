@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The container, recognised by content, never by file name.
+/// The container of a file. Its content decides, not its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -22,10 +22,10 @@ impl fmt::Display for Format {
 }
 
 impl Format {
-    /// How much of a file's front tells its format.
+    /// How many of a file's first bytes show its format.
     pub(super) const FRONT_BYTES: u64 = 12;
 
-    /// The format of a file that starts with these bytes, its first 12.
+    /// The format of a file, from its first 12 bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         match bytes {
@@ -38,7 +38,7 @@ impl Format {
         }
     }
 
-    /// ISO 14496-12, 4.3: the major brand comes first, and it alone counts, as with ExifTool: a file of
+    /// ISO 14496-12, 4.3: the major brand comes first. As in ExifTool, only the major brand counts: a file with the
     /// brand `mif1` is HEIF, whichever codec its images have.
     fn of_brands(brands: &[u8]) -> Self {
         match brands.first_chunk() {

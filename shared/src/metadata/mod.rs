@@ -1,20 +1,21 @@
-//! The bytes of an image to its metadata: pure functions, no I/O.
+//! From the bytes of an image to its metadata: pure functions without I/O.
 //!
-//! [`read`] looks at the parts of a file that are there. It finds the EXIF block in its container,
-//! copies its tables and small values into a compact block, has `kamadak-exif` read that, and turns
-//! the result into the fields of a record. Where bytes are missing it returns the ranges to read: a short
-//! prefix is never "no EXIF". The result does not depend on the order and size of the reads.
+//! [`read`] works on the parts of a file that have been read. It finds the EXIF block in its container, and copies
+//! the tables and small values of the block into a compact one. `kamadak-exif` reads the compact block, and the
+//! result becomes the fields of a record. If bytes are missing, [`read`] returns the ranges to read. So a file is
+//! never taken for one without EXIF because too little of it was read. The result does not depend on the order and
+//! size of the reads.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`view`] | a file of which some bytes have been read |
-//! | [`format`](mod@format) | which container it is |
-//! | [`containers`] | where the EXIF block is in each |
-//! | [`tiff`] | the tables of that block, checked and copied |
+//! | [`format`](mod@format) | the container of a file |
+//! | [`containers`] | where each container holds the EXIF block |
+//! | [`tiff`] | the tables of this block, checked and copied |
 //! | [`exif`] | values: the fields and tags of a record |
 //! | [`warnings`] | what could not be read |
-//! | [`record`] | the metadata of one image as one line of JSON |
-//! | [`user_metadata`] | the few fields that a processed image carries as S3 user metadata |
+//! | [`record`] | the metadata of one image, as one line of JSON |
+//! | [`user_metadata`] | the few fields that a written image carries as S3 user metadata |
 
 mod containers;
 mod exif;
@@ -38,29 +39,29 @@ pub use view::FileView;
 use view::Missing;
 use warnings::Warnings;
 
-/// How much of a file is best read first: 99.75 % of real JPEG files have their EXIF within it.
+/// The default size of the front. It holds the EXIF of 99.75 % of real JPEG files.
 pub const FRONT_BYTES: u64 = 128 * 1024;
 
-/// What one image says of itself.
+/// The metadata of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
     pub format: Format,
-    /// `None` when there is no EXIF block or nothing in it could be read.
+    /// `None` if there is no EXIF block, or nothing in it could be read.
     pub exif: Option<Exif>,
     pub tags: BTreeMap<TagName, Value>,
     pub warnings: Vec<String>,
 }
 
-/// How far a file can be read.
+/// The result of a read, as far as the parts of the file allow.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+#[expect(clippy::large_enum_variant, reason = "only one exists at a time")]
 pub enum Progress {
     Complete(Metadata),
-    /// These ranges of the file have to be read first; in its order, apart from each other.
+    /// These ranges of the file must be read first. They are in the order of the file, with gaps between them.
     NeedRanges(Vec<Range<u64>>),
 }
 
-/// Reads the metadata of a file of which some parts are there.
+/// Reads the metadata of a file of which some parts have been read.
 #[must_use]
 pub fn read(file: &FileView) -> Progress {
     let mut warnings = Warnings::default();
@@ -78,21 +79,21 @@ pub fn read(file: &FileView) -> Progress {
     }
 }
 
-/// Reads the metadata of a file that is there as a whole.
+/// Reads the metadata of a file that has been read as a whole.
 #[must_use]
 pub fn read_whole(file: Bytes) -> Metadata {
     match read(&FileView::whole(file)) {
         Progress::Complete(metadata) => metadata,
-        Progress::NeedRanges(ranges) => unreachable!("{ranges:?} of a whole file are said to be missing"),
+        Progress::NeedRanges(ranges) => unreachable!("the file was read as a whole, but {ranges:?} are missing"),
     }
 }
 
-/// `Err`: the ranges that have to be read first.
+/// `Err`: the ranges that must be read first.
 fn try_read(file: &FileView, warnings: &mut Warnings) -> Result<(Format, Option<exif::Fields>), Vec<Range<u64>>> {
     let front = match file.get(0, Format::FRONT_BYTES.min(file.size())) {
         Ok(front) => front,
         Err(Missing::NotRead(range)) => return Err(vec![range]),
-        Err(Missing::PastEnd) => unreachable!("no more was asked for than the file has"),
+        Err(Missing::PastEnd) => unreachable!("the front ends within the file"),
     };
     let format = Format::of(front);
     let block = match containers::find_exif(file, format, warnings) {

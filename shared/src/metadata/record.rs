@@ -1,4 +1,4 @@
-//! The metadata of one image: one JSON object, one line.
+//! The record: the metadata of one image, as one JSON object on one line.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::object::{ETag, Key, etag};
 /// The version of the record's layout.
 pub const SCHEMA: u32 = 1;
 
-/// Where the bytes came from.
+/// The object or file that the metadata comes from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// Empty for a file on disk.
@@ -22,7 +22,7 @@ pub struct Origin {
     pub key: Key,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
-    /// Empty where S3 did not send one.
+    /// Empty if S3 did not send one.
     #[serde(default, with = "etag::or_empty")]
     pub etag: Option<ETag>,
     /// In bytes.

@@ -1,17 +1,17 @@
-//! The short EXIF summary that a processed image carries as user metadata. No position is in it.
+//! The short EXIF summary that a written image carries as user metadata. The position is not in it.
 
 use std::collections::HashMap;
 
 use super::exif::Exif;
 
-/// User metadata in all, the bytes of names and values together ("Working with object metadata" in
-/// the S3 User Guide).
+/// The most user metadata of an object: the bytes of all names and values. Source: "Working with object metadata" in
+/// the S3 User Guide.
 const MAX_USER_METADATA_BYTES: usize = 2048;
 
-/// What to add to `present` metadata; a warning for whatever cannot be added.
+/// The user metadata to add to `present`, with a warning for each value that cannot be added.
 ///
-/// Metadata travels in HTTP headers, so only printable ASCII fits; and where all of it would pass
-/// 2 KB, none of ours is added.
+/// User metadata is sent in HTTP headers, so only printable ASCII can be added. If the total would exceed 2 KB, none
+/// of it is added.
 #[must_use]
 pub fn summary(
     exif: Option<&Exif>,
@@ -40,7 +40,7 @@ pub fn summary(
         metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
     };
     if size(present) + size(&added) > MAX_USER_METADATA_BYTES {
-        warnings.push("user metadata left out: with the image's own it would pass 2 KB".to_owned());
+        warnings.push("user metadata left out: together with the image's own, it would exceed 2 KB".to_owned());
         added.clear();
     }
     added

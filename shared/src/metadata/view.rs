@@ -2,39 +2,39 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-/// What a walk asks for at least when it has to read on.
+/// The least that a walk asks for when it needs more bytes.
 const MIN_READ_AHEAD_BYTES: u64 = 64 * 1024;
 
-/// A walk from segment to segment asks for seven times what is there already: from a first read of
-/// 128 KiB, three reads get through 8 MiB.
+/// A walk from segment to segment asks for seven times the bytes that have been read. From a first read of 128 KiB,
+/// three reads get through 8 MiB.
 const GROWTH: u64 = 7;
 
-/// The most segments, chunks or boxes that a walk goes through, bytes of rubbish between them counted
-/// too. Real files have a few thousand at most.
+/// The most segments, chunks or boxes in a walk. Bytes of rubbish between them count, too. Real files have a few
+/// thousand at most.
 pub const MAX_STEPS: usize = 100_000;
 
-/// What is said of a file that has more.
-pub const TOO_MANY_STEPS: &str = "too many parts: not looked further for EXIF";
+/// The warning for a file with more than [`MAX_STEPS`].
+pub const TOO_MANY_STEPS: &str = "too many parts: the search for EXIF was stopped";
 
 /// A file of which some bytes have been read.
 #[derive(Clone, Debug)]
 pub struct FileView {
     size: u64,
-    /// Each with where it starts; in order, neither overlapping nor touching.
+    /// Each part with its start. They are in order, and neither overlap nor touch.
     parts: Vec<(u64, Bytes)>,
 }
 
-/// Why bytes are not there.
+/// Why bytes are missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// They are in the file, and this range of it has not been read.
+    /// They are in the file, but this range of it has not been read.
     NotRead(Range<u64>),
-    /// The file ends before they do.
+    /// The file ends before them.
     PastEnd,
 }
 
 impl FileView {
-    /// A file of `size` bytes, none of them read.
+    /// A file of `size` bytes. None of them has been read.
     #[must_use]
     pub fn new(size: u64) -> Self {
         Self {
@@ -51,19 +51,19 @@ impl FileView {
         }
     }
 
-    /// Of the whole file, in bytes.
+    /// The size of the whole file, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// How many of its bytes are here.
+    /// How many of its bytes have been read.
     #[must_use]
     pub fn held(&self) -> u64 {
         self.parts.iter().map(|(_, bytes)| bytes.len() as u64).sum()
     }
 
-    /// Adds the bytes from `start` on. What was there before is kept where they overlap.
+    /// Adds the bytes from `start` on. They may overlap parts that have been read.
     pub fn insert(&mut self, start: u64, bytes: Bytes) {
         let first = self.parts.partition_point(|part| end(part) < start);
         let last = self
@@ -78,7 +78,7 @@ impl FileView {
         let mut joined = BytesMut::with_capacity(usize::try_from(joined_end - joined_start).unwrap_or_default());
         let mut new = Some((start, bytes));
         let mut add = |(start, bytes): (u64, Bytes)| {
-            // Whatever came before reaches at least to `start`.
+            // The bytes joined so far reach at least to `start`.
             let known = (joined_start + joined.len() as u64).saturating_sub(start);
             let known = usize::try_from(known).unwrap_or(usize::MAX).min(bytes.len());
             joined.extend_from_slice(&bytes[known..]);
@@ -100,16 +100,19 @@ impl FileView {
         self.get_or_ask(start, length, |missing| missing.end)
     }
 
-    /// As [`Self::get`], for a walk that cannot know yet how far it has to go: what is not there is
-    /// asked for together with much of what follows.
+    /// Like [`Self::get`], for a walk that does not know yet how far it has to go.
+    ///
+    /// If bytes are missing, it asks for them together with many that follow.
     pub fn ahead(&self, start: u64, length: u64) -> Result<&[u8], Missing> {
         self.get_or_ask(start, length, |missing| {
             missing.start + MIN_READ_AHEAD_BYTES.max(GROWTH * self.held())
         })
     }
 
-    /// As [`Self::get`]; what is missing is asked for up to where `until` says, in one range. That stops
-    /// at the end of the file and before a part that is there, unless more is missing behind it.
+    /// Like [`Self::get`]. If bytes are missing, it asks for one range, which ends where `until` says.
+    ///
+    /// The range ends earlier at the end of the file. It also ends before a part that has been read, unless bytes are
+    /// missing after this part.
     pub fn get_or_ask(&self, start: u64, length: u64, until: impl Fn(&Range<u64>) -> u64) -> Result<&[u8], Missing> {
         let stop = start
             .checked_add(length)
@@ -138,7 +141,7 @@ impl FileView {
     /// `N` bytes from `start` on.
     pub fn array<const N: usize>(&self, start: u64) -> Result<[u8; N], Missing> {
         let bytes = self.ahead(start, N as u64)?;
-        Ok(*bytes.first_chunk().expect("as many as were asked for"))
+        Ok(*bytes.first_chunk().expect("`ahead` returns as many bytes as requested"))
     }
 }
 
@@ -159,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::single_range_in_vec_init, reason = "that is what is meant")]
+    #[expect(clippy::single_range_in_vec_init, reason = "a range of bytes is meant")]
     fn parts_join_wherever_they_touch() {
         for (ranges, joined) in [
             (&[0..10, 20..30][..], &[0..10, 20..30][..]),
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_missing_is_asked_for() {
+    fn only_missing_bytes_are_asked_for() {
         let parts = parts(&[0..10, 20..30]);
         for (start, length, found) in [
             (2, 3, Ok(&[2, 3, 4][..])),

@@ -1,17 +1,17 @@
-/// A file that is damaged in every place would otherwise say so in every place.
+/// The most warnings of one file. A file with damage everywhere would give one for each place.
 const MAX_WARNINGS: usize = 32;
 
-/// What of an image could not be read, up to a bound.
+/// What could not be read in an image, up to [`MAX_WARNINGS`].
 #[derive(Debug, Default)]
 pub struct Warnings {
-    told: Vec<String>,
+    kept: Vec<String>,
     more: usize,
 }
 
 impl Warnings {
     pub fn add(&mut self, warning: impl Into<String>) {
-        if self.told.len() < MAX_WARNINGS {
-            self.told.push(warning.into());
+        if self.kept.len() < MAX_WARNINGS {
+            self.kept.push(warning.into());
         } else {
             self.more += 1;
         }
@@ -19,9 +19,9 @@ impl Warnings {
 
     pub fn into_vec(mut self) -> Vec<String> {
         if self.more > 0 {
-            self.told.push(format!("{} more warnings", self.more));
+            self.kept.push(format!("{} more warnings", self.more));
         }
-        self.told
+        self.kept
     }
 }
 
@@ -30,14 +30,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn their_number_is_bounded() {
+    fn the_number_of_warnings_is_limited() {
         let mut warnings = Warnings::default();
         for number in 0..1000 {
             warnings.add(number.to_string());
         }
-        let told = warnings.into_vec();
-        assert_eq!(told.len(), MAX_WARNINGS + 1);
-        assert_eq!(told[0], "0");
-        assert_eq!(told[MAX_WARNINGS], "968 more warnings");
+        let kept = warnings.into_vec();
+        assert_eq!(kept.len(), MAX_WARNINGS + 1);
+        assert_eq!(kept[0], "0");
+        assert_eq!(kept[MAX_WARNINGS], "968 more warnings");
     }
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// The name of a general purpose bucket. Clones share the text.
 ///
-/// | text | |
+/// | text | result |
 /// |---|---|
-/// | `photos`, `my.photos-2` | good |
+/// | `photos`, `my.photos-2` | valid |
 /// | `ab`, `Photos`, `-photos` | [`BucketError::Invalid`] |
 /// | `photos--usw2-az1--x-s3` | [`BucketError::Directory`] |
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,19 +18,19 @@ pub struct Bucket(Arc<str>);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BucketError {
     #[error(
-        "{0:?} is no bucket name: 3 to 63 lowercase letters, digits, dots and hyphens, \
-         a letter or digit at both ends"
+        "{0:?} is no bucket name: it must have 3 to 63 lowercase letters, digits, dots and hyphens, \
+         and start and end with a letter or digit"
     )]
     Invalid(String),
     #[error(
-        "{0:?} is a directory bucket: S3 lists those in no order, so they cannot be processed; \
+        "{0:?} is a directory bucket: S3 does not list its keys in order, so it cannot be used; \
          use a general purpose bucket"
     )]
     Directory(String),
 }
 
 impl Bucket {
-    /// Checks a name by the rules of "General purpose bucket naming rules" in the S3 User Guide.
+    /// Checks a name. Source: "General purpose bucket naming rules" in the S3 User Guide.
     pub fn new(name: &str) -> Result<Self, BucketError> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let valid = (3..=63).contains(&name.len())

@@ -2,13 +2,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An `ETag`, without its quotes, as records and chunks carry it. Never empty.
+/// An `ETag` without its quotes, as in records and chunks. It is never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ETag(String);
 
 impl ETag {
-    /// An `ETag` as it comes, with or without its quotes. `None` if there is nothing in it.
+    /// Reads an `ETag` with or without quotes. `None` if it is empty.
     ///
     /// ```
     /// use shared::object::ETag;
@@ -28,7 +28,7 @@ impl ETag {
         &self.0
     }
 
-    /// The value of a header such as `If-Match`: with its quotes.
+    /// The value of a header such as `If-Match`, with quotes.
     #[must_use]
     pub fn to_header(&self) -> String {
         format!("\"{}\"", self.0)
@@ -41,7 +41,7 @@ impl fmt::Display for ETag {
     }
 }
 
-/// For JSON in which an `ETag` that is not known is an empty text, or left out.
+/// For JSON in which an unknown `ETag` is empty or left out.
 pub mod or_empty {
     use serde::{Deserialize, Deserializer, Serializer};
 

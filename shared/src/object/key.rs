@@ -6,28 +6,30 @@ use serde::{Deserialize, Serialize};
 
 use super::Prefix;
 
-/// The longest key S3 accepts, in bytes of UTF-8.
+/// The longest key that S3 accepts, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
 
-/// The key of an object, plain (not URL-encoded).
+/// The plain key of an object (not URL-encoded).
 ///
-/// A key is any UTF-8 text, and every byte of it counts: `a//b`, `/a`, `..`, spaces, `%`, `+` and control
-/// characters are all different keys. Keys have the order of their bytes, as in S3's listings.
+/// A key is any UTF-8 text, and each of its bytes matters. `a//b`, `/a` and `..` are valid keys, as are keys with
+/// spaces, `%`, `+` and control characters. Keys are ordered by their bytes, as in S3's listings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Key(String);
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no URL-encoded key: decoded it is not UTF-8")]
+#[error("{0:?} is not a URL-encoded key: decoded it is not UTF-8")]
 pub struct NotUtf8(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key has at most {MAX_KEY_BYTES} bytes, not {0}")]
+#[error("the key has {0} bytes, but S3 accepts at most {MAX_KEY_BYTES}")]
 pub struct KeyTooLong(pub usize);
 
 impl Key {
-    /// Decodes a key as S3 notifications, inventories and listings with `encoding-type=url` carry it:
-    /// `+` is a space, then `%XX`. `EventBridge` events and chunks carry keys plain: never decode those.
+    /// Decodes a key from an S3 notification, an inventory, or a listing with `encoding-type=url`.
+    ///
+    /// First, `+` becomes a space, and then `%XX` becomes a byte. Keys in `EventBridge` events and in chunks are
+    /// plain: do not decode those.
     ///
     /// ```
     /// use shared::object::Key;
@@ -46,7 +48,7 @@ impl Key {
             .map_err(|_| NotUtf8(encoded.to_owned()))
     }
 
-    /// A key that S3 accepts.
+    /// Makes a key. Fails if it is too long for S3.
     pub fn checked(key: String) -> Result<Self, KeyTooLong> {
         if key.len() > MAX_KEY_BYTES {
             return Err(KeyTooLong(key.len()));
@@ -64,7 +66,8 @@ impl Key {
         self.0
     }
 
-    /// What follows the last `/` of a source's prefix, or `None` for a key outside the prefix.
+    /// The relative key: the part after the last `/` of a source's prefix. `None` if the key does not start with the
+    /// prefix.
     ///
     /// ```
     /// use shared::object::{Key, Prefix};
@@ -80,13 +83,13 @@ impl Key {
         Some(&self.0[prefix.folder().len()..])
     }
 
-    /// What follows the last `/`.
+    /// The part after the last `/`.
     #[must_use]
     pub fn file_name(&self) -> &str {
         self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
     }
 
-    /// Whether it is an empty object that stands for a folder, as consoles make them.
+    /// Whether the key ends in `/`, which stands for a folder. Consoles create empty objects with such keys.
     #[must_use]
     pub fn is_folder_marker(&self) -> bool {
         self.0.ends_with('/')

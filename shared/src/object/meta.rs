@@ -2,11 +2,11 @@ use std::collections::HashMap;
 
 use super::ETag;
 
-/// What S3 says of an object beside its bytes.
+/// What S3 says about an object, apart from its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectMeta {
     pub etag: Option<ETag>,
-    /// The whole object, in bytes.
+    /// The size of the whole object, in bytes.
     pub size: u64,
     pub version_id: Option<String>,
     /// RFC 3339, UTC.

@@ -1,15 +1,15 @@
-//! Names of objects, checked or decoded once, where they enter.
+//! Names of objects. Each is checked or decoded once, when it enters.
 //!
 //! | type | what it is |
 //! |---|---|
 //! | [`Bucket`] | the name of a bucket |
-//! | [`Key`] | the plain key of an object; the one decoder of URL-encoded keys |
-//! | [`Prefix`] | the beginning of keys |
-//! | [`ETag`] | without its quotes |
+//! | [`Key`] | the plain key of an object, with the only decoder of URL-encoded keys |
+//! | [`Prefix`] | what keys start with |
+//! | [`ETag`] | an `ETag` without its quotes |
 //! | [`S3Uri`] | `s3://bucket/prefix` |
 //! | [`ObjectUri`] | `s3://bucket/key` |
-//! | [`ObjectRef`] | an object of a bucket, as it was listed or announced |
-//! | [`ObjectMeta`] | what S3 says of an object beside its bytes |
+//! | [`ObjectRef`] | an object of a bucket, as a listing or an event names it |
+//! | [`ObjectMeta`] | what S3 says about an object, apart from its bytes |
 
 mod bucket;
 pub mod etag;

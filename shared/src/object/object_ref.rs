@@ -2,9 +2,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ETag, Key, etag};
 
-/// One object of a bucket, as it was listed or announced. What is not known of it is absent.
+/// An object of a bucket, as a listing or an event names it. What is unknown is absent.
 ///
-/// Fields that a newer version adds are ignored: during a deploy an older processor may get them.
+/// Unknown fields are ignored: during a deploy, an older processor may get fields that a newer fanout adds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectRef {
     pub key: Key,
@@ -15,19 +15,19 @@ pub struct ObjectRef {
     pub etag: Option<ETag>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
-    /// Only of an object that must be restored before it can be read.
+    /// Set only if the object must be restored before it can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
 }
 
 impl ObjectRef {
-    /// Whatever object the key holds now.
+    /// The object that the key holds when it is read.
     #[must_use]
     pub fn latest(key: Key) -> Self {
         Self { key, ..Self::default() }
     }
 
-    /// The value of `If-Match` for this state of the object, where it is known.
+    /// The value of `If-Match` for this state of the object, if the `ETag` is known.
     #[must_use]
     pub fn if_match(&self) -> Option<String> {
         self.etag.as_ref().map(ETag::to_header)
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_etag_is_an_unknown_one() {
+    fn an_empty_etag_is_unknown() {
         let object: ObjectRef = serde_json::from_str(r#"{"key": "a", "etag": "", "added_later": 1}"#).unwrap();
         assert_eq!(object, ObjectRef::latest("a".into()));
         assert_eq!(serde_json::to_string(&object).unwrap(), r#"{"key":"a"}"#);

@@ -2,9 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The beginning of keys, plain (not URL-encoded). Empty for all keys.
+/// What keys start with, plain (not URL-encoded). Empty for all keys.
 ///
-/// It is taken as S3 takes it: `2024` also matches `2024-old/a.jpg`.
+/// As in S3, it need not end at a `/`: `2024` also matches `2024-old/a.jpg`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Prefix(String);
@@ -15,13 +15,13 @@ impl Prefix {
         &self.0
     }
 
-    /// The prefix up to and with its last `/`: relative keys start behind it.
+    /// The prefix up to its last `/`, which is included. Relative keys start after it.
     #[must_use]
     pub fn folder(&self) -> &str {
         &self.0[..self.0.rfind('/').map_or(0, |slash| slash + 1)]
     }
 
-    /// Whether some key may begin with both prefixes.
+    /// Whether a key can start with both prefixes.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0) || other.0.starts_with(&self.0)
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn relative_keys_start_behind_the_folder() {
+    fn relative_keys_start_after_the_folder() {
         for (prefix, folder) in [
             ("", ""),
             ("2024", ""),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn one_prefix_within_the_other_overlaps() {
+    fn a_prefix_overlaps_one_that_it_starts_with() {
         for (one, other, overlaps) in [
             ("", "a/", true),
             ("a/", "a/b", true),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::key::MAX_KEY_BYTES;
 use super::{Bucket, BucketError, Key, Prefix};
 
-/// A bucket and a plain (not URL-encoded) prefix: where images come from, or results go.
+/// A bucket and a plain prefix (not URL-encoded): a source or a destination.
 ///
 /// ```
 /// use shared::object::S3Uri;
@@ -26,7 +26,7 @@ pub struct S3Uri {
     pub prefix: Prefix,
 }
 
-/// One object of ours, such as a manifest or a checkpoint: whatever its key holds now.
+/// One object of our own, such as a manifest or a checkpoint, in the state that its key holds when it is read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ObjectUri {
@@ -40,11 +40,11 @@ pub enum UriError {
     Scheme(String),
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    #[error("{0:?} is longer than 1,024 bytes, the longest key S3 knows")]
+    #[error("{0:?} has more than 1,024 bytes, which is the most that S3 accepts in a key")]
     TooLong(String),
 }
 
-/// Bucket, and what follows it.
+/// The bucket, and the text after it.
 fn split(text: &str) -> Result<(Bucket, &str), UriError> {
     let rest = text
         .strip_prefix("s3://")

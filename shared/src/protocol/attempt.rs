@@ -4,11 +4,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The number of one dispatch of a chunk, `<generation>-<sequence>`, never used again within a job.
+/// The number of one dispatch of a chunk, `<generation>-<sequence>`. It is never reused within a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Attempt {
-    /// Which invocation of fanout sent it.
+    /// The invocation of fanout that sent the chunk, from 1.
     pub generation: u32,
     pub sequence: u64,
 }

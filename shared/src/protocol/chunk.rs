@@ -9,8 +9,10 @@ use super::usage::Usage;
 use crate::modes::{Images, Records};
 use crate::object::{Bucket, Key, ObjectRef, Prefix, S3Uri};
 
-/// Fields that a newer fanout adds are ignored: during a deploy an older processor may get them. A mode that
-/// it does not know is an error.
+/// A chunk, and what to do with it.
+///
+/// Unknown fields are ignored: during a deploy, an older processor may get fields that a newer fanout adds. An
+/// unknown mode is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChunkRequest {
     pub job_id: String,
@@ -21,7 +23,7 @@ pub struct ChunkRequest {
     pub destination: S3Uri,
     pub images: Images,
     pub records: Records,
-    /// Images in flight.
+    /// Images in flight to start with.
     pub concurrency: usize,
     /// This invocation's share of the job's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,7 +31,7 @@ pub struct ChunkRequest {
     pub objects: Vec<ObjectRef>,
 }
 
-/// The outcome of every object of a chunk: `ok + skipped + failed + unprocessed` is their number.
+/// What happened to the objects of a chunk. `ok + skipped + failed + unprocessed` is their number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChunkResponse {
     pub job_id: String,
@@ -39,14 +41,14 @@ pub struct ChunkResponse {
     pub with_exif: u64,
     pub skipped: u64,
     pub failed: Vec<FailedKey>,
-    /// Not started before the deadline: to be sent again.
+    /// Not started before the deadline. fanout sends them again.
     pub unprocessed: Vec<Key>,
-    /// Images in flight that the processor came to.
+    /// The number of images in flight at which the processor settled.
     #[serde(default)]
     pub concurrency: usize,
     #[serde(flatten)]
     pub usage: Usage,
-    /// What limited it; absent where no image was done.
+    /// What limited the invocation. Absent if no image was processed.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
 }

@@ -1,4 +1,4 @@
-//! What limits an invocation or a job, as responses and reports carry it.
+//! What limits an invocation or a job, as responses and reports say it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,21 +9,21 @@ pub enum Bottleneck {
     Io,
     #[serde(rename = "cpu")]
     Cpu,
-    /// Requests a second, as S3 or `max_requests_per_second` allows them.
+    /// The number of requests per second, limited by S3 or by `max_requests_per_second`.
     #[serde(rename = "s3 rate")]
     S3Rate,
-    /// Invocations at a time, as Lambda or `parallel` allows them.
+    /// The number of invocations at a time, limited by Lambda or by `parallel`.
     #[serde(rename = "lambda concurrency")]
     LambdaConcurrency,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diagnosis {
-    /// Of the CPU time that the processors could have used, what they did not: they waited.
+    /// The share of `vcpu_ms` in which the processors waited.
     pub io_percent: f64,
-    /// What they did use of it.
+    /// The share of `vcpu_ms` in which the processors used the CPU.
     pub cpu_percent: f64,
     pub bottleneck: Bottleneck,
-    /// What would make it faster.
+    /// What would make the invocation or the job faster.
     pub advice: String,
 }

@@ -6,30 +6,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::object::Key;
 
-/// What a caller can do about a failed object.
+/// Why an object failed, as one word. It tells a caller what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     NotFound,
     AccessDenied,
-    /// In Glacier or another archive tier: restore it first.
+    /// In an archive storage class, such as Glacier. It must be restored first.
     Archived,
-    /// Replaced or deleted since it was listed.
+    /// Replaced or deleted after it was listed.
     Changed,
-    /// More than this function can hold in this mode.
+    /// More of the object must be read than the function can hold in this mode.
     TooLarge,
     /// The output key would be longer than 1,024 bytes.
     KeyTooLong,
-    /// The bytes received contradict length or checksum.
+    /// The received bytes do not match the length or the checksum.
     Corrupt,
-    /// Still throttled after the retries, by S3 or KMS.
+    /// S3 or KMS throttled the request and its retries.
     Throttled,
     Timeout,
     Internal,
 }
 
 impl FailureClass {
-    /// Whether the same request may well succeed later.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Corrupt | Self::Throttled | Self::Timeout | Self::Internal)
@@ -42,7 +42,7 @@ impl fmt::Display for FailureClass {
     }
 }
 
-/// Why one object failed.
+/// Why one object failed: its failure class, and a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
@@ -59,7 +59,7 @@ impl Failure {
     }
 }
 
-/// A failed object, as responses and the files of failed keys carry it.
+/// A failed object, as in responses and in the files of failed keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedKey {
     pub key: Key,
@@ -67,11 +67,12 @@ pub struct FailedKey {
     pub error: String,
 }
 
-/// Of an error message this much is kept, in bytes of JSON: a response with many of them must stay below
-/// Lambda's 6 MB.
+/// The most bytes that an error message may take as JSON. Longer messages are cut, because a response with many of
+/// them must stay below Lambda's 6 MB.
 pub const MAX_ERROR_BYTES: usize = 300;
 
 impl FailedKey {
+    /// Cuts the error message to [`MAX_ERROR_BYTES`].
     #[must_use]
     pub fn new(key: Key, class: FailureClass, error: &str) -> Self {
         let json = |character: char| match character {

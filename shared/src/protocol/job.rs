@@ -1,4 +1,4 @@
-//! The state of a job: fanout's response and `job.json`.
+//! The state of a job, as in fanout's response and `job.json`.
 
 use std::collections::BTreeMap;
 
@@ -15,32 +15,33 @@ use crate::object::S3Uri;
 pub enum State {
     Running,
     Completed,
-    /// Stopped early; `reason` says why.
+    /// Ended early. `reason` says why.
     Aborted,
 }
 
-/// How far a job is. At any time `listed = ignored + skipped + ok + failed + pending`.
+/// How far a job is. At any time, `listed = ignored + skipped + ok + failed + pending`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub job_id: String,
-    /// The job whose failed and unprocessed keys these are.
+    /// The job whose keys this redrive processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     pub state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Which invocation of fanout wrote this, from 1.
+    /// The invocation of fanout that wrote this, from 1.
     pub generation: u32,
     pub source: S3Uri,
     pub destination: S3Uri,
-    /// Whether `listed` is all there is.
+    /// Whether the source is listed completely.
     #[serde(default)]
     pub listing_finished: bool,
-    /// At the rate so far; absent before all is listed, and once the job has ended.
+    /// The estimated time to the end, at the rate so far. Absent before the listing has finished and after the job
+    /// has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds_left: Option<f64>,
     pub listed: u64,
-    /// Left out by the filters.
+    /// Left out before they got an outcome, for example by the filters.
     pub ignored: u64,
     pub skipped: u64,
     pub ok: u64,
@@ -50,7 +51,7 @@ pub struct Report {
     pub failures: BTreeMap<FailureClass, u64>,
     pub chunks: u64,
     pub invocations: u64,
-    /// Of fanout and of every processor that responded.
+    /// Requests of fanout and of every processor that responded.
     pub requests: Requests,
     pub throttled: u64,
     pub bytes_listed: u64,
@@ -58,10 +59,10 @@ pub struct Report {
     pub bytes_written: u64,
     pub elapsed_ms: u64,
     pub images_per_second: f64,
-    /// CPU time of the processors for each image they dealt with.
+    /// CPU time of the processors per processed image.
     pub cpu_ms_per_image: f64,
     pub stages: StagesSummary,
-    /// What limited it so far; absent where no image was done.
+    /// What has limited the job so far. Absent if no image was processed.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
 }

@@ -1,4 +1,4 @@
-//! What fanout and processor tell each other, and what a job tells its user: the wire formats.
+//! The wire formats: what fanout and processor send to each other, and what a job reports to its user.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | [`job`] | fanout's response and `job.json` |
 //! | [`failure`] | why an object failed |
 //! | [`usage`] | requests, bytes and CPU time |
-//! | [`stages`] | mergeable latency histograms of the pipeline's stages |
+//! | [`stages`] | latency histograms of the pipeline's stages, which can be merged |
 //! | [`diagnosis`] | what limits an invocation or a job |
 
 pub mod attempt;

@@ -1,4 +1,4 @@
-//! Latency histograms of the stages of the pipeline, which merge across invocations.
+//! Latency histograms of the stages of the pipeline. Those of several invocations can be merged.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use hdrhistogram::Histogram;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The latencies of one stage in microseconds, within 1 % of what was measured.
-/// As JSON: pairs of a time and how often it was seen.
+/// The latencies of one stage in microseconds, accurate to 1 %.
+///
+/// In JSON, pairs of a time and how often it occurred.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatencyHistogram(Histogram<u64>);
 
@@ -19,16 +20,18 @@ impl Default for LatencyHistogram {
 
 impl LatencyHistogram {
     pub fn record(&mut self, time: Duration) {
-        /// A day: longer than any invocation, and small enough for the histogram to hold.
+        /// A day is longer than any invocation, and short enough for the histogram.
         const MAX_TIME: Duration = Duration::from_hours(24);
-        let micros = u64::try_from(time.min(MAX_TIME).as_micros()).expect("a day fits");
-        self.0.record(micros).expect("an auto-resizing histogram takes a day");
+        let micros = u64::try_from(time.min(MAX_TIME).as_micros()).expect("the microseconds of a day fit into 64 bits");
+        self.0
+            .record(micros)
+            .expect("an auto-resizing histogram can hold a day");
     }
 
     pub fn merge(&mut self, other: &Self) {
         self.0
             .add(&other.0)
-            .expect("an auto-resizing histogram takes all of another");
+            .expect("an auto-resizing histogram can hold all values of another");
     }
 
     /// The sum of all times, in milliseconds.
@@ -75,9 +78,9 @@ impl<'de> Deserialize<'de> for LatencyHistogram {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Stages {
-    /// From the first request for an object to the last byte that was wanted of it.
+    /// From the first request for an object to the last byte that is needed of it.
     pub download: LatencyHistogram,
-    /// Bytes to record.
+    /// From bytes to record.
     pub exif: LatencyHistogram,
     /// Writing or copying the image.
     pub upload: LatencyHistogram,
@@ -90,14 +93,14 @@ impl Stages {
         self.upload.merge(&other.upload);
     }
 
-    /// Images that went through.
+    /// How many images went through the stages.
     #[must_use]
     pub fn images(&self) -> u64 {
         self.download.0.len()
     }
 
-    /// The time of all images in all stages, in milliseconds: divided by the time that passed, it is how many
-    /// were in flight on average.
+    /// The time of all images in all stages, in milliseconds. Divided by the elapsed time, it is the average number
+    /// of images in flight.
     #[must_use]
     pub fn total_ms(&self) -> f64 {
         self.download.total_ms() + self.exif.total_ms() + self.upload.total_ms()
@@ -162,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_zero() {
+    fn percentiles_of_no_times_are_zero() {
         assert_eq!(LatencyHistogram::default().percentiles(), Percentiles::default());
     }
 
     #[test]
-    fn endless_times_are_taken() {
+    fn very_long_times_are_accepted() {
         let mut times = LatencyHistogram::default();
         times.record(Duration::MAX);
         assert!(times.percentiles().p50_ms > 86e6);

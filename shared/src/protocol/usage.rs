@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stages::Stages;
 
-/// Requests by kind, as AWS prices them.
+/// The number of requests of each kind that AWS prices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Requests {
@@ -19,7 +19,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// One request, by the name that S3 gives its operation. What is free, or never sent, counts as none.
+    /// One request, given S3's name of its operation. An operation that is free or never sent counts as none.
     #[must_use]
     pub fn one(operation: &str) -> Self {
         let mut requests = Self::default();
@@ -34,7 +34,7 @@ impl Requests {
         requests
     }
 
-    /// All but those to Lambda.
+    /// All requests to S3.
     #[must_use]
     pub fn to_s3(&self) -> u64 {
         self.list + self.get + self.head + self.put + self.copy
@@ -52,21 +52,21 @@ impl AddAssign for Requests {
     }
 }
 
-/// What an invocation, or several together, used.
+/// What one invocation or several used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Requests sent, each retry counted.
+    /// Requests sent. Each retry counts.
     pub requests: Requests,
-    /// Requests that S3 refused with `SlowDown` or another throttle.
+    /// Requests that S3 throttled, with `SlowDown` or a similar error.
     pub throttled: u64,
-    /// Bytes of image data.
+    /// Bytes of images that were read.
     pub bytes_read: u64,
-    /// Bytes sent by us: images uploaded and records, not what S3 copies by itself.
+    /// Bytes of images and records that the function sent, without copies inside S3.
     pub bytes_written: u64,
     pub elapsed_ms: u64,
-    /// CPU time of the process, all threads.
+    /// CPU time of all threads of the process.
     pub cpu_ms: u64,
-    /// CPU time that the process could have used: `elapsed_ms` on each vCPU that it has, or on its part of one.
+    /// CPU time that the process could have used: `elapsed_ms` times its vCPUs, or times its share of one vCPU.
     #[serde(default)]
     pub vcpu_ms: u64,
     pub stages: Stages,

@@ -1,4 +1,4 @@
-//! How clients of AWS are made.
+//! Settings of the AWS clients: retries, time-outs, TLS.
 
 use std::time::Duration;
 
@@ -9,27 +9,29 @@ use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-/// Attempts at one request, the first included. Between them the SDK waits, with jitter, up to 0.2 s, then
-/// up to twice as long each time: half of all that fails by chance is asked for again within 0.1 s, and
-/// a throttle of a quarter of a minute passes.
+/// How often a request is sent, the first time included.
+///
+/// Before the first retry, the SDK waits up to 0.2 s, with jitter. Each further wait can be twice as long as the
+/// last. So half of the requests that fail by chance are retried within 0.1 s, and a throttle of about 15 s passes.
 const MAX_ATTEMPTS: u32 = 8;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
-/// An upload that moves no byte for so long has stalled. (Of downloads the reader of the body itself takes
-/// care, where it can tell a stall from damage.)
+/// An upload that moves no byte for this long has stalled. Downloads are checked where the body is read, because a
+/// stall can be told from damage only there.
 const STALL_GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// What one attempt may take: a copy of 5 GB inside S3 does not respond before it is done.
+/// The time limit for a request, without its retries. A copy of 5 GB inside S3 does not respond before it is
+/// finished.
 pub const MAX_ATTEMPT_TIME: Duration = Duration::from_secs(180);
 
-/// The SDK's settings, from the environment as any AWS program finds them.
+/// The SDK's settings, from the environment as in any AWS program.
 pub async fn config() -> SdkConfig {
     loader().load().await
 }
 
-/// The same before it is loaded, for callers that set more.
+/// The same settings before they are loaded, for callers that set more.
 ///
-/// Checksums stay as the SDK has them: to leave them out saved no CPU time that could be measured.
+/// Checksums stay as the SDK sets them: turning them off saved no CPU time that could be measured.
 #[must_use]
 pub fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
@@ -48,7 +50,9 @@ pub fn loader() -> ConfigLoader {
         .timeout_config(timeouts(MAX_ATTEMPT_TIME))
 }
 
-/// `attempt` counts up to the headers of the response, not to the end of its body.
+/// Time-outs for connecting, and for a request without its retries.
+///
+/// `attempt` ends with the headers of the response, not with its body.
 #[must_use]
 pub fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -57,8 +61,8 @@ pub fn timeouts(attempt: Duration) -> TimeoutConfig {
         .build()
 }
 
-/// rustls over ring: half the size of the default TLS stack, and nothing to build but C that every
-/// cross-compiler takes.
+/// rustls with ring: half the size of the default TLS stack. The only thing to build is C code that every
+/// cross-compiler accepts.
 fn http_client() -> SharedHttpClient {
     Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))

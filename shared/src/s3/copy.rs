@@ -1,4 +1,4 @@
-//! Copies inside S3: no byte passes through the function.
+//! Copies inside S3: their bytes do not pass through the function.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::error::Error;
 use super::put::expires;
 use crate::object::{Bucket, ObjectMeta, ObjectRef, ObjectUri};
 
-/// Everything but RFC 3986's unreserved characters and `/`.
+/// Everything but `/` and the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -19,7 +19,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// What to copy. As text, the value of `x-amz-copy-source`: percent-encoded, since the SDK sends it as it is.
+/// What to copy. Its text is the value of `x-amz-copy-source`, percent-encoded because the SDK sends it unchanged.
 #[derive(Clone, Copy, Debug)]
 pub struct CopySource<'a> {
     pub bucket: &'a Bucket,
@@ -37,10 +37,10 @@ impl fmt::Display for CopySource<'_> {
     }
 }
 
-/// Copies an image. Tags are not taken along: that would need permissions of its own.
+/// Copies an image. Tags are not copied, since that would need further permissions.
 ///
-/// With `added` metadata S3 drops every header and all user metadata that is not repeated, so all of
-/// `meta` is; without, S3 keeps them by itself.
+/// With `added` metadata, S3 drops all headers and user metadata that the request does not repeat. So the request
+/// repeats all of `meta`. Without `added` metadata, S3 keeps them by itself.
 pub async fn copy_image(
     client: &Client,
     source: CopySource<'_>,

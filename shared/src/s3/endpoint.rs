@@ -3,9 +3,11 @@ use std::collections::HashMap;
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Endpoint, EndpointFuture, Params, ResolveEndpoint};
 use parking_lot::Mutex;
 
-/// Where each bucket is, by the SDK's rules, within one client: its settings are the same for all requests.
-/// The SDK resolves the endpoint again for every other key, though only the bucket matters: with that an image
-/// takes some 5 % more CPU time.
+/// The endpoint of each bucket, by the SDK's rules. It is valid within one client, whose settings are the same for
+/// all requests.
+///
+/// The SDK resolves the endpoint again for every other key, although only the bucket matters. That takes about 5 %
+/// more CPU time per image.
 #[derive(Debug, Default)]
 pub struct ByBucket {
     rules: DefaultResolver,
@@ -41,7 +43,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_rules_are_kept_to_whatever_the_key_is() {
+    async fn each_endpoint_follows_the_rules_for_any_key() {
         let url = async |resolver: &dyn ResolveEndpoint, params: &Params| {
             resolver.resolve_endpoint(params).await.unwrap().url().to_owned()
         };

@@ -1,4 +1,4 @@
-//! Errors of S3. Every error is classified here and nowhere else.
+//! Errors of S3. Every error is classified here.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::protocol::failure::{Failure, FailureClass};
 
-/// What a caller can do about an error.
+/// The kind of an error. It tells a caller what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The object, its version or its bucket does not exist.
@@ -17,25 +17,25 @@ pub enum ErrorKind {
     AccessDenied,
     /// The object must be restored before it can be read.
     Archived,
-    /// The object is not the one that `If-Match` or `If-None-Match` asked for.
+    /// The condition of `If-Match` or `If-None-Match` does not hold.
     PreconditionFailed,
-    /// Another conditional write to the key is under way: S3 asks to try again.
+    /// Another conditional write to the key is in progress. S3 asks to try again.
     Conflict,
-    /// No byte of the object is within the range that was asked for.
+    /// The object has no byte in the requested range.
     RangeNotSatisfiable,
     TooLarge,
     KeyTooLong,
-    /// What arrived contradicts its headers, its checksum, or what was asked for.
+    /// The response contradicts its headers, its checksum or the request.
     Corrupt,
     /// S3 or KMS asks for fewer requests.
     Throttled,
     Timeout,
-    /// S3, or the way to it, is out of order; or an error that is not known here.
+    /// S3 or the network is unavailable, or the error is not known here.
     Internal,
 }
 
 impl ErrorKind {
-    /// Whether the same request may well succeed later.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(self) -> bool {
         match self {
@@ -50,7 +50,7 @@ impl ErrorKind {
         }
     }
 
-    /// The class of an image whose request ended so.
+    /// The failure class of an image whose request ended with this error.
     #[must_use]
     pub fn failure_class(self) -> FailureClass {
         match self {
@@ -67,8 +67,9 @@ impl ErrorKind {
         }
     }
 
-    /// Codes as S3 documents them under "Error responses"; the status decides where S3 sends no body
-    /// (HEAD) or a code that is not listed here.
+    /// Classifies a code from "Error responses" in the S3 documentation.
+    ///
+    /// The status decides if S3 sends no body (HEAD), or a code that is not listed here.
     fn of(code: Option<&str>, status: Option<u16>) -> Self {
         match code {
             Some("NoSuchKey" | "NoSuchVersion" | "NoSuchBucket" | "NotFound") => Self::NotFound,
@@ -92,33 +93,33 @@ impl ErrorKind {
     }
 }
 
-/// `SlowDown` and its kin; KMS throttles reach us as `ThrottlingException` or under its own name.
+/// `SlowDown` and similar codes. Throttles of KMS arrive as `ThrottlingException` or `KMS.ThrottlingException`.
 fn is_throttle(code: &str) -> bool {
     code == "SlowDown" || code.contains("Throttl") || code.contains("RequestLimitExceeded") || code == "TooManyRequests"
 }
 
-/// A request to S3 that failed, with all the attempts that were made at it.
+/// A request to S3 that failed, after all its retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} {location}: {source}")]
 pub struct Error {
     pub kind: ErrorKind,
-    /// By the name that S3 gives it.
+    /// S3's name of the operation.
     pub operation: &'static str,
     /// `s3://bucket/key` or `s3://bucket/prefix`.
     pub location: String,
     pub source: Cause,
 }
 
-/// What a failed request came to, in one line.
+/// The cause of a failed request, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// S3 responded with an error.
     #[error("{code}{}{}", if message.is_empty() { "" } else { ": " }, message)]
     Service { code: String, message: String },
-    /// No response came, or none that can be read.
+    /// There was no response, or it cannot be read.
     #[error("{0}")]
     Client(String),
-    /// The response contradicts the request, or itself.
+    /// The response contradicts the request or itself.
     #[error("{0}")]
     Contradiction(String),
 }
@@ -143,7 +144,7 @@ impl Error {
         }
     }
 
-    /// A response that contradicts its request, or itself.
+    /// An error for a response that contradicts its request or itself.
     pub fn corrupt(operation: &'static str, location: impl fmt::Display, contradiction: impl Into<String>) -> Self {
         Self {
             kind: ErrorKind::Corrupt,
@@ -166,7 +167,7 @@ impl From<Error> for Failure {
 }
 
 impl Cause {
-    /// What an AWS service, or the client, said of a failed request.
+    /// What an AWS service, or the client, says about a failed request.
     pub fn from_sdk<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
@@ -183,7 +184,7 @@ impl Cause {
     }
 }
 
-/// An error and all that led to it, in one line.
+/// An error and all its causes, in one line.
 pub(super) fn with_causes(error: &dyn StdError) -> String {
     let causes: Vec<String> = successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
@@ -229,13 +230,17 @@ mod tests {
     }
 
     #[test]
-    fn what_an_error_says_fits_one_line() {
-        let error = Error::corrupt("GetObject", "s3://photos/a.jpg", "5 bytes came where 6 were asked for");
+    fn an_error_is_one_line() {
+        let error = Error::corrupt(
+            "GetObject",
+            "s3://photos/a.jpg",
+            "received 5 bytes where 6 were asked for",
+        );
         let failure = Failure::from(error);
         assert_eq!(failure.class, FailureClass::Corrupt);
         assert_eq!(
             failure.message,
-            "GetObject s3://photos/a.jpg: 5 bytes came where 6 were asked for"
+            "GetObject s3://photos/a.jpg: received 5 bytes where 6 were asked for"
         );
     }
 }

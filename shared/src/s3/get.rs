@@ -1,4 +1,4 @@
-//! Reading objects: every read tied to the `ETag` the object was listed with, every body checked.
+//! Reads objects. Each read carries the `ETag` that the object was listed with, and each body is checked.
 
 use std::future::Future;
 use std::io;
@@ -18,22 +18,26 @@ use tokio_util::io::StreamReader;
 use super::error::{Cause, Error, ErrorKind, with_causes};
 use crate::object::{Bucket, ETag, ObjectMeta, ObjectRef, ObjectUri};
 
-/// A body that breaks off or stalls is asked for again: the SDK itself retries only up to the headers.
+/// A body that breaks off or stalls is requested again. The SDK itself retries only until the headers have arrived.
 const BODY_RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(50))
     .with_factor(1.5)
     .with_max_times(5);
 
-/// A body of which nothing comes for so long has stalled. S3 pauses for less, and to ask again costs little,
-/// while a chunk waits for the slowest of its images.
+/// A body that sends no byte for this long has stalled. S3's usual pauses are shorter. A new request costs little,
+/// while a chunk waits for its slowest image.
 const STALL_GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// A body may say that it is longer; memory is then set aside only for what has come.
+/// The most memory that is reserved before a body has arrived. For a body that claims to be longer, memory grows with
+/// the bytes that arrive.
 const MAX_RESERVED_BYTES: usize = 64 * 1024 * 1024;
 
-/// Reads an object, or a range of its bytes. An object replaced since it was listed is
-/// [`ErrorKind::PreconditionFailed`]. A body that stalls, breaks off, or is not what was asked for is
-/// asked for again.
+/// Reads an object, or a range of its bytes.
+///
+/// A body that stalls, breaks off, or is not what was asked for is requested again.
+///
+/// # Errors
+/// [`ErrorKind::PreconditionFailed`] if the object was replaced after it was listed.
 pub async fn get_object(
     client: &Client,
     bucket: &Bucket,
@@ -56,7 +60,7 @@ pub async fn get_latest(client: &Client, uri: &ObjectUri) -> Result<(ObjectMeta,
     get_object(client, &uri.bucket, &ObjectRef::latest(uri.key.clone()), None).await
 }
 
-/// Reads one of our own files as it comes. With `etag`, only if it is still what it was then.
+/// Opens one of our own files as a stream. With `etag`, only if the file is still in that state.
 ///
 /// # Errors
 /// The reader fails with [`io::ErrorKind::TimedOut`] when the body stalls.
@@ -98,11 +102,11 @@ fn get_retried<'a>(
     }
 }
 
-/// Why one attempt at a read ended.
+/// Why a read ended without its bytes.
 enum Ended {
-    /// The request failed, with all the attempts that the SDK makes.
+    /// The request failed, after all retries of the SDK.
     Failed(Error),
-    /// The headers came, and something is wrong with what they say or with the body.
+    /// The headers have arrived, but they or the body are wrong.
     BadBody(Error),
 }
 
@@ -144,7 +148,7 @@ async fn get_once(
             kind: ErrorKind::PreconditionFailed,
             operation: GET_OBJECT,
             location: location(bucket, object),
-            source: Cause::Contradiction(format!("it has {announced} bytes, not {size} as was said")),
+            source: Cause::Contradiction(format!("the object has {announced} bytes instead of {size}")),
         }));
     }
     let mut body = std::mem::take(&mut output.body);
@@ -156,26 +160,29 @@ async fn get_once(
     let wanted = range.end.min(meta.size).saturating_sub(range.start);
     if bytes.len() as u64 != wanted {
         return Err(corrupt(format!(
-            "{} bytes came where {wanted} were asked for",
+            "received {} bytes where {wanted} were asked for",
             bytes.len()
         )));
     }
     Ok((meta, bytes))
 }
 
-/// Whether a response holds the range that was asked for: `bytes 0-131071/4194304`, as RFC 9110, 14.4, has it.
-/// A server that knows no ranges sends all of an object, of any size, without this header.
+/// Checks that a response holds the range that was asked for: `bytes 0-131071/4194304`, as in RFC 9110, 14.4.
+///
+/// A server that does not support ranges sends the whole object, of any size, without this header.
 fn check_range(wanted: &Range<u64>, content_range: Option<&str>, announced: Option<u64>) -> Result<(), String> {
     let length = wanted.end - wanted.start;
     if let Some(announced) = announced.filter(|&announced| announced > length) {
-        return Err(format!("{announced} bytes were to come where {length} were asked for"));
+        return Err(format!(
+            "the response has {announced} bytes where {length} were asked for"
+        ));
     }
     let Some(content_range) = content_range else {
-        // All of an object that is no longer than the range is that range, too.
+        // A whole object that is not longer than the range is the right answer, too.
         return if wanted.start == 0 {
             Ok(())
         } else {
-            Err("the response does not say which range it is".to_owned())
+            Err("the response does not say which range it holds".to_owned())
         };
     };
     let start = content_range
@@ -186,18 +193,18 @@ fn check_range(wanted: &Range<u64>, content_range: Option<&str>, announced: Opti
         Ok(())
     } else {
         Err(format!(
-            "{content_range:?} came where bytes from {} on were asked for",
+            "the range {content_range:?} came where bytes from {} on were asked for",
             wanted.start
         ))
     }
 }
 
-/// Why a body ended before all of it came.
+/// Why a body ended too early.
 #[derive(Debug, thiserror::Error)]
 enum BodyError {
-    #[error("nothing came for {} s", STALL_GRACE_PERIOD.as_secs())]
+    #[error("no byte arrived for {} s", STALL_GRACE_PERIOD.as_secs())]
     Stalled,
-    /// The connection broke off, or the bytes do not fit the checksum.
+    /// The connection broke off, or the bytes do not match the checksum.
     #[error("{0}")]
     Broken(String),
 }
@@ -226,7 +233,7 @@ impl From<BodyError> for io::Error {
     }
 }
 
-/// The next piece of a body; `None` at its end.
+/// The next piece of a body. `None` at its end.
 async fn next_chunk(body: &mut ByteStream) -> Result<Option<Bytes>, BodyError> {
     match timeout(STALL_GRACE_PERIOD, body.next()).await {
         Err(_) => Err(BodyError::Stalled),
@@ -236,8 +243,10 @@ async fn next_chunk(body: &mut ByteStream) -> Result<Option<Bytes>, BodyError> {
     }
 }
 
-/// All of a body. Taken piece by piece into memory of the right size, it is never held twice, and what
-/// the connection read ahead is let go.
+/// Reads a whole body.
+///
+/// Each piece is copied into memory of the right size. So the body is never held twice, and the connection can free
+/// what it read ahead.
 async fn collect(body: &mut ByteStream, announced: Option<u64>) -> Result<Bytes, BodyError> {
     let announced = announced.and_then(|length| usize::try_from(length).ok());
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(MAX_RESERVED_BYTES));
@@ -247,7 +256,7 @@ async fn collect(body: &mut ByteStream, announced: Option<u64>) -> Result<Bytes,
     Ok(bytes.freeze())
 }
 
-/// The object that a key, or one version of it, holds now: its size, its `ETag`, its version.
+/// Asks for the size, the `ETag` and the version of the object that a key, or one version of it, holds now.
 pub async fn head_object(client: &Client, bucket: &Bucket, object: &ObjectRef) -> Result<ObjectRef, Error> {
     const HEAD_OBJECT: &str = "HeadObject";
     let output = client
@@ -276,7 +285,7 @@ const NO_LENGTH: &str = "the response has no valid length";
 
 fn meta_of(output: GetObjectOutput) -> Result<ObjectMeta, String> {
     let length = output.content_length.and_then(|length| u64::try_from(length).ok());
-    // "bytes 0-131071/4194304": of a ranged read only this tells the size of the whole.
+    // "bytes 0-131071/4194304": for a ranged read, only this header has the size of the whole object.
     let size = match output.content_range.as_deref().and_then(|range| range.rsplit_once('/')) {
         Some((_, total)) => total.parse().ok(),
         None => length,
@@ -299,7 +308,7 @@ fn meta_of(output: GetObjectOutput) -> Result<ObjectMeta, String> {
 
 fn rfc3339(time: &DateTime) -> Result<String, String> {
     time.fmt(DateTimeFormat::DateTime)
-        .map_err(|error| format!("Last-Modified: {error}"))
+        .map_err(|error| format!("the Last-Modified header is invalid: {error}"))
 }
 
 fn location(bucket: &Bucket, object: &ObjectRef) -> String {
@@ -311,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_range_than_the_one_asked_for_is_no_read() {
+    fn another_range_than_the_requested_one_is_refused() {
         for (wanted, content_range, announced, problem) in [
             (0..10, Some("bytes 0-9/20"), Some(10), None),
             (0..10, Some("bytes 0-4/5"), Some(5), None),
@@ -322,7 +331,7 @@ mod tests {
             (5..10, Some("items 5-9/20"), Some(5), Some("bytes from 5 on")),
             (5..10, Some("bytes"), Some(5), Some("bytes from 5 on")),
             (5..10, None, Some(5), Some("does not say which range")),
-            (0..10, None, Some(20), Some("20 bytes were to come where 10")),
+            (0..10, None, Some(20), Some("20 bytes where 10")),
         ] {
             let found = check_range(&wanted, content_range, announced).err();
             assert_eq!(

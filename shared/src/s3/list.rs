@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{EncodingType, Object, ObjectStorageClass, OptionalObject
 use super::error::Error;
 use crate::object::{ETag, Key, ObjectRef, S3Uri};
 
-/// An object as it is listed, its key decoded.
+/// An object as it is listed, with its key decoded.
 #[derive(Clone, Debug)]
 pub struct ListedObject {
     pub object: ObjectRef,
@@ -24,14 +24,16 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub struct Span<'a> {
     pub source: &'a S3Uri,
-    /// Only keys behind this one; it need not exist. Empty for all keys.
+    /// Only keys after this one are listed. It need not exist. Empty for all keys.
     pub after: &'a Key,
-    /// The most in one page; S3 gives 1,000 at most.
+    /// The most keys in one page. S3 returns at most 1,000.
     pub max_keys: i32,
 }
 
-/// Lists one page. Keys are asked for URL-encoded, since XML cannot carry every character that a key
-/// may hold. Pages follow each other by key, not by token, so that a listing can be taken up anywhere.
+/// Lists one page.
+///
+/// Keys are requested URL-encoded, because XML cannot hold every character that a key may have. A page starts after a
+/// key, not at a token, so that a listing can continue anywhere.
 pub async fn list(client: &Client, span: Span<'_>) -> Result<Page, Error> {
     let output = client
         .list_objects_v2()
@@ -65,8 +67,9 @@ pub async fn list(client: &Client, span: Span<'_>) -> Result<Page, Error> {
     })
 }
 
-/// The storage class of an object that cannot be read before it is restored. (One of Intelligent-Tiering
-/// may be archived, too, but only a read tells.)
+/// The storage class of an object that must be restored before it can be read.
+///
+/// An object in Intelligent-Tiering may be archived, too, but only a read shows that.
 fn archived(object: &Object) -> Option<String> {
     let class = object.storage_class.as_ref()?;
     let is_archive = matches!(class, ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive);

@@ -21,7 +21,7 @@ tokio::task_local! {
     static SCOPE: Meter;
 }
 
-/// Counts requests, retries included, and how often they are throttled. Clones count together.
+/// Counts requests, retries included, and how many were throttled. Clones share their counts.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Counts>);
 
@@ -32,23 +32,25 @@ struct Counts {
 }
 
 impl Meter {
-    /// A client whose requests are counted here. Connections are shared by all clients of `config`.
+    /// A client whose requests this meter counts. All clients of `config` share their connections.
     #[must_use]
     pub fn s3(&self, config: &SdkConfig) -> Client {
         client(Builder::from(config), Counter::One(self.clone()))
     }
 
-    /// A client for all invocations of a process: each request is counted by the meter in whose
-    /// [scope](Self::scope) it is sent, and by none outside of any.
+    /// A client for all invocations of a process.
+    ///
+    /// Each request is counted by the meter in whose [scope](Self::scope) it is sent. Outside of any scope, it is not
+    /// counted.
     #[must_use]
     pub fn scoped_client(config: Builder) -> Client {
         client(config, Counter::Scope)
     }
 
-    /// Counts what `work` sends through clients of [`Self::scoped_client`].
+    /// Counts the requests that `work` sends through clients of [`Self::scoped_client`].
     ///
-    /// The SDK runs its interceptors, retries included, in the task that awaits the response. So the count is
-    /// exact, also where several scopes are awaited at the same time. Tasks that `work` spawns are not counted.
+    /// The SDK runs its interceptors in the task that awaits the response, also for retries. So the count is exact,
+    /// even if several scopes are awaited at the same time. Requests of tasks that `work` spawns are not counted.
     pub async fn scope<T>(&self, work: impl Future<Output = T>) -> T {
         SCOPE.scope(self.clone(), work).await
     }
@@ -64,8 +66,10 @@ impl Meter {
     }
 }
 
-/// By default the SDK stops retrying after about a hundred throttles in a process, which would fail
-/// images for a throttle that passes: here every request has all its attempts.
+/// A client whose requests have all their retries.
+///
+/// By default, the SDK stops retrying after about a hundred throttles in a process. Images would then fail because of
+/// a throttle that passes.
 fn client(config: Builder, counter: Counter) -> Client {
     let retries = RetryPartition::custom("s3").token_bucket(TokenBucket::unlimited());
     Client::from_conf(
@@ -81,7 +85,7 @@ fn client(config: Builder, counter: Counter) -> Client {
 #[derive(Debug)]
 enum Counter {
     One(Meter),
-    /// The one whose scope a request is sent in.
+    /// The meter in whose scope a request is sent.
     Scope,
 }
 
@@ -90,7 +94,7 @@ impl Counter {
         match self {
             Self::One(meter) => count(&meter.0),
             Self::Scope => {
-                // Outside of any scope nobody asks for the count.
+                // Outside of any scope, nobody needs the count.
                 let _ = SCOPE.try_with(|meter| count(&meter.0));
             }
         }

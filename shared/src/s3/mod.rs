@@ -2,12 +2,12 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`client`] | how clients are made: retries, time-outs, TLS |
-//! | [`endpoint`] | where each bucket is |
+//! | [`client`] | sets up clients: retries, time-outs, TLS |
+//! | [`endpoint`] | finds the endpoint of each bucket |
 //! | [`meter`] | counts every request |
 //! | [`error`] | classifies every error |
 //! | [`list`] | lists a page |
-//! | [`get`] | reads objects, each tied to its `ETag`, each body checked |
+//! | [`get`] | reads objects by their `ETag`, and checks each body |
 //! | [`put`] | writes objects, also on a condition |
 //! | [`copy`] | copies inside S3 |
 //! | [`multipart`] | writes objects in parts |
@@ -31,7 +31,7 @@ pub use meter::Meter;
 pub use multipart::{MAX_PARTS, MultipartUpload};
 pub use put::{Condition, ConditionalWrite, put_image, put_object, put_object_if};
 
-/// The media type of files with one JSON object a line.
+/// The media type of files with one JSON object per line.
 pub const NDJSON: &str = "application/x-ndjson";
 
 pub const JSON: &str = "application/json";

@@ -1,4 +1,4 @@
-//! Objects written in parts: what is larger than one request takes, or than the memory holds.
+//! Writes objects in parts, if they are too large for one request or for the memory.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,10 +13,10 @@ use super::error::Error;
 use super::put::expires;
 use crate::object::{ObjectMeta, ObjectUri};
 
-/// The most parts of one object. All but the last must have 5 MiB, none more than 5 GiB.
+/// The most parts of one object. Each part has 5 MiB to 5 GiB; only the last one may be smaller.
 pub const MAX_PARTS: u64 = 10_000;
 
-/// An upload under way. S3 keeps, and charges for, its parts until it is completed or aborted.
+/// An upload in progress. S3 keeps its parts, and charges for them, until it is completed or aborted.
 pub struct MultipartUpload<'a> {
     client: &'a Client,
     target: &'a ObjectUri,
@@ -24,7 +24,7 @@ pub struct MultipartUpload<'a> {
 }
 
 impl<'a> MultipartUpload<'a> {
-    /// Begins an object with the headers and user metadata of its source, and `added` metadata on top.
+    /// Begins an object with the headers and user metadata of its source, and with the `added` metadata.
     pub async fn begin(
         client: &'a Client,
         target: &'a ObjectUri,
@@ -55,7 +55,7 @@ impl<'a> MultipartUpload<'a> {
         Ok(Self { client, target, id })
     }
 
-    /// Sends one part. Parts are numbered from 1 and may come in any order.
+    /// Sends one part. Parts have numbers from 1, and can be sent in any order.
     pub async fn part(&self, number: i32, body: Bytes) -> Result<CompletedPart, Error> {
         let output = self
             .client
@@ -65,7 +65,7 @@ impl<'a> MultipartUpload<'a> {
             .upload_id(&self.id)
             .part_number(number)
             .body(ByteStream::from(body))
-            // As for a whole image: what the SDK sends to check it is signed.
+            // As for a whole image, the SDK sends a signed checksum of the body.
             .customize()
             .disable_payload_signing()
             .send()
@@ -74,7 +74,7 @@ impl<'a> MultipartUpload<'a> {
         Ok(completed(number, output.e_tag))
     }
 
-    /// Makes one part of a range of another object, inside S3.
+    /// Copies a range of another object into one part, inside S3.
     pub async fn part_copied(
         &self,
         number: i32,
@@ -100,7 +100,7 @@ impl<'a> MultipartUpload<'a> {
         ))
     }
 
-    /// Makes the object of its parts, in the order of their numbers.
+    /// Makes the object from its parts, in the order of their numbers.
     pub async fn complete(&self, mut parts: Vec<CompletedPart>) -> Result<(), Error> {
         parts.sort_unstable_by_key(|part| part.part_number);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
@@ -116,7 +116,7 @@ impl<'a> MultipartUpload<'a> {
         Ok(())
     }
 
-    /// Throws the parts away.
+    /// Deletes the parts.
     pub async fn abort(&self) -> Result<(), Error> {
         self.client
             .abort_multipart_upload()

@@ -1,4 +1,4 @@
-//! Writing objects whose bytes pass through the function.
+//! Writes objects whose bytes pass through the function.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,31 +14,31 @@ use crate::object::{ETag, ObjectMeta, ObjectUri};
 
 const PUT_OBJECT: &str = "PutObject";
 
-/// How long another write to the same key is waited for: some 3 s.
+/// Retries while another write to the same key is in progress, for about 3 s.
 const CONFLICT_RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(50))
     .with_factor(2.0)
     .with_max_times(6);
 
-/// What must hold for a conditional write to write.
+/// The condition of a conditional write.
 #[derive(Clone, Copy, Debug)]
 pub enum Condition<'a> {
-    /// `If-None-Match: *`: the key is not taken.
+    /// `If-None-Match: *`: the key holds no object.
     Absent,
     /// `If-Match`: the key holds the object with this `ETag`.
     Matches(&'a ETag),
 }
 
-/// Whether a conditional write wrote.
+/// The result of a conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConditionalWrite {
-    /// With the `ETag` of what was written.
+    /// The object was written, and has this `ETag`.
     Written(ETag),
-    /// The condition did not hold: nothing was changed.
+    /// The condition did not hold, and nothing was changed.
     ConditionFailed,
 }
 
-/// Writes an object whether or not the key is taken.
+/// Writes an object, even if the key holds another one.
 pub async fn put_object(client: &Client, target: &ObjectUri, content_type: &str, body: Bytes) -> Result<(), Error> {
     request(client, target, content_type, body)
         .send()
@@ -49,8 +49,8 @@ pub async fn put_object(client: &Client, target: &ObjectUri, content_type: &str,
 
 /// Writes an object if a condition holds.
 ///
-/// A retry after a lost response may find what it wrote itself and report
-/// [`ConditionalWrite::ConditionFailed`].
+/// If a response was lost, the retry may find the object that the first request wrote. The result is then
+/// [`ConditionalWrite::ConditionFailed`], although the object was written.
 pub async fn put_object_if(
     client: &Client,
     target: &ObjectUri,
@@ -85,7 +85,7 @@ async fn put_once(
         Err(error) => Error::from_sdk(PUT_OBJECT, target, &error),
     };
     match (error.kind, condition) {
-        // An object that is to be replaced but is gone responds with NoSuchKey.
+        // For `If-Match` on a key that holds no object, S3 responds with NoSuchKey.
         (ErrorKind::PreconditionFailed, _) | (ErrorKind::NotFound, Condition::Matches(_)) => {
             Ok(ConditionalWrite::ConditionFailed)
         }
@@ -102,7 +102,7 @@ fn request(client: &Client, target: &ObjectUri, content_type: &str, body: Bytes)
         .body(ByteStream::from(body))
 }
 
-/// Uploads an image with the headers and user metadata of its source, and `added` metadata on top.
+/// Uploads an image with the headers and user metadata of its source, and with the `added` metadata.
 pub async fn put_image(
     client: &Client,
     target: &ObjectUri,
@@ -125,8 +125,8 @@ pub async fn put_image(
         .set_expires(expires)
         .set_metadata(Some(metadata))
         .body(ByteStream::from(body))
-        // Signing the body takes a SHA-256 of all of it. The checksum that the SDK sends along is signed, and S3
-        // refuses a body that it does not fit.
+        // Signing the body would take a SHA-256 of all of it. The SDK signs a checksum instead, and S3 refuses a body
+        // that does not match it.
         .customize()
         .disable_payload_signing()
         .send()
@@ -135,7 +135,7 @@ pub async fn put_image(
     Ok(())
 }
 
-/// `Expires` may hold any text; S3 takes back only what is a date.
+/// The source's `Expires`, if it is a date. The source can have any text there, but only a date can be written.
 pub(super) fn expires(meta: &ObjectMeta) -> Option<DateTime> {
     DateTime::from_str(meta.expires.as_deref()?, DateTimeFormat::HttpDate).ok()
 }

@@ -1,4 +1,4 @@
-//! EXIF is found wherever a container may hold it, and only there.
+//! EXIF is found in every place of a container that may hold it, and nowhere else.
 
 use shared::metadata::Format;
 
@@ -35,10 +35,10 @@ fn every_container_gives_the_same_record() {
 }
 
 #[test]
-fn without_exif_there_is_none() {
+fn files_without_exif_give_none() {
     for (name, file, warned) in [
         ("JPEG", jpeg(&[segment(0xE0, b"JFIF\0")]), false),
-        // Behind the start of the image data it is part of the image.
+        // After the start of the image data, these bytes are part of the image.
         (
             "JPEG, EXIF after the scan",
             [jpeg(&[]), app1(&block("no"))].concat(),
@@ -59,12 +59,12 @@ fn without_exif_there_is_none() {
         ),
         ("WebP, simple", webp(&[riff_chunk(b"VP8 ", &[5; 33])]), false),
         (
-            "WebP, none announced",
+            "WebP, no EXIF announced",
             webp(&[vp8x(0), riff_chunk(b"VP8 ", &[5; 33])]),
             false,
         ),
         (
-            "WebP, announced and missing",
+            "WebP, EXIF announced but missing",
             webp(&[vp8x(8), riff_chunk(b"VP8 ", &[5; 33])]),
             true,
         ),
@@ -94,13 +94,13 @@ fn without_exif_there_is_none() {
 }
 
 #[test]
-fn the_first_sound_segment_of_a_jpeg_counts() {
+fn the_first_valid_segment_of_a_jpeg_counts() {
     let file = jpeg(&[app1(&[0; 20]), app1(&block("first")), app1(&block("second"))]);
     assert_eq!(make(&read(&file)), Some("first"));
 }
 
 #[test]
-fn fill_bytes_and_rubbish_between_segments_are_passed_over() {
+fn fill_bytes_and_rubbish_between_segments_are_skipped() {
     let file = jpeg(&[segment(0xE0, b"JFIF\0"), vec![0, 0, 0xFF, 0xFF], app1(&block("found"))]);
     assert_eq!(make(&read(&file)), Some("found"));
     let endless = [
@@ -123,14 +123,14 @@ fn the_identifier_may_be_odd() {
 }
 
 #[test]
-fn of_several_items_the_one_of_the_primary_image_counts() {
+fn the_item_of_the_primary_image_counts() {
     let exif = |id, make, describes| Item::exif(id, &block(make), describes);
     for store in [Store::Behind, Store::Before, Store::Inside] {
         let of_thumbnail = exif(3, "thumbnail", Some(2));
         let of_primary = exif(4, "primary", Some(1));
         let items = [Item::image(1, 40), Item::image(2, 10), of_thumbnail, of_primary];
         assert_eq!(make(&read(&heif(b"heic", store, &items))), Some("primary"));
-        // With no link at all it is the first.
+        // Without any link, the first item counts.
         let items = [Item::image(1, 40), exif(3, "first", None), exif(4, "second", None)];
         assert_eq!(make(&read(&heif(b"avif", store, &items))), Some("first"));
     }
@@ -147,7 +147,7 @@ fn an_item_may_be_longer_than_a_segment() {
 }
 
 #[test]
-fn offsets_in_front_of_an_item_may_be_left_out_or_wrong() {
+fn offsets_before_an_item_may_be_missing_or_wrong() {
     let item = |front: &[u8]| Item {
         data: [front, &block("found")].concat(),
         ..Item::exif(2, b"", Some(1))
@@ -165,7 +165,7 @@ fn offsets_in_front_of_an_item_may_be_left_out_or_wrong() {
 }
 
 #[test]
-fn tables_may_be_pointed_to_with_any_whole_number() {
+fn pointers_to_tables_may_be_any_whole_number() {
     // SHORT, LONG, SLONG, IFD
     for kind in [3, 4, 9, 13] {
         let tiff = Tiff {
@@ -185,7 +185,7 @@ fn values_in_a_big_tiff_may_be_wide() {
 }
 
 #[test]
-fn tables_of_thumbnails_are_not_those_of_the_image() {
+fn tables_of_thumbnails_are_not_mistaken_for_those_of_the_image() {
     let tiff = Tiff {
         ifd0: vec![text(tiff::MAKE, "image")],
         ifd1: vec![text(tiff::MAKE, "thumbnail"), tiff::numbers(0x8769, 4, &[8])],

@@ -1,4 +1,4 @@
-//! The real images in the folder that `EXIF_CORPUS` names.
+//! Real images, from the folder in `EXIF_CORPUS`.
 
 use std::io::Write as _;
 
@@ -8,13 +8,12 @@ use shared::metadata::read_whole;
 use crate::damage::read_bounded;
 use crate::ranges::by_ranges;
 
-/// Its files; none, and told so, where there is no corpus.
+/// The files of the corpus. Without a corpus there are none, and a message says so.
 fn files() -> Vec<(String, Bytes)> {
     let Some(corpus) = std::env::var_os("EXIF_CORPUS") else {
-        // Not `eprintln`: what a test prints that way is not shown when it passes.
-        let told = b"left out: EXIF_CORPUS names no folder with real images
-";
-        std::io::stderr().write_all(told).unwrap();
+        // Not `eprintln`: its output is not shown when a test passes.
+        let message = b"not run: EXIF_CORPUS must name a folder with real images\n";
+        std::io::stderr().write_all(message).unwrap();
         return Vec::new();
     };
     let folder = std::path::Path::new(&corpus).join("images");
@@ -43,7 +42,7 @@ fn ranged_reads_of_real_images_equal_whole_reads() {
 fn every_cut_of_real_images_is_read() {
     const FRONT: usize = 512;
     for (_, file) in files() {
-        // Large files are cut less often behind their front, where the structures are.
+        // Large files are cut less often behind their front, because the structures are in the front.
         let cuts = (0..file.len().min(FRONT)).chain((FRONT..file.len()).step_by(file.len() / 50 + 1));
         for end in cuts {
             read_bounded(&file[..end]);

@@ -1,4 +1,4 @@
-//! Of damaged files what can be read is read, within bounds.
+//! What can be read of a damaged file is read, within limits.
 
 use shared::metadata::{FileView, Metadata, Progress, read_whole};
 
@@ -6,13 +6,17 @@ use crate::files::{self, app1, chunk, image_data, iso_box, jpeg, packed, png, ra
 use crate::tiff::{Field, MAKE, MODEL, Tiff, USER_COMMENT, ascii, byte, numbers, text, undefined};
 use crate::{make, read, tags, tiff};
 
-/// Reads a file, and holds it to the memory it may take: four times its size and 1 MiB.
+/// Reads a file, and checks that it takes at most four times the file's size and 1 MiB of memory.
 pub fn read_bounded(file: &[u8]) -> Metadata {
     let file = bytes::Bytes::copy_from_slice(file);
     let mut metadata = None;
     let bound = 4 * file.len() as u64 + 1024 * 1024;
     let counted = allocation_counter::measure(|| metadata = Some(read_whole(file)));
-    assert!(counted.bytes_max <= bound, "{} of {bound} bytes", counted.bytes_max);
+    assert!(
+        counted.bytes_max <= bound,
+        "{} bytes, more than {bound}",
+        counted.bytes_max
+    );
     metadata.unwrap()
 }
 
@@ -32,9 +36,9 @@ fn every_cut_of_every_file_is_read() {
 }
 
 #[test]
-fn a_cut_block_gives_what_is_in_it() {
+fn a_cut_block_gives_what_is_left_of_it() {
     let block = tiff::full(false).bytes();
-    // The table of the image is the last, and its values end the block.
+    // The table of the image is the last one, and its values end the block.
     let cut = read(&jpeg(&[app1(&block[..block.len() - 8])]));
     assert_eq!(make(&cut), Some("Maker & Sons"));
     assert_eq!(cut.exif.unwrap().copyright, None);
@@ -43,9 +47,9 @@ fn a_cut_block_gives_what_is_in_it() {
             .iter()
             .any(|warning| warning == "IFD0:Copyright: its value lies outside the EXIF")
     );
-    // A file that ends inside the segment.
+    // This file ends inside the segment.
     let file = jpeg(&[app1(&block)]);
-    // The scan takes 19 bytes.
+    // The scan has 19 bytes.
     let end = file.len() - 19 - 8;
     let cut = read(&file[..end]);
     assert_eq!(make(&cut), Some("Maker & Sons"));
@@ -95,7 +99,7 @@ fn damage_is_named_and_the_rest_is_read() {
         ),
         (
             vec![sound(), text(0x8769, "text")],
-            "IFD0:ExifIFDPointer: type 2 is no offset",
+            "IFD0:ExifIFDPointer: type 2 cannot be an offset",
         ),
     ] {
         let found = read(&block(fields));
@@ -124,7 +128,7 @@ fn a_damaged_value_leaves_room_for_the_others() {
 }
 
 #[test]
-fn a_table_that_counts_too_many_fields_gives_those_that_are_there() {
+fn a_table_with_too_high_a_count_gives_the_fields_that_are_there() {
     let mut block = Tiff::of_make("few").bytes();
     block[8] = 200;
     let found = read(&block);
@@ -132,7 +136,7 @@ fn a_table_that_counts_too_many_fields_gives_those_that_are_there() {
 }
 
 #[test]
-fn rubbish_is_no_table() {
+fn rubbish_is_not_read_as_a_table() {
     let mut block = Tiff::of_make("any").bytes();
     block[10..14].copy_from_slice(&[0x0F, 0x01, 99, 0]);
     let found = read(&block);
@@ -141,14 +145,14 @@ fn rubbish_is_no_table() {
         found.warnings,
         [
             "IFD0:Make: type 99 is unknown",
-            "IFD0: damaged, the rest of it left out"
+            "IFD0: damaged, so the rest is left out"
         ]
     );
     assert_eq!(read(b"II*\0\x08\0\0\0").warnings, ["IFD0: lies outside the EXIF"]);
     assert_eq!(read(b"II*\0").warnings, ["EXIF: too short"]);
 }
 
-/// Fields that all point to the same bytes.
+/// A block whose fields all point to the same bytes.
 fn overlapping(count: usize, field: fn(u16, &[u8]) -> Field, value: &[u8]) -> Vec<u8> {
     let mut block = Tiff {
         ifd0: (0..count)
@@ -191,7 +195,7 @@ fn hostile_tables_take_no_more_memory_than_others() {
     }
 }
 
-/// Packed, a block is much larger than its file.
+/// A packed block can be much larger than its file.
 #[test]
 fn hostile_profiles_take_no_more_memory_than_others() {
     let text_chunk = |text: &[u8]| {
@@ -253,9 +257,9 @@ fn check_bounds(name: &str, file: &[u8]) {
     assert!(found.warnings.len() <= 33, "{name}: {} warnings", found.warnings.len());
 }
 
-/// Each of these would keep a reader busy for minutes.
+/// Each of these files would keep a naive reader busy for minutes.
 #[test]
-fn counts_that_stand_for_billions_of_steps_are_not_believed() {
+fn counts_of_billions_of_steps_are_not_believed() {
     const MANY: usize = 100_000;
     let long = |number: usize| u32::try_from(number).unwrap().to_be_bytes();
     let heic = |boxes: &[Vec<u8>]| {
@@ -265,7 +269,7 @@ fn counts_that_stand_for_billions_of_steps_are_not_believed() {
     let pitm = iso_box(b"pitm", &[0, 0, 0, 0, 0, 1]);
     let item = |id: u8| iso_box(b"infe", &[&[2, 0, 0, 0, 0, id, 0, 0][..], b"Exif\0"].concat());
     let iinf = |count: usize| iso_box(b"iinf", &[&[0; 6][..], &item(9).repeat(count)].concat());
-    // A location of no width at all takes no room, and may be given 65,535 times.
+    // A location whose numbers have no width takes no room, and can occur 65,535 times.
     let places = [0, 7, 0, 0, 0xFF, 0xFF].repeat(MANY);
     let mine = [0, 9, 0, 0, 0xFF, 0xFF];
     let iloc = |places: &[u8]| {
@@ -281,7 +285,7 @@ fn counts_that_stand_for_billions_of_steps_are_not_believed() {
         ("locations of others", heic(&[pitm.clone(), iinf(1), iloc(&places)])),
         ("locations", heic(&[pitm.clone(), iinf(1), iloc(&mine.repeat(MANY))])),
         (
-            "lengths of all there is",
+            "the greatest lengths",
             heic(&[
                 pitm.clone(),
                 iinf(1),
@@ -301,9 +305,9 @@ fn counts_that_stand_for_billions_of_steps_are_not_believed() {
 }
 
 #[test]
-fn a_file_is_never_asked_for_beyond_its_end() {
+fn no_range_lies_beyond_the_end_of_a_file() {
     for (_, file) in files::all() {
-        // Of a file that is said to be larger than it is, the rest is unread.
+        // The file is said to be larger than it is, so the rest of it is unread.
         for size in [file.len() as u64 + 1, 1 << 40, u64::MAX] {
             let mut parts = FileView::new(size);
             parts.insert(0, file.clone().into());

@@ -18,7 +18,7 @@ pub fn app1(block: &[u8]) -> Vec<u8> {
     segment(0xE1, &[b"Exif\0\0", block].concat())
 }
 
-/// The segments of a JPEG, and some image data.
+/// A JPEG with these segments, and some image data.
 pub fn jpeg(segments: &[Vec<u8>]) -> Vec<u8> {
     let scan = [segment(0xDA, &[0; 10]), vec![1, 2, 3, 0xFF, 0xD9]].concat();
     [&[0xFF, 0xD8], &segments.concat()[..], &scan].concat()
@@ -26,11 +26,11 @@ pub fn jpeg(segments: &[Vec<u8>]) -> Vec<u8> {
 
 pub fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap().to_be_bytes();
-    // No reader of EXIF looks at the checksum.
+    // Readers of EXIF do not look at the checksum.
     [&length[..], kind, body, &[0; 4]].concat()
 }
 
-/// The chunks of a PNG between header and end.
+/// A PNG with these chunks between its header and its end.
 pub fn png(chunks: &[Vec<u8>]) -> Vec<u8> {
     let header = chunk(b"IHDR", &[0; 13]);
     [
@@ -111,7 +111,7 @@ impl Item {
         }
     }
 
-    /// With the four bytes that say where the block starts.
+    /// The block comes after four bytes that say where it starts.
     pub fn exif(id: u16, block: &[u8], describes: Option<u16>) -> Self {
         Self {
             id,
@@ -131,7 +131,7 @@ pub enum Store {
     Before,
     /// In the `idat` box.
     Inside,
-    /// As [`Self::Behind`], each item in two pieces.
+    /// As [`Self::Behind`], with each item in two pieces.
     Pieces,
 }
 
@@ -143,7 +143,7 @@ pub fn heif(brand: &[u8; 4], store: Store, items: &[Item]) -> Vec<u8> {
     let data_start = match store {
         Store::Before => ftyp.len() + 8,
         Store::Inside => 0,
-        // The size of the box does not depend on what is in it.
+        // The size of the box does not depend on the offsets in it.
         Store::Behind | Store::Pieces => ftyp.len() + meta(store, items, &data, 0).len() + 8,
     };
     let meta = meta(store, items, &data, data_start);
@@ -198,7 +198,7 @@ fn meta(store: Store, items: &[Item], data: &[u8], data_start: usize) -> Vec<u8>
     iso_box(b"meta", &body)
 }
 
-/// One file for every way of holding a block. All say that the make is `Maker & Sons`.
+/// One file for each way to hold a block. The make is always `Maker & Sons`.
 pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     let block = tiff::full(false).bytes();
     let with_id = [b"Exif\0\0", &block[..]].concat();

@@ -1,7 +1,7 @@
-//! Images in, metadata out: small files made here, for every container and every kind of damage, and
-//! the real ones that `EXIF_CORPUS` names.
+//! Images in, metadata out: small files that are made here, for every container and every kind of damage, and the
+//! real images in `EXIF_CORPUS`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod containers;
 mod corpus;
@@ -18,7 +18,7 @@ fn read(file: &[u8]) -> Metadata {
     read_whole(file.to_vec().into())
 }
 
-/// The tags by their names, as in a record.
+/// The tags by name, as in a record.
 fn tags(metadata: &Metadata) -> serde_json::Map<String, Value> {
     let names = metadata.tags.iter();
     names.map(|(name, value)| (name.to_string(), value.clone())).collect()

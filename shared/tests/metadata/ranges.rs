@@ -1,4 +1,4 @@
-//! A record read by ranges is that of the whole file, and takes few of them.
+//! Reading by ranges gives the same record as reading the whole file, and takes few ranges.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use shared::metadata::{FileView, Metadata, Progress, read, read_whole};
 use crate::files::{self, Item, Store, app1, chunk, heif, image_data, jpeg, png, riff_chunk, segment, vp8x, webp};
 use crate::tiff::{self, Tiff};
 
-/// Reads a file by ranges, from its first `front` bytes; all the ranges it took.
+/// Reads a file by ranges, starting with its first `front` bytes. Returns the ranges that it took.
 pub fn by_ranges(file: &Bytes, front: usize) -> (Metadata, Vec<Range<u64>>) {
     let mut parts = FileView::new(file.len() as u64);
     let mut ranges: Vec<_> = std::iter::once(0..front.min(file.len()) as u64).collect();
@@ -45,10 +45,11 @@ fn every_first_read_leads_to_the_same_record() {
 
 const FRONT: usize = 128 * 1024;
 
-/// Image data that no one needs.
+/// The length of image data that is not needed.
 const DATA: usize = 5_000_000;
 
-/// Reads a file as the processor does, in no more than `most` requests and, behind the front, `bytes`.
+/// Reads a file as the processor does. Checks that this takes at most `most` requests, and at most `bytes` bytes
+/// after the front.
 #[track_caller]
 fn takes(most: usize, bytes: usize, file: Vec<u8>) {
     let file = Bytes::from(file);
@@ -68,7 +69,7 @@ fn a_jpeg_takes_one_request_or_few() {
     let photo = |segments: &[Vec<u8>]| [jpeg(segments), vec![0x55; DATA]].concat();
     takes(1, 0, photo(&[app1(&block())]));
     takes(1, 0, photo(&[]));
-    // A whole segment of EXIF, which ends behind the front.
+    // A segment full of EXIF, which ends behind the front.
     let icc = segment(0xE2, &vec![0; 0xF000]);
     let long = Tiff {
         gap: 12_500,
@@ -79,7 +80,7 @@ fn a_jpeg_takes_one_request_or_few() {
         0x1_0000,
         photo(&[icc.clone(), segment(0xE0, &[0; 8000]), app1(&long.bytes())]),
     );
-    // EXIF behind 1 MB, and behind 7.
+    // EXIF comes after 1 MB, and after 7 MB.
     takes(2, 7 * FRONT, photo(&[icc.repeat(16), app1(&block())]));
     takes(3, 63 * FRONT, photo(&[icc.repeat(114), app1(&block())]));
 }
@@ -93,7 +94,7 @@ fn a_png_takes_its_front_and_its_tail() {
     let many = image_data(8192).repeat(600);
     takes(2, 0x1_0000, png(std::slice::from_ref(&many)));
     takes(2, 0x1_0000, png(&[many, exif.clone()]));
-    // Its last chunk of data begins before the tail.
+    // The last chunk of data begins before the tail.
     takes(3, DATA, png(&[image_data(700_000).repeat(3), exif]));
 }
 
@@ -119,7 +120,7 @@ fn a_heif_takes_what_its_tables_say() {
     );
     takes(1, 0, heif(b"avif", Store::Behind, &[image(DATA)]));
     takes(2, 2000, heif(b"heic", Store::Behind, &[image(DATA), exif()]));
-    // Data, EXIF and then the tables.
+    // The data comes first, then EXIF, then the tables.
     takes(3, 4000, heif(b"heic", Store::Before, &[image(DATA), exif()]));
 }
 

@@ -1,4 +1,4 @@
-//! EXIF blocks, built field by field.
+//! Makes EXIF blocks, field by field.
 
 pub const MAKE: u16 = 0x010F;
 pub const MODEL: u16 = 0x0110;
@@ -13,7 +13,7 @@ pub struct Field {
 
 enum Value {
     Bytes(Vec<u8>),
-    /// In the block's byte order, this many bytes each.
+    /// Numbers in the block's byte order, with this many bytes each.
     Numbers(Vec<u32>, usize),
 }
 
@@ -30,7 +30,7 @@ pub fn byte(tag: u16, value: &[u8]) -> Field {
     bytes(tag, 1, value)
 }
 
-/// Without a NUL at its end.
+/// A text without a NUL at its end.
 pub fn text(tag: u16, value: &str) -> Field {
     ascii(tag, value.as_bytes())
 }
@@ -49,7 +49,7 @@ pub fn numbers(tag: u16, kind: u16, values: &[u32]) -> Field {
         3 | 8 => 2,
         _ => 4,
     };
-    // A rational is two of them.
+    // A rational has two numbers.
     let each = if matches!(kind, 5 | 10 | 12) { 2 } else { 1 };
     Field {
         tag,
@@ -106,7 +106,7 @@ impl Tiff {
         }
     }
 
-    /// Appends a table, its values behind it; where it starts.
+    /// Appends a table and then its values. Returns where the table starts.
     fn table(&self, out: &mut Vec<u8>, fields: &[Field], pointers: &[(u16, u32)], next: u32) -> u32 {
         out.resize(out.len() + self.gap, 0);
         let start = out.len();
@@ -146,7 +146,7 @@ impl Tiff {
         u32::try_from(start).unwrap()
     }
 
-    /// The tables of the block lie in the opposite order of how they point to each other.
+    /// The block. Each table lies before the table that points to it.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = if self.big_endian { b"MM\0*" } else { b"II*\0" }.to_vec();
         out.extend([0; 4]);
@@ -168,7 +168,7 @@ impl Tiff {
     }
 }
 
-/// A block with something in each table.
+/// A block with fields in each table.
 pub fn full(big_endian: bool) -> Tiff {
     Tiff {
         big_endian,
@@ -203,7 +203,7 @@ pub fn full(big_endian: bool) -> Tiff {
     }
 }
 
-/// A BigTIFF with one text of more than 8 bytes, its table at the end.
+/// A BigTIFF with a text, which must have more than 8 bytes, and its table at the end.
 pub fn big(make: &str) -> Vec<u8> {
     let value = make.as_bytes();
     let mut out = b"II\x2B\0\x08\0\0\0".to_vec();

@@ -1,4 +1,4 @@
-//! What the fields of a record say.
+//! The values of a record's fields.
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ fn every_field_has_its_place() {
     assert_eq!(found.warnings, ["ExifIFD:MakerNote: 200 bytes left out"]);
 }
 
-/// The record of an image with these fields, and its warnings.
+/// The EXIF of an image with these tables, and the warnings.
 fn exif(tiff: &Tiff) -> (Value, Vec<String>) {
     let found = read(&tiff.bytes());
     (serde_json::to_value(&found.exif).unwrap(), found.warnings)
@@ -145,12 +145,12 @@ fn positions_are_real_or_absent() {
         assert_eq!(
             gps["longitude"].is_null(),
             expected.is_null(),
-            "only both, {latitude:?}"
+            "both or neither, {latitude:?}"
         );
         assert_eq!(warnings.is_empty(), !expected.is_null(), "{latitude:?}: {warnings:?}");
-        assert_eq!(gps["altitude_m"], 5, "it stands alone");
+        assert_eq!(gps["altitude_m"], 5, "the altitude does not need a position");
     }
-    // Degrees as floating point numbers, one of them none.
+    // Degrees are floating point numbers here. One of them is NaN.
     let nan = f64::NAN.to_bits().to_le_bytes();
     let halves = nan.as_chunks::<4>().0.iter().map(|half| u32::from_le_bytes(*half));
     let latitude = numbers(2, 12, &halves.collect::<Vec<_>>());
@@ -163,7 +163,7 @@ fn positions_are_real_or_absent() {
 }
 
 #[test]
-fn a_sign_does_not_turn_a_position_round() {
+fn a_sign_does_not_invert_a_position() {
     let minus = u32::MAX - 47;
     let gps = vec![
         text(1, "S"),
@@ -184,7 +184,7 @@ fn a_sign_does_not_turn_a_position_round() {
 }
 
 #[test]
-fn altitudes_may_lie_below() {
+fn altitudes_may_be_below_sea_level() {
     for (reference, expected) in [(0, 12), (1, -12), (2, 12), (3, -12)] {
         let gps = vec![byte(5, &[reference]), rational(6, &[(12, 1)])];
         let (exif, _) = exif(&Tiff {
@@ -196,7 +196,7 @@ fn altitudes_may_lie_below() {
 }
 
 #[test]
-fn what_is_no_number_is_absent() {
+fn invalid_numbers_are_absent() {
     let (exif, _) = in_exif(vec![
         rational(0x829A, &[(1, 0)]),
         rational(0x829D, &[(0, 0)]),
@@ -205,13 +205,13 @@ fn what_is_no_number_is_absent() {
         numbers(0xA405, 3, &[35, 70]),
         numbers(0xA403, 9, &[1]),
     ]);
-    // Zero is a number, and of several the first counts.
+    // Zero is a number. If a field has several numbers, the first one counts.
     let expected = json!({"make": "any", "focal_length_mm": 0, "focal_length_35mm": 35, "white_balance": "manual"});
     assert_eq!(exif, expected);
 }
 
 #[test]
-fn texts_keep_what_they_say() {
+fn texts_lose_only_their_padding() {
     for (field, expected, warned) in [
         (ascii(MAKE, b"Canon\0\0\0"), json!("Canon"), false),
         (ascii(MAKE, b"  NIKON  "), json!("NIKON"), false),
@@ -236,12 +236,12 @@ fn texts_keep_what_they_say() {
 }
 
 #[test]
-fn comments_come_in_many_codes() {
+fn comments_may_have_any_character_code() {
     for (comment, expected) in [
         (&b"ASCII\0\0\0hello\0\0"[..], json!("hello")),
         (b"\0\0\0\0\0\0\0\0hello", json!("hello")),
         (b"UNICODE\0h\0i\0", json!("hi")),
-        // The other byte order than that of the block.
+        // The byte order differs from that of the block.
         (b"UNICODE\0\0h\0i", json!("hi")),
         (b"JIS\0\0\0\0\0\x1B$B$\"\x1B(B", json!("あ")),
         (b"ASCII\0\0\0        ", Value::Null),
@@ -264,7 +264,7 @@ fn comments_come_in_many_codes() {
 }
 
 #[test]
-fn long_values_are_told_and_left_out() {
+fn long_values_are_left_out_with_a_warning() {
     for (field, expected) in [
         (undefined(0x927C, &[1; 65]), "ExifIFD:MakerNote: 65 bytes left out"),
         (numbers(0xEA1C, 3, &[1; 65]), "ExifIFD:0xea1c: 65 values left out"),
@@ -280,7 +280,7 @@ fn long_values_are_told_and_left_out() {
 }
 
 #[test]
-fn of_a_field_given_twice_the_last_counts() {
+fn the_last_of_repeated_fields_counts() {
     let found = read(
         &Tiff {
             ifd0: vec![text(MAKE, "first"), text(MAKE, "last")],

@@ -1,6 +1,6 @@
-//! EXIF in HEIF, HEIC and AVIF: an item of type `Exif`, described in the `meta` box.
+//! EXIF in HEIF, HEIC and AVIF: an item of type `Exif`, which the `meta` box describes.
 //!
-//! Boxes and items: ISO/IEC 14496-12, 4.2 and 8.11; EXIF items: ISO/IEC 23008-12, annex A.
+//! Sources: ISO/IEC 14496-12, 4.2 and 8.11, for boxes and items; ISO/IEC 23008-12, annex A, for EXIF items.
 
 use std::ops::Range;
 
@@ -11,14 +11,14 @@ use crate::metadata::tiff::block::{Block, is_tiff};
 use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
 
-/// What is read at once of an EXIF item. Longer ones are read as far as their values need it.
+/// How much of an EXIF item is read at once. The rest of a longer item is read only as far as its values need it.
 const MAX_READ_BYTES: u64 = 1024 * 1024;
 
-/// An item in several pieces is taken up to here.
+/// The longest item in several pieces that is read.
 const MAX_JOINED_BYTES: u64 = 1024 * 1024;
 const MAX_EXTENTS: u64 = 64;
 
-/// Of more EXIF items only the first are looked at.
+/// The most EXIF items that are considered.
 const MAX_ITEMS: usize = 64;
 
 pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Missing> {
@@ -45,11 +45,11 @@ pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Bl
     Ok(None)
 }
 
-/// Takes the EXIF item out of its pieces.
+/// The EXIF block of an item, which lies in these pieces.
 fn block<'a>(file: &'a FileView, pieces: &[Range<u64>], warnings: &mut Warnings) -> Result<Block<'a>, Missing> {
     let block = if let [piece] = pieces {
         let block = Block::at(file, piece.clone(), warnings);
-        // Asked for as a whole: otherwise its tables would be asked for one after the other.
+        // The item is asked for as a whole. Otherwise, its tables would be asked for one after the other.
         block.get(0, block.length().min(MAX_READ_BYTES))?;
         block
     } else {
@@ -57,7 +57,7 @@ fn block<'a>(file: &'a FileView, pieces: &[Range<u64>], warnings: &mut Warnings)
         let length = lengths.fold(0, u64::saturating_add);
         let mut joined = BytesMut::new();
         if length > MAX_JOINED_BYTES.min(file.size()) {
-            warnings.add(format!("EXIF: {length} bytes in pieces, left out"));
+            warnings.add(format!("EXIF: {length} bytes in several pieces left out"));
         } else {
             for piece in pieces {
                 joined.extend_from_slice(file.get(piece.start, piece.end - piece.start)?);
@@ -65,7 +65,7 @@ fn block<'a>(file: &'a FileView, pieces: &[Range<u64>], warnings: &mut Warnings)
         }
         Block::owned(joined.freeze())
     };
-    // Four bytes say how far behind them the TIFF block starts. Some writers leave them out.
+    // The first four bytes say how far behind them the TIFF block starts. Some writers leave them out.
     let offset = match block.array(0) {
         Ok(offset) => offset,
         Err(Missing::PastEnd) => return Ok(block),
@@ -81,10 +81,10 @@ fn block<'a>(file: &'a FileView, pieces: &[Range<u64>], warnings: &mut Warnings)
     block.skip(4).without_id()
 }
 
-/// The inside of a `meta` box.
+/// The content of a `meta` box.
 struct Meta<'a> {
     bytes: &'a [u8],
-    /// Where it is in the file.
+    /// The offset of this content in the file.
     start: u64,
 }
 
@@ -112,7 +112,7 @@ impl Meta<'_> {
         let item = linked.or(items.first().copied())?;
         let place = places.and_then(|places| place(places, item, data.as_ref()));
         if place.is_none() {
-            warnings.add("EXIF: its place in the file is not given");
+            warnings.add("EXIF: the file does not say where it is");
         }
         place
     }
@@ -134,7 +134,7 @@ fn exif_items(mut body: Reader) -> Vec<u32> {
         if kind != b"infe" {
             continue;
         }
-        // Versions 0 and 1 know no item types.
+        // Versions 0 and 1 have no item types.
         let Some(version @ 2..) = entry.full_box() else {
             continue;
         };
@@ -152,7 +152,7 @@ fn exif_items(mut body: Reader) -> Vec<u32> {
     items
 }
 
-/// The first of these items from which a content description reference leads to the primary one.
+/// The first of these items with a content description reference to the primary item.
 fn describes(mut body: Reader, items: &[u32], primary: u32) -> Option<u32> {
     let width = if body.full_box()? == 0 { 2 } else { 4 };
     let describing = body.boxes().filter_map(|(kind, mut link)| {
@@ -166,7 +166,7 @@ fn describes(mut body: Reader, items: &[u32], primary: u32) -> Option<u32> {
     items.iter().copied().find(|item| describing.contains(item))
 }
 
-/// The pieces of an item, from the `iloc` box; `data` is where the inside of the `idat` box lies.
+/// The pieces of an item, from the `iloc` box. `data` is the range of the `idat` box's content.
 fn place(mut body: Reader, item: u32, data: Option<&Range<u64>>) -> Option<Vec<Range<u64>>> {
     let version = body.full_box()?;
     let sizes = body.number(2)?;
@@ -186,8 +186,7 @@ fn place(mut body: Reader, item: u32, data: Option<&Range<u64>>) -> Option<Vec<R
             body.take(usize::try_from(extents).ok()? * extent_width)?;
             continue;
         }
-        // Method 0: offsets are in the file. 1: in the `idat` box. 2: in other items, which no
-        // writer uses for EXIF.
+        // Method 0: offsets are in the file. 1: in the `idat` box. 2: in other items, which no writer uses for EXIF.
         let within = match method {
             0 => 0..u64::MAX,
             1 => data.cloned()?,

@@ -1,11 +1,11 @@
-//! Boxes of the ISO base media file format: ISO/IEC 14496-12, 4.2.
+//! Boxes of the ISO base media file format. Source: ISO/IEC 14496-12, 4.2.
 
 use std::iter;
 use std::ops::Range;
 
 use crate::metadata::view::{FileView, MAX_STEPS, Missing};
 
-/// A box of the file: its type, and where its inside is.
+/// A box of the file: its type, and the range of its content.
 pub struct FileBox {
     pub kind: [u8; 4],
     pub body: Range<u64>,
@@ -39,23 +39,23 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    /// A number of up to eight bytes; of none it is 0.
+    /// A number of up to eight bytes. A number of no bytes is 0.
     pub fn number(&mut self, width: usize) -> Option<u64> {
         let bytes = self.take(width)?;
         (width <= 8).then(|| bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
     }
 
-    /// The version of a full box; its flags are of no use here.
+    /// The version of a full box. Its flags are not needed.
     pub fn full_box(&mut self) -> Option<u8> {
         self.take(4).map(|bytes| bytes[0])
     }
 
-    /// The boxes from here on, each with its type and inside.
+    /// The boxes from here on, each with its type and content.
     pub fn boxes(mut self) -> impl Iterator<Item = (&'a [u8; 4], Self)> {
         iter::from_fn(move || self.next_box()).take(MAX_STEPS)
     }
 
-    /// The next box: its type and inside. `None` at the end, or where a box does not fit.
+    /// The next box: its type and content. `None` at the end, or if a box does not fit.
     pub fn next_box(&mut self) -> Option<(&'a [u8; 4], Self)> {
         let mut rest = *self;
         let size = rest.number(4)?;

@@ -12,8 +12,8 @@ const EOI: u8 = 0xD9;
 const SOS: u8 = 0xDA;
 const APP1: u8 = 0xE1;
 
-/// CIPA DC-008 (Exif 2.32), 4.7.2: the identifier, a NUL and a pad byte. Real files have it in
-/// capitals and fill the pad with other values too.
+/// CIPA DC-008 (Exif 2.32), 4.7.2: the identifier, a NUL and a pad byte. Some real files have the identifier in
+/// capitals, or another pad byte.
 const EXIF_ID: &[u8] = b"Exif\0";
 
 /// Walks the segments up to the image data.
@@ -21,7 +21,7 @@ pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Bl
     let mut at = 2;
     for _ in 0..MAX_STEPS {
         let [0xFF, marker @ ..=0xFE] = file.array(at)? else {
-            // T.81, B.1.1.2: a marker may be preceded by fill bytes; anything else is damage.
+            // T.81, B.1.1.2: fill bytes may come before a marker. Anything else is damage.
             at += 1;
             continue;
         };
@@ -45,7 +45,7 @@ pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Bl
     Ok(None)
 }
 
-/// Where the TIFF block of an APP1 segment starts, if it is one of EXIF.
+/// Where the TIFF block of an APP1 segment starts. `None` if the segment does not hold EXIF.
 fn exif(file: &FileView, start: u64, length: u64, warnings: &mut Warnings) -> Result<Option<u64>, Missing> {
     let id = EXIF_ID.len() as u64 + 1;
     if length < id || !file.ahead(start, id)?[..EXIF_ID.len()].eq_ignore_ascii_case(EXIF_ID) {

@@ -1,4 +1,4 @@
-//! Where a file's EXIF block is, in each container.
+//! Finds the EXIF block in each container.
 
 mod heif;
 mod iso_box;
@@ -11,7 +11,7 @@ use super::tiff::block::Block;
 use super::view::{FileView, Missing};
 use super::warnings::Warnings;
 
-/// The EXIF block of a file; `None` if there is none.
+/// The EXIF block of a file. `None` if there is none.
 pub fn find_exif<'a>(
     file: &'a FileView,
     format: Format,

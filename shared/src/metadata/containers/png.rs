@@ -1,7 +1,7 @@
-//! EXIF in a PNG: an `eXIf` chunk, or the hexadecimal text that ImageMagick and ExifTool wrote
-//! before that chunk was standardised.
+//! EXIF in a PNG: an `eXIf` chunk, or the hexadecimal text that ImageMagick and ExifTool wrote before this chunk was
+//! standardised.
 //!
-//! Chunks: W3C PNG (Third Edition), 5.3 and 11.3.
+//! Source for chunks: W3C PNG (Third Edition), 5.3 and 11.3.
 
 use std::io::{BufRead as _, BufReader, Read};
 
@@ -14,28 +14,29 @@ use crate::metadata::warnings::Warnings;
 
 const SIGNATURE: u64 = 8;
 
-/// Length and type before the data, the checksum after it.
+/// Length and type come before the data, the checksum comes after it.
 const CHUNK_HEADER: u64 = 8;
 const CHUNK_CRC: u64 = 4;
 
-/// Of a file without EXIF before its image data this much of the end is read, to find the last chunk of
-/// that data and what follows it.
+/// If a file has no EXIF before its image data, this much of its end is read. It shows where the last chunk of image
+/// data ends, and what follows it.
 const TAIL_BYTES: u64 = 64 * 1024;
 
-/// Image data: of the picture, and of the frames that follow it in an animation.
+/// Chunks of image data: of the picture, and of further frames of an animation.
 const DATA: [&[u8; 4]; 2] = [b"IDAT", b"fdAT"];
 
-/// Keywords of texts, with the NUL that ends them.
+/// Keywords of texts that hold EXIF, each with the NUL that ends it.
 const RAW_PROFILES: [&[u8; 22]; 2] = [b"Raw profile type exif\0", b"Raw profile type APP1\0"];
 const RAW_PROFILE_KEYWORD: u64 = RAW_PROFILES[0].len() as u64;
 
-/// These letters may stand in other data, but not often.
+/// The most places that are tried as the last chunk of image data. Other data can hold the same letters, but rarely
+/// does.
 const MAX_CANDIDATES: usize = 16;
 
-/// The most EXIF that is taken out of a text: as much as a JPEG holds. It may be packed a thousandfold.
+/// The most EXIF that is unpacked from a text: as much as a JPEG holds. A packed text can grow a thousandfold.
 const MAX_RAW_PROFILE_BYTES: usize = 64 * 1024;
 
-/// Of more texts that say they hold EXIF, and do not, the rest is not unpacked.
+/// The most texts that are unpacked because their keyword says that they hold EXIF.
 const MAX_RAW_PROFILES: usize = 4;
 
 pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Missing> {
@@ -67,7 +68,7 @@ pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Bl
                     if let Some(after) = after_data(file)? {
                         at = after;
                     } else {
-                        // There is no way round the chunks in between.
+                        // Only the chunks in between say where the next one starts, so all of them are read.
                         file.get(at, file.size() - at)?;
                     }
                 }
@@ -79,8 +80,9 @@ pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Bl
     Ok(None)
 }
 
-/// The end of the last chunk of image data, where that is in the file's tail. It is the last place
-/// that reads `IDAT` or `fdAT` from which chunks lead to the end of the image.
+/// The end of the last chunk of image data, if it is in the tail of the file.
+///
+/// This chunk starts at the last `IDAT` or `fdAT` from which chunks lead to the end of the image.
 fn after_data(file: &FileView) -> Result<Option<u64>, Missing> {
     let start = file.size() - TAIL_BYTES;
     let tail = file.get(start, TAIL_BYTES)?;
@@ -123,7 +125,7 @@ impl Chunk {
         self.data + self.length + CHUNK_CRC
     }
 
-    /// Whether this text chunk says that it holds EXIF.
+    /// Whether the keyword of this text says that it holds EXIF.
     fn is_raw_profile(&self, file: &FileView) -> Result<bool, Missing> {
         if self.length <= RAW_PROFILE_KEYWORD {
             return Ok(false);
@@ -132,14 +134,14 @@ impl Chunk {
         Ok(RAW_PROFILES.iter().any(|profile| *profile == keyword))
     }
 
-    /// The EXIF in a raw profile.
+    /// The EXIF in a raw profile. `None` if there is none.
     fn raw_profile<'a>(&self, file: &FileView, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Missing> {
         let body = file.get(self.data + RAW_PROFILE_KEYWORD, self.length - RAW_PROFILE_KEYWORD)?;
         let profile = match (&self.kind, body) {
             (b"tEXt", text) => hexadecimal(text),
-            // One byte for the method: there is but one.
+            // The first byte is the method. There is only one.
             (b"zTXt", [_, packed @ ..]) => hexadecimal(ZlibDecoder::new(packed)),
-            // Packed or not, the method, then language and translated keyword, each with a NUL.
+            // A flag for packed text and the method, then the language and the translated keyword, each with a NUL.
             (_, [packed, _, rest @ ..]) => {
                 let text = rest.splitn(3, |&byte| byte == 0).nth(2).unwrap_or_default();
                 if *packed == 0 {
@@ -156,7 +158,7 @@ impl Chunk {
         };
         if profile.len() == MAX_RAW_PROFILE_BYTES {
             warnings.add(format!(
-                "EXIF: no more than its first {MAX_RAW_PROFILE_BYTES} bytes were unpacked"
+                "EXIF: only its first {MAX_RAW_PROFILE_BYTES} bytes were unpacked"
             ));
         }
         let block = Block::owned(profile).without_id()?;
@@ -164,12 +166,13 @@ impl Chunk {
     }
 }
 
-/// The bytes of a raw profile: a line break, its name, its length, then hexadecimal digits in lines.
-/// `None` if this is no such text; damage further on ends it.
+/// The bytes of a raw profile: a line break, its name, its length, then lines of hexadecimal digits.
+///
+/// `None` if the text is not a raw profile. Damage among the digits ends the bytes.
 fn hexadecimal(text: impl Read) -> Option<Bytes> {
-    // The longest that a name and a number can sensibly be.
+    // No sensible name or number is longer.
     const LINE: u64 = 80;
-    // Two digits make a byte, and as much again is for the breaks between their lines.
+    // Two digits make a byte. Twice as much is read, because there are breaks between the lines of digits.
     let mut text = BufReader::with_capacity(4096, text.take(4 * MAX_RAW_PROFILE_BYTES as u64));
     let mut line = Vec::new();
     let mut length = None;

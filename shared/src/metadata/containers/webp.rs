@@ -6,21 +6,21 @@ use crate::metadata::tiff::block::Block;
 use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
 
-/// Past `RIFF`, the size, and `WEBP`.
+/// The offset of the first chunk, after `RIFF`, the size and `WEBP`.
 const FIRST_CHUNK: u64 = 12;
 
-/// In the first byte of a `VP8X` chunk.
+/// The bit in the first byte of a `VP8X` chunk that announces EXIF.
 const EXIF_FLAG: u8 = 0x08;
 
 pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Missing> {
-    // A simple file has its image data first, and nothing else.
+    // A simple file has only image data.
     if &file.array(FIRST_CHUNK)? != b"VP8X" || file.array::<1>(FIRST_CHUNK + 8)?[0] & EXIF_FLAG == 0 {
         return Ok(None);
     }
     let mut at = FIRST_CHUNK;
     for _ in 0..MAX_STEPS {
         if at >= file.size() {
-            warnings.add("its header announces EXIF, and none was found");
+            warnings.add("the header announces EXIF, but there is none");
             return Ok(None);
         }
         let [kind @ .., l0, l1, l2, l3] = file.array::<8>(at)?;

@@ -1,4 +1,4 @@
-//! Dates and times of EXIF as RFC 3339.
+//! Dates and times of EXIF, as RFC 3339.
 
 use exif::{Field, Tag};
 use time::{Date, Time};
@@ -6,22 +6,22 @@ use time::{Date, Time};
 use super::value::{ascii, find};
 use crate::metadata::warnings::Warnings;
 
-/// Of a second: nanoseconds.
+/// Fractions of a second are cut to nanoseconds.
 const MAX_FRACTION_DIGITS: usize = 9;
 
-/// The start of a text that should be short.
+/// The first 32 characters of a text, in quotes. A damaged text can be long.
 fn quoted(text: &str) -> String {
     format!("{:?}", text.chars().take(32).collect::<String>())
 }
 
-/// `DateTimeOriginal` with its fraction and offset, where those are valid.
+/// `DateTimeOriginal`, with its fraction and offset if these are valid.
 pub fn original(fields: &[&Field], warnings: &mut Warnings) -> Option<String> {
     let text = |tag| ascii(find(fields, tag)?);
     let given = text(Tag::DateTimeOriginal)?;
     let Some(mut time) = date_time(&given) else {
-        // A camera whose clock was never set writes zeros or blanks: nothing worth a warning.
+        // A camera whose clock was never set writes zeros or blanks. That is not worth a warning.
         if given.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
-            warnings.add(format!("DateTimeOriginal: {} is no date", quoted(&given)));
+            warnings.add(format!("DateTimeOriginal: {} is not a date", quoted(&given)));
         }
         return None;
     };
@@ -39,13 +39,15 @@ pub fn original(fields: &[&Field], warnings: &mut Warnings) -> Option<String> {
         if is_offset(&offset) {
             time += &offset;
         } else if offset.bytes().any(|byte| byte.is_ascii_digit()) {
-            warnings.add(format!("OffsetTimeOriginal: {} is no offset", quoted(&offset)));
+            warnings.add(format!("OffsetTimeOriginal: {} is not an offset", quoted(&offset)));
         }
     }
     Some(time)
 }
 
-/// `YYYY:MM:DD HH:MM:SS` to RFC 3339 without an offset. Any separators are taken: writers differ.
+/// Converts `YYYY:MM:DD HH:MM:SS` to RFC 3339 without an offset. `None` if there is no such time.
+///
+/// Writers use different separators, so any are accepted.
 pub fn date_time(text: &str) -> Option<String> {
     let bytes: &[u8; 19] = text.as_bytes().try_into().ok()?;
     let field = |range: std::ops::Range<usize>| -> Option<u16> {

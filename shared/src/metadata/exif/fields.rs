@@ -1,4 +1,4 @@
-//! The fields of a record's `exif`. Each comes from one tag in its own IFD, without fallback.
+//! The fields of a record's `exif`. Each comes from one tag in one IFD, without a fallback.
 
 use exif::{Field, Tag, Value};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::value::{ascii, find};
 use super::{date_time, number, text};
 use crate::metadata::warnings::Warnings;
 
-/// What an image's EXIF says, in plain units. Absent is absent: no empty texts, no impossible values.
+/// The EXIF of an image, in plain units. A value that is missing, empty or impossible is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Exif {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,10 +22,10 @@ pub struct Exif {
     pub software: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artist: Option<String>,
-    /// Photographer, newline, editor, where both are given.
+    /// Photographer, newline, editor, if both are given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copyright: Option<String>,
-    /// RFC 3339; without an offset it is local time in a zone nobody noted.
+    /// RFC 3339. Without an offset, it is local time in an unknown zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub struct Exif {
     pub flash: Option<Number>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub white_balance: Option<WhiteBalance>,
-    /// As EXIF says, which need not be what the image has.
+    /// As EXIF gives it, which can differ from the image itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pixel_width: Option<Number>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ pub enum WhiteBalance {
     Manual,
 }
 
-/// The fields of a record out of those of a block.
+/// The fields of a record, from the fields of a block.
 pub fn of(fields: &[&Field], warnings: &mut Warnings) -> Exif {
     let value = |tag| find(fields, tag);
     let text = |tag| ascii(value(tag)?);

@@ -1,4 +1,4 @@
-//! The position and time that GPS gave.
+//! The position and time from GPS.
 
 use exif::{Field, Tag, Value};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::number;
 use super::value::{ascii, find};
 use crate::metadata::warnings::Warnings;
 
-/// Latitude and longitude come both or not at all.
+/// Position and time. Latitude and longitude are both present or both absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gps {
     /// Degrees, north positive.
@@ -31,10 +31,10 @@ pub fn of(fields: &[&Field], warnings: &mut Warnings) -> Option<Gps> {
     let mut degrees = |tag, reference, [positive, negative]: [char; 2], limit| {
         let given = value(tag)?;
         let Some(size) = degrees_of(given) else {
-            warnings.add(format!("{tag}: no position"));
+            warnings.add(format!("{tag}: not a position"));
             return None;
         };
-        // Some writers spell them out: "South".
+        // Some writers spell it out: "South".
         let letter = value(reference).and_then(ascii);
         let letter = letter
             .and_then(|text| text.chars().next())
@@ -44,12 +44,12 @@ pub fn of(fields: &[&Field], warnings: &mut Warnings) -> Option<Gps> {
             Some(letter) if letter == negative => -1.0,
             _ => {
                 warnings.add(format!(
-                    "{tag}: {reference} is missing, so its half of the globe is unknown"
+                    "{tag}: {reference} is missing or invalid, so the half of the globe is unknown"
                 ));
                 return None;
             }
         };
-        // Some writers give a sign as well.
+        // Some writers also give a sign.
         let signed = sign * size.abs();
         if size.abs() > limit {
             warnings.add(format!("{tag}: more than {limit} degrees"));
@@ -60,7 +60,8 @@ pub fn of(fields: &[&Field], warnings: &mut Warnings) -> Option<Gps> {
     let latitude = degrees(Tag::GPSLatitude, Tag::GPSLatitudeRef, ['N', 'S'], 90.0);
     let longitude = degrees(Tag::GPSLongitude, Tag::GPSLongitudeRef, ['E', 'W'], 180.0);
     let (latitude, longitude) = latitude.zip(longitude).unzip();
-    // 1: below; Exif 3.0 adds 2 and 3 to tell sea level from ellipsoid. Some writers give a letter.
+    // 1 and 3 mean below. Exif 3.0 adds 2 and 3, to distinguish sea level from the ellipsoid. Some writers give the
+    // number as text.
     let reference = value(Tag::GPSAltitudeRef);
     let below = matches!(reference.and_then(number::first), Some(1.0 | 3.0))
         || reference.and_then(ascii).is_some_and(|text| text == "1");
@@ -76,8 +77,10 @@ pub fn of(fields: &[&Field], warnings: &mut Warnings) -> Option<Gps> {
     (gps != Gps::default()).then_some(gps)
 }
 
-/// Degrees, minutes and seconds: minutes or degrees may carry the fraction, the rest then being zero
-/// or left out. A part that is no number, as 0/0, leaves nothing of them.
+/// Degrees from degrees, minutes and seconds.
+///
+/// Degrees or minutes may have a fraction. The parts after it are then zero or left out. If a part is not a number,
+/// such as 0/0, there is no result.
 fn degrees_of(value: &Value) -> Option<f64> {
     let count = number::count(value).min(3);
     let parts = (0..count).zip([1.0, 60.0, 3600.0]);

@@ -1,9 +1,9 @@
-//! A block of EXIF to the fields of a record. `kamadak-exif` reads the values.
+//! From an EXIF block to the fields of a record. `kamadak-exif` reads the values.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`fields`] | the record's `exif` |
-//! | [`gps`] [`date_time`] | its position and times |
+//! | [`gps`] [`date_time`] | the position and the times in it |
 //! | [`tags`] | the record's `tags`: every field by name |
 //! | [`value`] [`text`] [`number`] | values |
 
@@ -29,8 +29,9 @@ pub use gps::Gps;
 /// The fields of a record, and every field by name.
 pub type Fields = (Exif, BTreeMap<TagName, Value>);
 
-/// Reads a compact block, whose offsets and counts were checked when it was copied. `None` if nothing in it
-/// could be read.
+/// Reads a compact block, whose offsets and counts were checked when it was copied.
+///
+/// `None` if nothing in it could be read.
 pub fn read(block: Vec<u8>, warnings: &mut Warnings) -> Option<Fields> {
     let exif = match Reader::new().continue_on_error(true).read_raw(block) {
         Ok(exif) => exif,

@@ -1,11 +1,11 @@
-//! Numbers out of EXIF values: no NaN, no infinity, no zero denominators.
+//! Numbers from EXIF values: no NaN, no infinity, no zero denominators.
 
 use exif::Value;
 use serde_json::Number;
 
-/// Whole numbers stay whole in JSON: `50`, not `50.0`.
+/// A number for JSON. Whole numbers stay whole: `50`, not `50.0`.
 pub fn json(value: f64) -> Option<Number> {
-    /// The largest integer up to which every integer has its own f64.
+    /// 2^53. Up to here, every integer has its own f64.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() <= EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "whole and within the exact range")]
@@ -32,7 +32,7 @@ pub fn count(value: &Value) -> usize {
     }
 }
 
-/// One of the numbers of a value, if it is there and is a number.
+/// One of the numbers of a value. `None` if it is missing, NaN or infinite.
 pub fn at(value: &Value, index: usize) -> Option<f64> {
     let number = match value {
         Value::Byte(values) => f64::from(*values.get(index)?),
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_is_absent() {
+    fn invalid_numbers_are_absent() {
         assert_eq!(first(&Value::Rational(vec![(1, 0).into()])), None);
         assert_eq!(first(&Value::Rational(vec![(0, 0).into()])), None);
         assert_eq!(first(&Value::SRational(vec![(-1, 4).into()])), Some(-0.25));

@@ -1,4 +1,4 @@
-//! Every field of an EXIF block, by group and name.
+//! Every field of an EXIF block, by table and name.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{number, text};
 use crate::metadata::tiff::table::{Table, TagName};
 use crate::metadata::warnings::Warnings;
 
-/// `little_endian`: the byte order of the block.
+/// The values of all fields. `little_endian` is the byte order of the block.
 pub fn all(fields: &[&Field], little_endian: bool, warnings: &mut Warnings) -> BTreeMap<TagName, Value> {
     let mut tags = Vec::with_capacity(fields.len());
     for field in fields {
@@ -20,7 +20,7 @@ pub fn all(fields: &[&Field], little_endian: bool, warnings: &mut Warnings) -> B
             tags.push((name, value));
         }
     }
-    // Of a field given twice the last one counts, as in the fields of a record.
+    // If a field occurs twice, the last one counts, as in the fields of a record.
     tags.into_iter().collect()
 }
 
@@ -43,7 +43,7 @@ fn value(field: &Field, name: TagName, little_endian: bool, warn: &mut impl FnMu
     }
 }
 
-/// Numbers with nulls in the places of what is none; nothing if that is all of them.
+/// A list of numbers, with null for each that is invalid. `None` if all are invalid.
 fn list(numbers: impl ExactSizeIterator<Item = Option<Number>>) -> Option<Value> {
     let list: Vec<Value> = numbers
         .map(|number| number.map_or(Value::Null, Value::Number))
@@ -52,7 +52,7 @@ fn list(numbers: impl ExactSizeIterator<Item = Option<Number>>) -> Option<Value>
     any.then_some(Value::Array(list))
 }
 
-/// Bytes without a type of their own: text where they read as text (`ExifVersion`), numbers otherwise.
+/// Bytes without a type: a text if they look like one (`ExifVersion`), otherwise numbers.
 fn undefined(bytes: &[u8]) -> Option<Value> {
     let printable = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ' || *byte == 0;
     if bytes.first().is_some_and(u8::is_ascii_graphic)

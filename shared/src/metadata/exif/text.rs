@@ -1,21 +1,22 @@
-//! Text out of EXIF values.
+//! Text from EXIF values.
 
 use std::collections::BTreeSet;
 
 use encoding_rs::{ISO_2022_JP, WINDOWS_1252};
 
-/// The text as it is stored, up to its first NUL.
+/// The bytes of a text, up to its first NUL.
 fn stored(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-/// Text up to the first NUL without the padding around it; `None` when nothing is left. UTF-8 as it
-/// is, any other bytes as Windows-1252, which older cameras and programs wrote.
+/// Text up to the first NUL, without the padding around it. `None` if nothing is left.
+///
+/// Bytes that are not UTF-8 are read as Windows-1252, which older cameras and programs wrote.
 pub fn clean(bytes: &[u8]) -> Option<String> {
     clean_or_warn(bytes, &mut |_: &str| ())
 }
 
-/// As [`clean`], and says so where it is not UTF-8.
+/// Like [`clean`], with a warning if the text is not UTF-8.
 pub fn clean_or_warn(bytes: &[u8], warn: &mut impl FnMut(&str)) -> Option<String> {
     let bytes = stored(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -30,7 +31,7 @@ fn trimmed(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// UTF-16, little-endian, as the `XP*` tags of Windows hold it.
+/// Little-endian UTF-16, as in the `XP*` tags of Windows.
 pub fn utf16_le(bytes: &[u8]) -> Option<String> {
     utf16(bytes, u16::from_le_bytes)
 }
@@ -44,8 +45,9 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     trimmed(text.trim_start_matches('\u{FEFF}'))
 }
 
-/// A value that starts with one of EXIF's eight-byte character codes (CIPA DC-008, 4.6.6.9). Writers
-/// pad the codes with blanks too, and leave them out.
+/// A text that starts with one of EXIF's eight-byte character codes (CIPA DC-008, 4.6.6.9).
+///
+/// Some writers pad the code with blanks, or leave it out.
 pub fn with_character_code(bytes: &[u8], little_endian: bool, warn: &mut impl FnMut(&str)) -> Option<String> {
     let (code, rest) = bytes.split_first_chunk::<8>().unwrap_or((b"ASCII\0\0\0", bytes));
     let name = code.trim_ascii_end();
@@ -66,7 +68,7 @@ pub fn with_character_code(bytes: &[u8], little_endian: bool, warn: &mut impl Fn
         b"JIS" => {
             let (text, broken) = ISO_2022_JP.decode_without_bom_handling(stored(rest));
             if broken {
-                warn("not all of it is JIS");
+                warn("some of its bytes are not JIS");
             }
             trimmed(&text)
         }
@@ -77,8 +79,9 @@ pub fn with_character_code(bytes: &[u8], little_endian: bool, warn: &mut impl Fn
     }
 }
 
-/// The byte order of UTF-16 need not be that of the EXIF around it: told by a byte order mark, by which
-/// half of the units is mostly zero, or by which one varies less.
+/// The byte order of UTF-16, which can differ from that of the EXIF block around it.
+///
+/// A byte order mark decides, or else which half of the units is mostly zero, or else which half varies less.
 fn is_little_endian(bytes: &[u8]) -> Option<bool> {
     match bytes {
         [0xFF, 0xFE, ..] => return Some(true),
@@ -101,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padding_goes_and_bytes_stay() {
+    fn padding_is_removed_and_text_is_kept() {
         for (bytes, text) in [
             (&b"Canon\0\0\0"[..], Some("Canon")),
             (b"  NIKON  ", Some("NIKON")),
@@ -124,12 +127,12 @@ mod tests {
             (b"UNICODE\0h\0i\0", Some("hi"), false),
             (b"UNICODE\0\0h\0i", Some("hi"), false),
             (b"UNICODE\0\xFE\xFF\0h\0i", Some("hi"), false),
-            // Equally likely both ways: the order of the block.
+            // Both orders are equally likely, so that of the block counts.
             (b"UNICODE\0\x42\x30", Some("あ"), false),
             (b"JIS\0\0\0\0\0\x1B$B$\"\x1B(B", Some("あ"), false),
             (b"a comment without\na code", Some("a comment without\na code"), true),
             (b"sans code caf\xE9", Some("sans code café"), true),
-            // Hiragana and an ideograph, with no zero to tell the order by.
+            // Hiragana and an ideograph, without a zero that shows the order.
             (b"UNICODE\0\x30\x42\x30\x44\x30\x46\x6F\x22", Some("あいう漢"), false),
             (b"\x01\x02\x03\x04\x05\x06\x07\x08\x09", None, true),
             (b"short", Some("short"), false),

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use crate::metadata::view::{FileView, Missing};
 use crate::metadata::warnings::Warnings;
 
-/// What is asked for at least inside a block: its tables and values lie close together.
+/// The least that is asked for inside a block. Its tables and values lie close together.
 const MIN_READ_BYTES: u64 = 64 * 1024;
 
-/// A TIFF structure inside a file, or unpacked from it.
+/// A TIFF structure in a file, or unpacked from it.
 #[derive(Clone, Debug)]
 pub struct Block<'a> {
     parts: Cow<'a, FileView>,
@@ -17,7 +17,7 @@ pub struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// As much of this range as the file has.
+    /// The block in this range of a file. If the file ends earlier, so does the block, with a warning.
     pub fn at(file: &'a FileView, range: Range<u64>, warnings: &mut Warnings) -> Self {
         if range.end > file.size() {
             warnings.add("the file ends inside its EXIF");
@@ -35,18 +35,18 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// What follows the first `length` bytes.
+    /// The block without its first `length` bytes.
     pub fn skip(mut self, length: u64) -> Self {
         self.range.start = self.range.start.saturating_add(length).min(self.range.end);
         self
     }
 
-    /// In bytes.
+    /// The length in bytes.
     pub fn length(&self) -> u64 {
         self.range.end.saturating_sub(self.range.start)
     }
 
-    /// `length` bytes, `start` bytes into the block. What is asked for is in terms of the file.
+    /// `length` bytes, from `start` bytes into the block. Missing ranges are those of the file.
     pub fn get(&self, start: u64, length: u64) -> Result<&[u8], Missing> {
         let end = start.checked_add(length).ok_or(Missing::PastEnd)?;
         if end > self.length() {
@@ -58,13 +58,13 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// `N` bytes, `start` bytes into the block.
+    /// `N` bytes, from `start` bytes into the block.
     pub fn array<const N: usize>(&self, start: u64) -> Result<[u8; N], Missing> {
         let bytes = self.get(start, N as u64)?;
-        Ok(*bytes.first_chunk().expect("as many as were asked for"))
+        Ok(*bytes.first_chunk().expect("`get` returns as many bytes as requested"))
     }
 
-    /// Whether it starts with the header of a TIFF.
+    /// Whether the block starts with a TIFF header.
     pub fn is_tiff(&self) -> Result<bool, Missing> {
         match self.array(0) {
             Ok(header) => Ok(is_tiff(header)),
@@ -73,8 +73,8 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Without the `Exif\0\0` that belongs in front of it in a JPEG only, and that some writers keep
-    /// in other containers.
+    /// The block without a leading `Exif\0\0`. This belongs only in a JPEG, but some writers keep it in other
+    /// containers.
     pub fn without_id(self) -> Result<Self, Missing> {
         match self.array(0) {
             Ok([b'E', b'x', b'i', b'f', 0, _]) => Ok(self.skip(6)),
@@ -84,7 +84,9 @@ impl<'a> Block<'a> {
     }
 }
 
-/// TIFF 6.0, section 2: it starts with its byte order. Not all writers put a 42 behind it.
+/// Whether a TIFF starts with these bytes: its byte order (TIFF 6.0, section 2).
+///
+/// The number 42 after the byte order is not checked, because some writers use another one.
 pub fn is_tiff(header: [u8; 4]) -> bool {
     matches!(header, [b'I', b'I', ..] | [b'M', b'M', ..])
 }

@@ -1,13 +1,13 @@
 use std::ops::Range;
 
-/// Ranges of the file closer together than this are asked for in one read: the bytes between them cost
-/// less than a request.
+/// Ranges of the file with at most this gap between them are read together: the bytes in the gap cost less than a
+/// request.
 const MAX_GAP_BYTES: u64 = 128 * 1024;
 
-/// More are not asked for at once: where a file is scattered further, what lies between is read too.
+/// The most ranges that are asked for at once. If a file is more scattered, the smallest gaps are read too.
 const MAX_RANGES: usize = 8;
 
-/// Joins what lies near, in the order of the file.
+/// Joins ranges that are near each other. The result is in the order of the file.
 pub fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.sort_unstable_by_key(|range| range.start);
     let mut joined: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
@@ -19,7 +19,10 @@ pub fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     }
     while joined.len() > MAX_RANGES {
         let gaps = joined.windows(2).map(|pair| pair[1].start - pair[0].end);
-        let (before, _) = gaps.enumerate().min_by_key(|&(_, gap)| gap).expect("there are several");
+        let (before, _) = gaps
+            .enumerate()
+            .min_by_key(|&(_, gap)| gap)
+            .expect("there are several ranges");
         joined[before].end = joined.remove(before + 1).end;
     }
     joined
@@ -30,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_ranges_are_joined_and_many_too() {
+    fn near_ranges_are_joined_and_so_are_too_many() {
         let kib = |start: u64, end: u64| start * 1024..end * 1024;
         let near = vec![kib(300, 301), kib(0, 1), kib(429, 430), kib(600, 602), kib(100, 103)];
         assert_eq!(coalesce(near), [kib(0, 103), kib(300, 430), kib(600, 602)]);

@@ -1,4 +1,4 @@
-//! Types of values: TIFF 6.0, section 2; 64-bit ones from the BigTIFF proposal.
+//! Types of values. Sources: TIFF 6.0, section 2, and the BigTIFF proposal for 64-bit types.
 
 pub const ASCII: u16 = 2;
 pub const SHORT: u16 = 3;
@@ -9,10 +9,10 @@ pub const IFD: u16 = 13;
 pub const LONG8: u16 = 16;
 pub const SLONG8: u16 = 17;
 pub const IFD8: u16 = 18;
-/// Exif 3.0.
+/// Since Exif 3.0.
 pub const UTF8: u16 = 129;
 
-/// In bytes.
+/// The size of one value in bytes. `None` if the type is unknown.
 pub fn size(kind: u16) -> Option<u8> {
     Some(match kind {
         1 | ASCII | 6 | UNDEFINED | UTF8 => 1,

@@ -1,10 +1,10 @@
-//! The tables of a TIFF structure, copied together with their small values into one compact block.
+//! The tables of a TIFF structure and their small values, copied into one compact block.
 //!
-//! In a file the tables may lie anywhere, hundreds of megabytes apart. What `kamadak-exif` gets is
-//! small, holds only what a record takes, and is sound: every offset and count in it was checked.
+//! In a file, the tables can lie anywhere, hundreds of megabytes apart. The compact block, which `kamadak-exif`
+//! reads, is small and holds only what a record needs. Every offset and count in it was checked.
 //!
-//! Tables, entries and types: TIFF 6.0, section 2; the EXIF tables: CIPA DC-008 (Exif 3.0), 4.6;
-//! 64-bit tables: the BigTIFF proposal, magic number 43.
+//! Sources: TIFF 6.0, section 2, for tables, fields and types; CIPA DC-008 (Exif 3.0), 4.6, for the EXIF tables; the
+//! BigTIFF proposal, magic number 43, for 64-bit tables.
 
 pub mod block;
 mod coalesce;
@@ -24,28 +24,29 @@ use order::Order;
 use row::{Found, Row, texts};
 use table::Table;
 
-/// More numbers than this, or more bytes of no known meaning, are left out.
+/// A field with more numbers than this, or with more bytes of unknown meaning, is left out.
 const MAX_VALUES: u64 = 64;
 
-/// A longer text is left out.
+/// A text with more bytes than this is left out.
 const MAX_TEXT_BYTES: u64 = 64 * 1024;
 
-/// In all tables together. Real files have fewer than 200.
+/// The most fields in all tables together. Real files have fewer than 200.
 const MAX_ENTRIES: u64 = 1024;
 
-/// What all values together may take, in a file of any size and for each two bytes of a block: in a
-/// hostile file a thousand entries point to the same text.
+/// What all values together may take: this, and one byte for every two bytes of the block, up to [`MAX_VALUE_BYTES`].
+/// In a hostile file, a thousand fields can point to the same text.
 const SPARE_BYTES: u64 = 64 * 1024;
 const MAX_VALUE_BYTES: u64 = 128 * 1024;
 
-/// What a number takes in a record, whatever its type.
+/// What a number takes in a record, in bytes, whatever its type.
 const NUMBER_BYTES: u64 = 32;
 
-/// A table with more damaged entries than this is rubbish from there on.
+/// If a table has more damaged fields than this, the rest of it counts as rubbish.
 const MAX_DAMAGED_ENTRIES: u32 = 10;
 
-/// The compact block, as `kamadak-exif` reads it; empty when there is nothing in it. `Err`: the ranges
-/// of the file that have to be read first.
+/// Copies a block into the compact one that `kamadak-exif` reads. The copy is empty if it has no fields.
+///
+/// `Err`: the ranges of the file that must be read first.
 pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Range<u64>>> {
     let mut copy = Copy {
         block,
@@ -69,16 +70,16 @@ pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Ra
 struct Copy<'a, 'w> {
     block: &'a Block<'a>,
     order: Order,
-    /// Offsets and counts have 8 bytes.
+    /// BigTIFF: offsets and counts have 8 bytes.
     wide: bool,
-    /// What has to be read before the copy can be whole.
+    /// What must be read before the copy can be complete.
     unread: Vec<Range<u64>>,
     entries_left: u64,
     bytes_left: u64,
-    /// Where each table starts, the last one of those given twice. How much is read in all is bounded
-    /// by `entries_left`.
+    /// Where each table starts. For a table that occurs twice, the last one counts. `entries_left` limits how much is
+    /// read in total.
     visited: [Option<u64>; Table::COUNT],
-    /// Whether there is any field in the copy.
+    /// Whether the copy has any field.
     found: bool,
     out: Vec<u8>,
     warnings: &'w mut Warnings,
@@ -86,9 +87,9 @@ struct Copy<'a, 'w> {
 
 /// A table in the compact block.
 struct Copied {
-    /// Where it says which table comes next.
+    /// Where in the copy the offset of the next table belongs.
     next_at: usize,
-    /// Where that one starts in the block that is copied; 0 for none.
+    /// The offset of the next table in the original block; 0 if there is none.
     next: u64,
 }
 
@@ -112,8 +113,8 @@ impl<'a> Copy<'a, '_> {
         }
     }
 
-    /// What was asked of the block, if it is there. What has to be read first is noted; of what the
-    /// block ends before, `warning` is said.
+    /// What was asked of the block. If it must be read first, its range is noted. If the block ends before it,
+    /// `warning` is added.
     fn got<T>(&mut self, asked: Result<T, Missing>, warning: impl FnOnce() -> String) -> Option<T> {
         match asked {
             Ok(got) => return Some(got),
@@ -123,7 +124,7 @@ impl<'a> Copy<'a, '_> {
         None
     }
 
-    /// Takes in the byte order; the offset of the first table.
+    /// Reads the byte order, and returns the offset of the first table.
     fn header(&mut self) -> Option<u64> {
         let too_short = || "EXIF: too short".to_owned();
         let header = self.got(self.block.array::<8>(0), too_short)?;
@@ -135,7 +136,7 @@ impl<'a> Copy<'a, '_> {
                 return None;
             }
         };
-        // Some writers have another number in the place of 42; tables follow all the same.
+        // Some writers have another number in place of 42, but valid tables.
         self.wide = self.order.number(&header[2..4]) == 43;
         if !self.wide {
             return Some(self.order.number(&header[4..]));
@@ -144,7 +145,7 @@ impl<'a> Copy<'a, '_> {
         Some(self.order.number(&offset))
     }
 
-    /// Copies a table, its values, and the tables it points to.
+    /// Copies a table, its values, and the tables that it points to.
     fn table(&mut self, table: Table, offset: u64) -> Option<Copied> {
         if self.visited.contains(&Some(offset)) {
             self.warnings.add(format!("{table}: lies where another table is"));
@@ -152,7 +153,7 @@ impl<'a> Copy<'a, '_> {
         }
         self.visited[table as usize] = Some(offset);
         let (rows, span) = self.rows(table, offset)?;
-        // Room for all rows, whether they will be copied or not.
+        // This leaves room for all rows, even if not all are copied.
         let start = self.out.len();
         let mut row_at = start + 2;
         self.out.resize(start + 2 + rows.len() / self.row_bytes() * 12 + 4, 0);
@@ -173,19 +174,20 @@ impl<'a> Copy<'a, '_> {
             match self.block.get(span.end, if self.wide { 8 } else { 4 }) {
                 Ok(offset) => next = self.order.number(offset),
                 Err(Missing::NotRead(range)) => self.unread.push(range),
-                // Some writers leave it out.
+                // Some writers leave out the next offset.
                 Err(Missing::PastEnd) => {}
             }
         }
         Some(Copied { next_at: row_at, next })
     }
 
-    /// What one row takes in the block.
+    /// The size of a row in the original block.
     fn row_bytes(&self) -> usize {
         if self.wide { 20 } else { 12 }
     }
 
-    /// The rows of the table at an offset, as many as are there and may be read; and where the table lies.
+    /// The rows of the table at an offset, and the range of the table. These are the rows that the block holds and
+    /// the limits allow.
     fn rows(&mut self, table: Table, offset: u64) -> Option<(&'a [u8], Range<u64>)> {
         let count_bytes = if self.wide { 8 } else { 2 };
         let row_bytes = self.row_bytes() as u64;
@@ -206,7 +208,7 @@ impl<'a> Copy<'a, '_> {
         Some((rows, span))
     }
 
-    /// Copies fields, each to `row_at`, which moves on; the tables they point to.
+    /// Copies rows to `row_at`, and moves it on. Returns the tables that the rows point to.
     fn copy_rows(
         &mut self,
         table: Table,
@@ -218,7 +220,7 @@ impl<'a> Copy<'a, '_> {
         let mut damaged = 0;
         for (index, row) in rows.chunks_exact(self.row_bytes()).enumerate() {
             let row = Row::new(self.order, row);
-            // As ExifTool does: a first field of no type is no field, and this no table.
+            // As in ExifTool: if the first field has an unknown type, this is not a table.
             let is_table = index > 0 || kind::size(row.kind).is_some();
             match self.field(table, &row, span) {
                 Ok(Found::Value(kind, value)) => {
@@ -234,14 +236,14 @@ impl<'a> Copy<'a, '_> {
                 }
             }
             if !is_table || damaged > MAX_DAMAGED_ENTRIES {
-                self.warnings.add(format!("{table}: damaged, the rest of it left out"));
+                self.warnings.add(format!("{table}: damaged, so the rest is left out"));
                 break;
             }
         }
         children
     }
 
-    /// Looks at one field. `Err`: what is wrong with it. `span` is where its table lies.
+    /// Checks one field, in the table at `span`. `Err` says what is wrong with it.
     fn field(&mut self, table: Table, row: &Row<'a>, span: &Range<u64>) -> Result<Found<'a>, String> {
         let Some(size) = kind::size(row.kind) else {
             // Tables are padded with zeros.
@@ -260,15 +262,15 @@ impl<'a> Copy<'a, '_> {
                     let inside = row.inside.get(..usize::from(size)).unwrap_or(row.inside);
                     Ok(Found::Table(child, self.order.number(inside)))
                 }
-                other => Err(format!("type {other} is no offset")),
+                other => Err(format!("type {other} cannot be an offset")),
             };
         }
         if table == Table::Ifd1 && Table::Ifd0.child(row.tag).is_some() {
-            // The tables of the thumbnail are of no interest, and must not be taken for the image's.
+            // The tables of the thumbnail are not needed, and must not be mistaken for those of the image.
             return Ok(Found::Nothing);
         }
         let length = row.count.checked_mul(size.into()).ok_or("its length is out of range")?;
-        // Whatever type such a text is said to have, its bytes are taken as they are.
+        // Such a text is copied as bytes, whatever type its field has.
         let is_coded = size == 1 && table.tag(row.tag).is_text();
         let is_text = is_coded || matches!(row.kind, kind::ASCII | kind::UTF8);
         if !self.has_room(table, row, size, is_text) {
@@ -289,7 +291,7 @@ impl<'a> Copy<'a, '_> {
         Ok(Found::Value(kind, value))
     }
 
-    /// Whether a value is within the bounds; of one that is not, a warning says so.
+    /// Whether a value is within the limits. If it is not, a warning says so.
     fn has_room(&mut self, table: Table, row: &Row<'a>, size: u8, is_text: bool) -> bool {
         let length = row.count.saturating_mul(size.into());
         let name = table.tag(row.tag);
@@ -302,23 +304,24 @@ impl<'a> Copy<'a, '_> {
             let unit = if size == 1 { "bytes" } else { "values" };
             self.warnings.add(format!("{name}: {} {unit} left out", row.count));
         } else if taken_bytes(row, length, is_text) > self.bytes_left {
-            self.warnings.add(format!("{name}: left out, too much in all"));
+            self.warnings
+                .add(format!("{name}: left out, because all values together are too large"));
         } else {
             return true;
         }
         false
     }
 
-    /// The bytes of a value; `None` if they have to be read first.
+    /// The bytes of a value. `None` if they must be read first.
     fn value(&mut self, row: &Row<'a>, length: u64, span: &Range<u64>) -> Result<Option<&'a [u8]>, String> {
         let inside = usize::try_from(length).ok().and_then(|length| row.inside.get(..length));
         if inside.is_some() {
             return Ok(inside);
         }
         let offset = self.order.number(row.inside);
-        // Values lie behind the header and not in their own table.
+        // A valid value lies behind the header and outside of its own table.
         if offset < 8 || offset < span.end && offset.saturating_add(length) > span.start {
-            return Err("its value lies in the tables".to_owned());
+            return Err("its value lies in the header or in its own table".to_owned());
         }
         match self.block.get(offset, length) {
             Ok(value) => Ok(Some(value)),
@@ -330,7 +333,7 @@ impl<'a> Copy<'a, '_> {
         }
     }
 
-    /// A value as a type that `kamadak-exif` knows.
+    /// Converts a value to a type that `kamadak-exif` knows.
     fn known_type(&self, kind: u16, value: &'a [u8]) -> Result<(u16, Cow<'a, [u8]>), String> {
         Ok(match kind {
             kind::ASCII | kind::UTF8 => (kind::ASCII, Cow::Borrowed(texts(value))),
@@ -341,7 +344,7 @@ impl<'a> Copy<'a, '_> {
                     number.map(|number| self.order.long(number))
                 });
                 let narrow: Result<Vec<_>, _> = narrow.collect();
-                let narrow = narrow.map_err(|_| "a number of more than 32 bits, left out")?;
+                let narrow = narrow.map_err(|_| "left out, because a number has more than 32 bits")?;
                 (kind::LONG, Cow::Owned(narrow.concat()))
             }
             known => (known, Cow::Borrowed(value)),
@@ -369,7 +372,7 @@ impl<'a> Copy<'a, '_> {
     }
 }
 
-/// What a value takes of the bound on all values together.
+/// How much of the limit for all values together a value uses.
 fn taken_bytes(row: &Row<'_>, length: u64, is_text: bool) -> u64 {
     if is_text { length } else { row.count * NUMBER_BYTES }
 }

@@ -6,6 +6,7 @@ pub enum Order {
 }
 
 impl Order {
+    /// The unsigned number in up to eight bytes.
     pub fn number(self, bytes: &[u8]) -> u64 {
         let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
         match self {

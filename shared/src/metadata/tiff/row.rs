@@ -1,16 +1,16 @@
-//! One field, as it stands in its table.
+//! One field, as in its table.
 
 use std::borrow::Cow;
 
 use super::order::Order;
 use super::table::Table;
 
-/// One row of a table, its numbers read.
+/// One row of a table, with its numbers decoded.
 pub struct Row<'a> {
     pub tag: u16,
     pub kind: u16,
     pub count: u64,
-    /// The value, if it fits, or its offset.
+    /// The value if it fits, otherwise its offset.
     pub inside: &'a [u8],
 }
 
@@ -28,9 +28,9 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What a row of a table comes to.
+/// The meaning of a row.
 pub enum Found<'a> {
-    /// Its type, one that `kamadak-exif` knows, and its bytes.
+    /// A value: its type, which `kamadak-exif` knows, and its bytes.
     Value(u16, Cow<'a, [u8]>),
     /// A table, and where it starts.
     Table(Table, u64),
@@ -38,10 +38,10 @@ pub enum Found<'a> {
     Nothing,
 }
 
-/// A field may hold several texts, each ended by a NUL. Of more than this only the first are taken.
+/// The most texts that are copied from one field. A field may hold several, each ended by a NUL.
 const MAX_TEXTS: usize = 16;
 
-/// Without the NULs at the end, and no more texts than may be.
+/// A value without the NULs at its end, cut to [`MAX_TEXTS`].
 pub fn texts(value: &[u8]) -> &[u8] {
     let end = value.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     let value = &value[..end];

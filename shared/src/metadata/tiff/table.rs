@@ -10,18 +10,18 @@ pub enum Table {
     Exif,
     Gps,
     Interop,
-    /// Of the thumbnail, or of a TIFF's second page.
+    /// The table of the thumbnail, or of a TIFF's second page.
     Ifd1,
 }
 
-/// Texts that do not say that they are: the `XP*` tags of Windows are rows of bytes, and three tags of
-/// EXIF start with a character code.
+/// Tags of EXIF whose bytes are a text that starts with a character code.
 const TEXTS: [Tag; 3] = [Tag::UserComment, Tag::GPSProcessingMethod, Tag::GPSAreaInformation];
+/// The first and the last of the `XP*` tags of Windows, whose bytes are a text in UTF-16.
 const XP_TITLE: u16 = 0x9C9B;
 const XP_SUBJECT: u16 = 0x9C9F;
 
 impl Table {
-    /// How many there are.
+    /// The number of tables.
     pub const COUNT: usize = 5;
 
     pub fn of(context: Context, ifd: u16) -> Self {
@@ -34,7 +34,7 @@ impl Table {
         }
     }
 
-    /// A tag in this table.
+    /// The name of a tag in this table.
     pub fn tag(self, number: u16) -> TagName {
         TagName { table: self, number }
     }
@@ -62,8 +62,8 @@ impl fmt::Display for Table {
     }
 }
 
-/// The name of a tag: its table and, as text, what it is called there (`ExifIFD:LensModel`), or the
-/// number of an unknown one (`IFD0:0xc4a5`).
+/// The name of a tag. As text, it is the table and the tag's name there (`ExifIFD:LensModel`), or the number of an
+/// unknown tag (`IFD0:0xc4a5`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagName {
     table: Table,
@@ -81,13 +81,13 @@ impl TagName {
         Tag(context, self.number)
     }
 
-    /// Whether a row of bytes is text here.
+    /// Whether bytes are text in this tag.
     #[must_use]
     pub fn is_text(self) -> bool {
         TEXTS.contains(&self.known()) || self.is_xp()
     }
 
-    /// Whether it is UTF-16 in a row of bytes.
+    /// Whether bytes are UTF-16 in this tag.
     #[must_use]
     pub fn is_xp(self) -> bool {
         self.table == Table::Ifd0 && (XP_TITLE..=XP_SUBJECT).contains(&self.number)
