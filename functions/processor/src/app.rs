@@ -5,11 +5,11 @@ use crate::clients::Clients;
 use crate::config::Config;
 use crate::limits::Limits;
 
-/// Built once, at cold start, and shared by all invocations of this process.
+/// What all invocations of this process share. It is built once, at cold start.
 #[derive(Debug)]
 pub struct App {
     pub config: Config,
-    /// Judges the deadlines of invocations and images, and paces requests.
+    /// The clock for the deadlines of invocations, the time of images, and the request rate.
     pub clock: Clock,
     pub(crate) clients: Clients,
     pub(crate) limits: Limits,

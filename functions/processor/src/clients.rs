@@ -1,5 +1,5 @@
-//! The S3 clients. They share their connections and are built once: each time costs as much CPU time as
-//! several requests. Requests are counted by the meter of the invocation that sends them.
+//! The S3 clients. They share their connections. They are built once, because building them takes as much CPU time as
+//! several requests. The meter of an invocation counts the requests that this invocation sends.
 
 use std::time::Duration;
 
@@ -10,19 +10,20 @@ use shared::s3::{self, Meter};
 
 use crate::limits::Concurrency;
 
-/// S3 begins its response to a read within a fraction of a second, so one that has not begun after this long
-/// is sent again.
+/// A read is sent again if its response has not begun after this time. S3 begins it within a fraction of a second.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The response to a write comes when all of it is done: 64 MiB over a slow connection.
+/// A write is sent again if it has no response after this time. S3 responds when the write is finished, which takes a
+/// while for 64 MiB over a slow connection.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Clients whose time-outs for one attempt fit what they ask.
+/// One client for each kind of request, since each kind has its own time-out.
 #[derive(Debug)]
 pub struct Clients {
     pub reads: Client,
-    /// For what passes through the function, and for copies that are no larger than that.
+    /// For uploads, which have at most 64 MiB per request, and for copies up to this size.
     pub writes: Client,
+    /// For larger copies inside S3.
     pub large_copies: Client,
 }
 

@@ -12,14 +12,14 @@ use shared::settings::{self, Lookup, SettingError};
 
 use crate::limits::MAX_IN_FLIGHT;
 
-/// For a few requests that each hang once or twice, and for the waits of one that is throttled.
+/// Enough for a few requests that each hang once or twice, or for the waits of a throttled request.
 const DEFAULT_IMAGE_TIMEOUT_SECONDS: u64 = 60;
 
-/// Bytes that are read of an image only to find its EXIF.
+/// The most bytes that are read of an image to find its EXIF.
 pub const MAX_METADATA_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What the environment says. The defaults here are for objects that come by event; a chunk from
-/// fanout carries its own.
+/// The environment variables. Those about images and records hold for events; a chunk from fanout carries its own
+/// settings.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `SOURCE`: the keys of events are relative to it, and objects outside it are ignored.
@@ -34,13 +34,13 @@ pub struct Config {
     pub names: Names,
     /// `CONCURRENCY`
     pub concurrency: usize,
-    /// `FRONT_BYTES`: how much of an image is read first when not all of it is wanted
+    /// `FRONT_BYTES`: how many bytes of an image are read first, unless all of it is needed
     pub front_bytes: u64,
-    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, not counting the transfer of its bytes
+    /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, in addition to the time for its bytes
     pub image_timeout: Duration,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
     pub memory_mb: u32,
-    /// `TIMEOUT_SECONDS`: used when an invocation comes without a deadline
+    /// `TIMEOUT_SECONDS`: the time of an invocation that comes without a deadline
     pub timeout: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Config {
     }
 }
 
-/// A number from 1 to `max`.
+/// Reads a number from 1 to `max`.
 fn within<T>(lookup: Lookup<'_>, name: &'static str, default: T, max: T) -> Result<T, SettingError>
 where
     T: FromStr<Err: Display> + PartialOrd + Display + Copy + From<u8>,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_names_its_variable() {
+    fn an_error_names_the_variable_with_the_bad_value() {
         for (variables, part) in [
             (vec![("SOURCE", "photos")], "SOURCE"),
             (vec![("CONCURRENCY", "0")], "CONCURRENCY: 0 is not within 1 to 900"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_valid() {
+    fn no_variable_is_required() {
         let config = load(&[]).unwrap();
         assert_eq!(
             (config.images, config.records, config.concurrency),
@@ -134,7 +134,7 @@ mod tests {
         );
     }
 
-    /// The names in the block `Variables:` that follows a line, in `template.yaml`.
+    /// The variables that `template.yaml` sets in the section that starts with `line`.
     fn variables_after(line: &str) -> Vec<&'static str> {
         let template = include_str!("../../../template.yaml");
         let start = template.find(&format!("\n{line}\n")).unwrap() + line.len() + 2;
@@ -161,7 +161,7 @@ mod tests {
         Config::load(&lookup).unwrap();
         let of_all = variables_after("Globals:");
         assert_eq!(of_all, ["SOURCE", "DESTINATION", "IMAGES", "RECORDS"]);
-        // To see that the block of one function is found, too.
+        // This shows that the section of a single function is found, too.
         assert!(variables_after("  Fanout:").contains(&"PROCESSOR_FUNCTION"));
         for name in of_all.into_iter().chain(variables_after("  Processor:")) {
             assert!(read.borrow().iter().any(|read| read == name), "{name} is not read");

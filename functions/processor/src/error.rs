@@ -2,27 +2,26 @@ use lambda_runtime::Diagnostic;
 use shared::destination::Overlap;
 use shared::s3::{self, ErrorKind};
 
-/// Why a whole invocation failed. A single object never makes one fail, except that an event with retryable
-/// failures does, since that is how Lambda is told to send it again.
+/// Why a whole invocation failed. An object that failed does not fail the invocation, with one exception: if an object
+/// of a notification or of a Distributed Map must be retried, the invocation fails, so that the event is sent again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "unknown event: it is {0}; expected a chunk from fanout (objects), a notification from S3, SNS or SQS \
-         (Records) or EventBridge (detail-type), tasks of S3 Batch Operations (tasks), or a batch of a \
-         Distributed Map (Items)"
+        "unknown event: it is {0}; expected the field objects (from fanout), Records (from S3, SNS or SQS), \
+         detail-type (from EventBridge), tasks (from S3 Batch Operations) or Items (from a Distributed Map)"
     )]
     UnknownEvent(String),
     #[error("{what}: {problem}")]
     BadEvent { what: &'static str, problem: String },
     #[error("{0}")]
     Overlap(#[from] Overlap),
-    #[error("an event came in, but DESTINATION is not set: set it to s3://bucket/prefix/")]
+    #[error("DESTINATION is not set, and an event needs it: set it to s3://bucket/prefix/")]
     NoDestination,
-    #[error("attempt {attempt} at chunk {chunk} was given up before it ended; what it did counts for nothing")]
+    #[error("attempt {attempt} of chunk {chunk} was given up by fanout before it committed, so it does not count")]
     AttemptGivenUp { chunk: u64, attempt: String },
-    #[error("the records could not be written: {0}")]
+    #[error("the record file could not be written: {0}")]
     Commit(s3::Error),
-    #[error("objects of the event to be tried again: {count}, the first: {first}")]
+    #[error("objects that must be retried: {count}; the first is {first}")]
     RetryableFailures { count: usize, first: String },
 }
 
@@ -34,7 +33,7 @@ impl From<Error> for Diagnostic {
             Error::Overlap(_) => "DestinationInsideSource",
             Error::NoDestination => "NoDestination",
             Error::AttemptGivenUp { .. } => "AttemptGivenUp",
-            // No other chunk could be committed either.
+            // No other chunk can be committed either.
             Error::Commit(error) if matches!(error.kind, ErrorKind::AccessDenied | ErrorKind::NotFound) => {
                 "DestinationRefused"
             }

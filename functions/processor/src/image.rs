@@ -5,16 +5,16 @@ use shared::object::{Bucket, ObjectRef};
 pub struct Image {
     pub bucket: Bucket,
     pub object: ObjectRef,
-    /// Its key relative to the source.
+    /// The key relative to the source.
     pub relative_key: String,
     pub version: ObjectVersion,
 }
 
-/// Which version of an object is asked for.
+/// Which version of an object to process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectVersion {
-    /// The one that is named, as it was listed.
+    /// The version that was named or listed.
     Exact,
-    /// The latest: each version of the object sends an event of its own.
+    /// The latest version. Every version has an event of its own, so an older one is not needed.
     Latest,
 }

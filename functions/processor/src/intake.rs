@@ -1,7 +1,8 @@
-//! What an event names → the images to process, once for all callers.
+//! Decides which of the objects that an event names are processed.
 //!
-//! Fanout has filtered the objects of a chunk already. Of everything else, each version of each object is taken
-//! once, and the latest where several events of one key come together.
+//! fanout has already filtered the objects of a chunk. For all other callers, objects are ignored if they are outside
+//! the source, or if `INCLUDE` and `EXCLUDE` do not accept their names. Each version of an object is processed once. If
+//! several events of one key arrive together, only the newest is processed.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -16,25 +17,25 @@ use crate::error::Error;
 use crate::image::{Image, ObjectVersion};
 use crate::outcome::{Failed, Outcome};
 
-/// One thing that an event names.
+/// One object that an event names, or a part of the event that is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     Object(NamedObject),
     Ignored(Ignored),
 }
 
-/// An object, its key plain.
+/// An object that an event names. Its key is plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedObject {
-    /// As the event has it: it need not be a valid name.
+    /// As in the event, not checked yet.
     pub bucket: String,
     pub object: ObjectRef,
     pub version: ObjectVersion,
-    /// Orders the events of one key.
+    /// Gives the order of the events of one key.
     pub sequencer: Option<String>,
 }
 
-/// A part of an event that asks for nothing.
+/// A part of an event that is ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ignored {
     pub bucket: String,
@@ -43,7 +44,7 @@ pub struct Ignored {
 }
 
 impl Entry {
-    /// The object as it is named.
+    /// An object in the version that is named.
     pub fn exact(bucket: String, object: ObjectRef) -> Self {
         Self::Object(NamedObject {
             bucket,
@@ -62,26 +63,26 @@ impl Entry {
     }
 }
 
-/// The images to process, and what is decided of every entry.
+/// The images to process, and the decision about each entry.
 #[derive(Debug)]
 pub struct Intake {
     pub images: Vec<Image>,
-    /// Of each entry, in their order.
+    /// One for each entry, in the same order.
     dispositions: Vec<Disposition>,
 }
 
 #[derive(Debug)]
 enum Disposition {
-    /// It is the next of the images.
+    /// The entry is the next of the images.
     Process,
     Ignore(String),
-    /// It names the same as the entry with this index.
+    /// The entry names the same object as the earlier entry with this index.
     Duplicate(usize),
     Reject(Failed),
 }
 
 impl Intake {
-    /// All objects of a chunk. One outside the source makes the chunk invalid.
+    /// Takes all objects of a chunk. If one is outside the source, the chunk is invalid.
     pub fn of_chunk(objects: Vec<ObjectRef>, source: &S3Uri) -> Result<Self, Error> {
         let image = |object: ObjectRef| {
             let relative_key = object.key.relative_to(&source.prefix).ok_or_else(|| Error::BadEvent {
@@ -100,7 +101,7 @@ impl Intake {
         Ok(Self { images, dispositions })
     }
 
-    /// Those of an event's entries that are to be processed.
+    /// Decides about each entry of an event.
     pub fn of_event(config: &Config, destination: &Destination, entries: &[Entry]) -> Self {
         let mut sorter = Sorter {
             config,
@@ -117,10 +118,10 @@ impl Intake {
         }
     }
 
-    /// The outcomes of all entries, from those of the images.
+    /// Gives the outcome of each entry. `images` are the outcomes of the images.
     pub fn outcomes(&self, mut images: impl Iterator<Item = Outcome>) -> Vec<Outcome> {
         let outcome = |disposition: &Disposition| match disposition {
-            Disposition::Process => images.next().expect("each image has its outcome"),
+            Disposition::Process => images.next().expect("there is one outcome per image"),
             Disposition::Ignore(reason) => Outcome::Ignored(reason.clone()),
             Disposition::Duplicate(first) => Outcome::Duplicate(*first),
             Disposition::Reject(failed) => Outcome::Failed(failed.clone()),
@@ -129,7 +130,7 @@ impl Intake {
     }
 }
 
-/// Bucket and key, and the latest sequencer of its events.
+/// For each bucket and key, the latest sequencer of its events.
 type LatestSequencers<'a> = HashMap<(&'a str, &'a Key), &'a str>;
 
 fn latest_sequencers(entries: &[Entry]) -> LatestSequencers<'_> {
@@ -152,15 +153,15 @@ fn latest_sequencers(entries: &[Entry]) -> LatestSequencers<'_> {
     latest
 }
 
-/// Bucket, key, version and `ETag`.
+/// What identifies one version of an object: bucket, key, version id and `ETag`.
 type Version<'a> = (&'a str, &'a Key, Option<&'a str>, Option<&'a ETag>);
 
-/// Decides which entries are images to be processed.
+/// Decides which entries are processed.
 struct Sorter<'a> {
     config: &'a Config,
     destination: &'a Destination,
     latest: LatestSequencers<'a>,
-    /// Where each version of an object came first.
+    /// The index of the first entry for each version of an object.
     seen: HashMap<Version<'a>, usize>,
     images: Vec<Image>,
 }
@@ -174,7 +175,7 @@ impl<'a> Sorter<'a> {
         let object = &named.object;
         let bucket = match Bucket::new(&named.bucket) {
             Ok(bucket) => bucket,
-            // No bucket can have such a name.
+            // No bucket can have this name.
             Err(error) => return Disposition::Reject(Failed::permanent(FailureClass::NotFound, error.to_string())),
         };
         let relative_key = match relative_key(self.config, self.destination, &bucket, &object.key) {
@@ -184,7 +185,7 @@ impl<'a> Sorter<'a> {
         if let Some(sequencer) = &named.sequencer {
             let latest = self.latest.get(&(named.bucket.as_str(), &object.key));
             if latest.is_some_and(|latest| by_sequence(sequencer, latest) == Ordering::Less) {
-                return Disposition::Ignore("a newer event of its key came with it".to_owned());
+                return Disposition::Ignore("a newer event of the same key arrived with it".to_owned());
             }
         }
         let version = (
@@ -207,17 +208,17 @@ impl<'a> Sorter<'a> {
     }
 }
 
-/// The order of two events of one key. Sequencers are hexadecimal, and the shorter one is filled up with
-/// zeros on its right ("Event message structure" in the S3 User Guide): so trailing zeros do not count.
+/// The order of two events of one key. Sequencers are hexadecimal. The shorter one is padded with zeros on the right
+/// ("Event message structure" in the S3 User Guide), so trailing zeros do not count.
 fn by_sequence(one: &str, other: &str) -> Ordering {
     let digits = |sequencer: &str| sequencer.trim_end_matches('0').to_ascii_uppercase();
     digits(one).cmp(&digits(other))
 }
 
-/// The key relative to the source, or why the object is not for us.
+/// The key relative to the source, or the reason why the object is ignored.
 fn relative_key(config: &Config, destination: &Destination, bucket: &Bucket, key: &Key) -> Result<String, String> {
     if destination.holds(bucket, key) {
-        return Err("it is in our own destination".to_owned());
+        return Err("it is in one of the destination's own folders".to_owned());
     }
     let relative = match &config.source {
         None => Some(key.as_str()),
@@ -232,7 +233,7 @@ fn relative_key(config: &Config, destination: &Destination, bucket: &Bucket, key
         return Err("it is a folder marker".to_owned());
     }
     if !config.names.accept(key) {
-        return Err("its name is not one of those included".to_owned());
+        return Err("its name does not match INCLUDE, or matches EXCLUDE".to_owned());
     }
     Ok(relative.to_owned())
 }
@@ -246,7 +247,7 @@ mod tests {
         for (one, other, order) in [
             ("0055AED6DCD90281E5", "0055AED6DCD90281E6", Ordering::Less),
             ("0055AED6DCD90281E5", "0055aed6dcd90281e500", Ordering::Equal),
-            // The shorter one is filled up on its right.
+            // The shorter one is padded on the right.
             ("1", "05", Ordering::Greater),
             ("A1", "A10001", Ordering::Less),
         ] {

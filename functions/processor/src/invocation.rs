@@ -1,4 +1,4 @@
-//! One invocation, from its first request to its usage.
+//! One invocation: processes its images, commits their records, and reports what it used.
 
 use std::time::Duration;
 
@@ -23,16 +23,16 @@ use crate::settings::Settings;
 /// What an invocation did and used.
 #[derive(Debug)]
 pub struct Report {
-    /// Of each entry, in their order.
+    /// One for each entry, in the same order.
     pub outcomes: Vec<Outcome>,
     pub usage: Usage,
-    /// What limited it; `None` where no image was done.
+    /// What limited the invocation; `None` if no image was processed.
     pub diagnosis: Option<Diagnosis>,
-    /// The images in flight that this process has settled at.
+    /// The number of images in flight that this process has settled at.
     pub concurrency: usize,
 }
 
-/// Processes the images of an event and writes the record file where they have one in common.
+/// Processes the images of an event or a chunk. For a chunk, also writes the record file.
 pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: Instant) -> Result<Report, Error> {
     let meter = Meter::default();
     let usage = UsageAtStart::now(app);
@@ -50,7 +50,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
         settings,
         traffic: Traffic::default(),
     };
-    // In a box, because the work on all images makes a large future, which would be copied from one to the next.
+    // Boxed, because the future of all images is large and would be copied into each future around it.
     let work = Box::pin(async {
         let outcomes = pipeline.run(&intake.images).await;
         if let RecordSink::Chunk(file) = &pipeline.settings.sink {
@@ -75,7 +75,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
     })
 }
 
-/// Without any `ok` image there is nothing to commit.
+/// Writes the record file of a chunk, if any image is `ok`.
 async fn commit(pipeline: &Pipeline<'_>, file: &ChunkFile, outcomes: &[ImageOutcome]) -> Result<(), Error> {
     let records: Vec<&[u8]> = outcomes.iter().filter_map(ImageOutcome::record).collect();
     if records.is_empty() {
@@ -130,7 +130,7 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// CPU time of this process, all threads. Invocations that run at the same time in one process each count
+/// CPU time of all threads of this process. If several invocations run in it at the same time, each of them counts
 /// all of it.
 fn cpu_time() -> Duration {
     let now = clock_gettime(ClockId::ProcessCPUTime);

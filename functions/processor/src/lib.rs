@@ -1,21 +1,21 @@
-//! The processor: takes objects from whoever names them, writes their metadata and their processed images,
-//! and responds with the outcome of every object, to each caller in its own format.
+//! The processor. It processes the objects that a caller names, and writes their images and records. It responds with
+//! the outcome of every object, in the format of the caller.
 //!
 //! An event passes through the modules in this order:
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
 //! | [`app`] | what is built once, at cold start: config, S3 clients, clock, limits |
-//! | [`callers`] | who calls, recognised by shape; one file for each caller's wire format and response |
-//! | [`intake`] | what an event names → the images to process: relative key, filters, duplicates, newest event |
+//! | [`callers`] | recognises the caller by the shape of the event; one file for each caller's format and response |
+//! | [`intake`] | decides which of the named objects are processed: source, filters, duplicates, newest event |
 //! | [`invocation`] | one invocation: its images, its record file, its usage, and what limited it |
-//! | [`pipeline`] | one image through its stages, and many images at a time |
-//! | [`records`] | the files of records: a chunk's (the commit), an event's, sidecars, failures of events |
+//! | [`pipeline`] | processes one image in stages, and many images at the same time |
+//! | [`records`] | the record file of a chunk (the commit), and files for events, sidecars and failures |
 //! | [`limits`] | images in flight, connections, memory, request rate, and deadlines |
-//! | [`clients`] | the S3 clients, with time-outs that fit what they ask |
+//! | [`clients`] | the S3 clients, with a time-out for each kind of request |
 //! | [`config`] | environment variables |
-//! | [`settings`] | what one invocation was asked for: mode, record sink, destination, concurrency |
-//! | [`image`], [`outcome`] | one object to process, and what became of it |
+//! | [`settings`] | the settings of one invocation: mode, record sink, destination, concurrency |
+//! | [`image`], [`outcome`] | one object to process, and its outcome |
 //! | [`error`] | why a whole invocation failed |
 
 mod app;

@@ -1,22 +1,22 @@
 use shared::protocol::failure::{Failure, FailureClass};
 
-/// What became of one entry of an event, or of one object of a chunk.
+/// The outcome of one entry of an event, or of one object of a chunk.
 #[derive(Debug)]
 pub enum Outcome {
     Ok {
         with_exif: bool,
     },
-    /// There was nothing to do, for this reason.
+    /// Ignored, for this reason.
     Ignored(String),
-    /// The same object as an earlier entry, which has this index.
+    /// The entry names the same object as the earlier entry with this index.
     Duplicate(usize),
     Failed(Failed),
-    /// Not started, or not finished, when the time was up.
+    /// Not started or not finished when the time was up.
     Unprocessed,
 }
 
-/// A failure, and whether the object is worth another attempt. The class says what went wrong and decides nothing
-/// by itself: `changed` is final for a version that was listed, and retryable where the latest is asked for.
+/// A failure, and whether it is retryable. The class alone does not say this: `changed` is retryable if the latest
+/// version is wanted, and not retryable for a version that was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     pub failure: Failure,

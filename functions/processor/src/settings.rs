@@ -3,15 +3,15 @@ use shared::modes::Images;
 
 use crate::records::RecordSink;
 
-/// What all images of an invocation have in common.
+/// The settings that all images of an invocation share.
 #[derive(Debug)]
 pub struct Settings {
     pub images: Images,
     pub sink: RecordSink,
-    /// Whether permanent failures are written into the destination, because the caller would forget them.
+    /// Whether failures that are not retryable are written into the destination, because the caller does not keep them.
     pub record_failures: bool,
     pub destination: Destination,
-    /// Images in flight to begin with.
+    /// Images in flight to start with.
     pub concurrency: usize,
     pub max_requests_per_second: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! S3 Batch Operations, schema 1.0 and 2.0: tasks with an object each, and a result for each task.
+//! S3 Batch Operations, schema 1.0 and 2.0. Each task names one object and gets one result.
 
 use aws_lambda_events::s3::batch_job::{S3BatchJobEvent, S3BatchJobResponse, S3BatchJobResult, S3BatchJobTask};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::intake::Entry;
 use crate::outcome::Outcome;
 
-/// Result codes. S3 sends a task again that failed temporarily.
+/// The result codes. S3 sends a task again if its result is `TemporaryFailure`.
 const SUCCEEDED: &str = "Succeeded";
 const TEMPORARY_FAILURE: &str = "TemporaryFailure";
 const PERMANENT_FAILURE: &str = "PermanentFailure";
@@ -40,7 +40,7 @@ pub fn job(mut event: Value) -> Result<BatchJob, String> {
             .collect(),
         None => Vec::new(),
     };
-    // `S3BatchJobEvent` requires it, and nothing of it is used.
+    // `S3BatchJobEvent` requires this field, although it is not used here.
     event["job"] = Value::Object(serde_json::Map::new());
     let job: S3BatchJobEvent = shape::of(event)?;
     let schema_version = job
@@ -74,8 +74,8 @@ impl Task {
     }
 }
 
-/// The key is URL-encoded as in a form, whatever samples do: a manifest must hold its keys so, and they are handed
-/// on as they are.
+/// The bucket and the object of a task. Its key is URL-encoded, with `+` for a space: a manifest must hold its keys
+/// in this form, and S3 passes them on unchanged. AWS's samples do not agree about this.
 fn object(bucket: Option<String>, key: &str, version_id: Option<String>) -> Result<(String, ObjectRef), String> {
     let bucket = bucket.ok_or("the task has neither s3Bucket nor s3BucketArn")?;
     let key = Key::decode(key).map_err(|error| error.to_string())?;
@@ -95,21 +95,21 @@ pub async fn respond(app: &App, job: BatchJob, deadline: Instant) -> Result<S3Ba
         let (code, text) = task.object.map_or_else(
             |problem| (PERMANENT_FAILURE, problem),
             |_| {
-                let index = index.next().expect("each object has its entry");
+                let index = index.next().expect("there is one entry per object");
                 result(event::outcome(&report.outcomes, index))
             },
         );
         let mut result = S3BatchJobResult::default();
         result.task_id = Some(task.id);
         result.result_code = Some(code.to_owned());
-        // It goes into the job's completion report.
+        // S3 writes it into the job's completion report.
         result.result_string = Some(text);
         result
     };
     let mut response = S3BatchJobResponse::default();
     response.results = job.tasks.into_iter().map(result).collect();
     response.invocation_schema_version = Some(job.schema_version);
-    // A task without a result; there is none.
+    // This applies to tasks without a result. Here, every task has one.
     response.treat_missing_keys_as = Some(TEMPORARY_FAILURE.to_owned());
     response.invocation_id = Some(job.invocation_id);
     Ok(response)
@@ -121,12 +121,12 @@ fn result(outcome: &Outcome) -> (&'static str, String) {
         Outcome::Ok { with_exif: true } => (SUCCEEDED, "ok".to_owned()),
         Outcome::Ok { with_exif: false } => (SUCCEEDED, "ok, without EXIF".to_owned()),
         Outcome::Ignored(reason) => (SUCCEEDED, format!("ignored: {reason}")),
-        Outcome::Duplicate(_) => (SUCCEEDED, "ignored: it comes twice".to_owned()),
+        Outcome::Duplicate(_) => (SUCCEEDED, "ignored: the event names it twice".to_owned()),
         Outcome::Failed(failed) if failed.retryable => (TEMPORARY_FAILURE, text(&failed.failure)),
         Outcome::Failed(failed) => (PERMANENT_FAILURE, text(&failed.failure)),
         Outcome::Unprocessed => (
             TEMPORARY_FAILURE,
-            text(&Failure::new(FailureClass::Timeout, "not done in time")),
+            text(&Failure::new(FailureClass::Timeout, "not processed in time")),
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! Fanout: a chunk of a job's objects. Its wire format is `shared::protocol::chunk`.
+//! fanout: a chunk of the objects of a job. Its wire format is in `shared::protocol::chunk`.
 
 use lambda_runtime::tracing::info;
 use shared::destination::Destination;
@@ -92,7 +92,7 @@ fn count(response: &mut ChunkResponse, key: &Key, outcome: Outcome) {
                 .push(FailedKey::new(key.clone(), failure.class, &failure.message));
         }
         Outcome::Unprocessed => response.unprocessed.push(key.clone()),
-        // Never of a chunk: fanout has filtered its objects, and names the exact version of each.
+        // This does not happen: fanout has filtered the objects of a chunk, and each of them is an exact version.
         Outcome::Ignored(_) | Outcome::Duplicate(_) => response.skipped += 1,
     }
 }

@@ -1,4 +1,4 @@
-//! What all callers but fanout have in common: their objects are processed as the environment variables say.
+//! What all callers except fanout share. The environment variables say what is done with their objects.
 
 use lambda_runtime::tracing::{info, warn};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::records::RecordSink;
 use crate::settings::Settings;
 
-/// The response to an event. Step Functions and those who call by hand read it.
+/// The response to an event. Step Functions reads it, and so do people who invoke the function by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventResponse {
     pub ok: u64,
@@ -28,13 +28,13 @@ pub struct EventResponse {
     pub concurrency: usize,
     #[serde(flatten)]
     pub usage: Usage,
-    /// What limited it; absent where no image was done.
+    /// What limited the invocation; absent if no image was processed.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
 }
 
-/// Processes what the entries name. `record_failures`: the caller forgets what failed permanently, so that is
-/// written into the destination.
+/// Processes the objects that the entries name. With `record_failures`, failures that are not retryable are written
+/// into the destination, because the caller does not keep them.
 pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadline: Instant) -> Result<Report, Error> {
     let destination = app.config.destination.clone().ok_or(Error::NoDestination)?;
     let intake = Intake::of_event(&app.config, &destination, entries);
@@ -55,8 +55,8 @@ pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadli
     Ok(report)
 }
 
-/// Fails the invocation when another attempt may succeed, since that is how its caller is told to send the event
-/// again: everything here is idempotent.
+/// Makes the response. If an object must be retried, the invocation fails instead, so that the caller sends the event
+/// again. A repeated event does no harm, because it writes the same bytes to the same keys.
 pub fn respond(entries: &[Entry], report: Report) -> Result<EventResponse, Error> {
     let reason = |(index, entry): (usize, &Entry)| {
         let reason = retry_reason(&report.outcomes, index)?;
@@ -72,7 +72,7 @@ pub fn respond(entries: &[Entry], report: Report) -> Result<EventResponse, Error
     Ok(response(entries, report))
 }
 
-/// The outcome of an entry; of a duplicate, that of the first one.
+/// The outcome of an entry. A duplicate has the outcome of the entry that it repeats.
 pub fn outcome(outcomes: &[Outcome], index: usize) -> &Outcome {
     match &outcomes[index] {
         Outcome::Duplicate(first) => &outcomes[*first],
@@ -80,11 +80,11 @@ pub fn outcome(outcomes: &[Outcome], index: usize) -> &Outcome {
     }
 }
 
-/// Why an entry is to come again, if it is.
+/// The reason why an entry must be retried, or `None`.
 pub fn retry_reason(outcomes: &[Outcome], index: usize) -> Option<&str> {
     match outcome(outcomes, index) {
         Outcome::Failed(failed) if failed.retryable => Some(&failed.failure.message),
-        Outcome::Unprocessed => Some("not done in time"),
+        Outcome::Unprocessed => Some("not processed in time"),
         Outcome::Ok { .. } | Outcome::Ignored(_) | Outcome::Duplicate(_) | Outcome::Failed(_) => None,
     }
 }
@@ -113,7 +113,7 @@ fn response(entries: &[Entry], report: Report) -> EventResponse {
                 response.with_exif += u64::from(with_exif);
             }
             Outcome::Ignored(reason) => response.ignored.push(ignored(reason)),
-            Outcome::Duplicate(_) => response.ignored.push(ignored("it comes twice".to_owned())),
+            Outcome::Duplicate(_) => response.ignored.push(ignored("the event names it twice".to_owned())),
             Outcome::Failed(failed) => {
                 let failure = failed.failure;
                 response
@@ -126,7 +126,7 @@ fn response(entries: &[Entry], report: Report) -> EventResponse {
     response
 }
 
-/// Most callers do not read the response, so the log has to tell.
+/// Logs the outcomes, because most callers do not read the response.
 fn log(entries: &[Entry], report: &Report) {
     let (mut ok, mut failed, mut unprocessed, mut ignored) = (0, 0, 0, 0);
     for (entry, outcome) in entries.iter().zip(&report.outcomes) {

@@ -1,5 +1,4 @@
-//! A Distributed Map of Step Functions that lists a bucket, its items in batches (`ItemBatcher`). Keys are
-//! plain.
+//! Step Functions: one batch of a Distributed Map that lists a bucket and uses `ItemBatcher`. Keys are plain.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +18,7 @@ struct Batch {
     batch_input: Option<BatchInput>,
 }
 
-/// What the workflow gives to every batch.
+/// What the workflow adds to every batch.
 #[derive(Deserialize)]
 #[serde(expecting = "an object like {\"Bucket\": \"...\"}")]
 struct BatchInput {
@@ -27,7 +26,7 @@ struct BatchInput {
     bucket: Option<String>,
 }
 
-/// An object as `ListObjectsV2` has it. Its bucket is not a part of that, unless the workflow adds it.
+/// An object as `ListObjectsV2` lists it. The bucket is there only if the workflow adds it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "an object with a Key")]
 struct Item {
@@ -49,7 +48,7 @@ pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, Strin
         let bucket = item
             .bucket
             .or_else(|| of_all.clone())
-            .ok_or("the bucket is not known: set BatchInput to {\"Bucket\": \"...\"}, or SOURCE")?;
+            .ok_or("the bucket is not known: set BatchInput to {\"Bucket\": \"...\"}, or set SOURCE")?;
         let object = ObjectRef {
             key: item.key,
             size: item.size,
@@ -62,7 +61,7 @@ pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, Strin
     batch.items.into_iter().map(entry).collect()
 }
 
-/// The workflow reads the response, so failures are in it and nowhere else.
+/// Responds with all failures. The workflow reads them, so they are not written into the destination.
 pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<EventResponse, Error> {
     let report = event::process(app, entries, false, deadline).await?;
     event::respond(entries, report)
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bucket_is_looked_for_everywhere() {
+    fn the_bucket_comes_from_the_item_the_batch_or_the_source() {
         let source: S3Uri = "s3://of-source/".parse().unwrap();
         let item =
             json!({"Key": "a+b.jpg", "Size": 5, "Etag": "\"e\"", "LastModified": 1.0, "StorageClass": "STANDARD"});

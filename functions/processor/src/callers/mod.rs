@@ -1,8 +1,8 @@
-//! Who calls: recognised by shape. One file holds a caller's wire format and its response.
+//! Recognises the caller by the shape of the event. Each file has the wire format and the response of one caller.
 //!
-//! Where the wire format is AWS's, its types are those of `aws_lambda_events`. By hand is described what that crate
-//! does not know, and what it requires although not every producer sends it: an event may lack any field that is
-//! not used.
+//! The types of AWS's formats come from `aws_lambda_events`. This module has its own types where `aws_lambda_events`
+//! does not know a format, or requires fields that some producers leave out. Every field that is not used may be
+//! missing from an event.
 
 mod batch;
 mod chunk;
@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::intake::Entry;
 
-/// Handles one invocation. `deadline_ms` is since 1970, as Lambda gives it.
+/// Handles one invocation. `deadline_ms` is in milliseconds since 1970, as Lambda gives it.
 pub async fn handle(app: &App, event: Value, deadline_ms: u64) -> Result<Value, Error> {
     let deadline = app.clock.deadline(deadline_ms, app.config.timeout);
     let response = match Event::parse(event, app.config.source.as_ref())? {
@@ -38,23 +38,23 @@ pub async fn handle(app: &App, event: Value, deadline_ms: u64) -> Result<Value, 
     Ok(response.expect("a response is valid JSON"))
 }
 
-/// What an invocation asks for.
+/// An event, by its caller.
 #[derive(Debug)]
 enum Event {
     /// From fanout.
     Chunk(Box<ChunkRequest>),
-    /// From S3, SNS or `EventBridge`, which read no response: they only see whether the invocation failed.
+    /// From S3, SNS or `EventBridge`. They do not read the response, and only see whether the invocation failed.
     Notification(Vec<Entry>),
-    /// From SQS, which takes the messages back that failed.
+    /// From SQS. The response names the messages that must come again.
     Sqs(Vec<Message>),
-    /// From S3 Batch Operations, which wants a result for each task.
+    /// From S3 Batch Operations. The response has a result for each task.
     Batch(BatchJob),
-    /// From a Distributed Map of Step Functions, whose workflow reads the response.
+    /// From a Distributed Map of Step Functions. The workflow reads the response.
     Map(Vec<Entry>),
 }
 
 impl Event {
-    /// `source` is where objects are whose bucket an event does not name.
+    /// Recognises an event. If the event does not name the bucket of an object, the bucket is that of `source`.
     fn parse(event: Value, source: Option<&S3Uri>) -> Result<Self, Error> {
         let has = |name| event.get(name).is_some();
         if has("objects") {
@@ -79,7 +79,8 @@ impl Event {
 fn parsed<T>(what: &'static str, parsed: Result<T, String>) -> Result<T, Error> {
     parsed.map_err(|problem| Error::BadEvent { what, problem })
 }
-/// What an unknown event holds, in few words.
+
+/// Describes an unknown event in a few words.
 fn fields(event: &Value) -> String {
     match event {
         Value::Object(fields) if fields.is_empty() => "an empty object".to_owned(),
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_shapes_say_what_they_hold() {
+    fn an_unknown_event_is_described() {
         for (event, part) in [
             (json!({"Recrods": []}), "it is an object with the fields Recrods;"),
             (json!({}), "an empty object"),
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_the_wrong_field() {
         for (event, part) in [
             (json!({"objects": []}), "chunk: missing field `job_id`"),
             (
@@ -134,7 +135,10 @@ mod tests {
                 "SQS: Records[0]: missing field `messageId`",
             ),
             (
-                json!({"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "photos"}, "object": {"key": "a"}}}]}),
+                json!({"Records": [{
+                    "eventSource": "aws:s3",
+                    "s3": {"bucket": {"name": "photos"}, "object": {"key": "a"}}
+                }]}),
                 "notification: missing field `eventName`",
             ),
             (
@@ -149,7 +153,7 @@ mod tests {
                 json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "photos"}}}),
                 "notification: detail: missing field `object`",
             ),
-            (json!({"Records": "none"}), "notification: Records is no list"),
+            (json!({"Records": "none"}), "notification: Records is not a list"),
             (
                 json!({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}),
                 "notification: Records[0] has neither s3 nor Sns.Message",

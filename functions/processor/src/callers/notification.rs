@@ -1,4 +1,4 @@
-//! What S3 says of its objects: by itself, through SNS, or through `EventBridge`. None of them reads the response.
+//! Notifications of new objects from S3, SNS and `EventBridge`. None of them reads the response.
 
 use std::fmt::Display;
 
@@ -21,10 +21,9 @@ pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<
     event::respond(entries, report)
 }
 
-/// What a notification names, or `None` for what is none. An error names what is wrong with it.
+/// The entries of a notification, or `None` if the event is not a notification. An error says what is wrong with it.
 pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     if event.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
-        // S3 sends it once, when notifications are set up.
         return Ok(Some(vec![Entry::Ignored(Ignored {
             bucket: event["Bucket"].as_str().unwrap_or_default().to_owned(),
             key: Key::default(),
@@ -34,7 +33,7 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     if event.get("detail-type").is_some() {
         return eventbridge(event).map(|entry| entry.map(|entry| vec![entry]));
     }
-    // The envelope of SNS, as it is in an SQS message. `SnsMessage` of `aws_lambda_events` also requires a signature
+    // This is the envelope of SNS in an SQS message. `SnsMessage` of `aws_lambda_events` also requires a signature
     // and the URL of its certificate, which FIFO topics do not send (`events/sqs-sns-fifo.json`).
     if let (Some("Notification"), Some(message)) = (event["Type"].as_str(), event["Message"].as_str()) {
         return wrapped(message);
@@ -42,7 +41,7 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     let Some(records) = event.get("Records") else {
         return Ok(None);
     };
-    let records = records.as_array().ok_or("Records is no list")?;
+    let records = records.as_array().ok_or("Records is not a list")?;
     let mut found = Vec::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
         if record.get("s3").is_some() {
@@ -50,7 +49,7 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
         } else if let Some(message) = record["Sns"]["Message"].as_str() {
             match wrapped(message)? {
                 Some(entries) => found.extend(entries),
-                None => return Err(format!("an SNS message is no notification of S3: {message:.100}")),
+                None => return Err(format!("an SNS message is not an S3 notification: {message:.100}")),
             }
         } else if ["aws:s3", "aws:sns"].contains(&record_source(event).unwrap_or_default()) {
             return Err(format!("Records[{index}] has neither s3 nor Sns.Message"));
@@ -61,17 +60,17 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     Ok(Some(found))
 }
 
-/// A notification as text, in a message of SNS or SQS.
+/// Reads a notification that is the text of an SNS or SQS message.
 pub fn wrapped(message: &str) -> Result<Option<Vec<Entry>>, String> {
     let message: Value =
-        serde_json::from_str(message).map_err(|error| format!("a message is no JSON: {error}: {message:.100}"))?;
+        serde_json::from_str(message).map_err(|error| format!("a message is not JSON: {error}: {message:.100}"))?;
     entries(&message)
 }
 
-/// One record of "Event message structure" in the S3 User Guide. Keys are URL-encoded.
+/// One record of an S3 notification ("Event message structure" in the S3 User Guide). Its key is URL-encoded.
 ///
-/// `S3EventRecord` of `aws_lambda_events` also requires `eventTime`, `userIdentity` and `requestParameters`, which
-/// stores with S3's protocol and hand-written events leave out (`events/s3-put-minimal.json`).
+/// `S3EventRecord` of `aws_lambda_events` also requires `eventTime`, `userIdentity` and `requestParameters`.
+/// S3-compatible stores and hand-written events leave these out (`events/s3-put-minimal.json`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct S3Record {
@@ -79,7 +78,8 @@ struct S3Record {
     s3: S3Entity,
 }
 
-/// "Amazon S3 event message structure" for `EventBridge`, which `aws_lambda_events` does not know. Keys are plain.
+/// The `detail` of an S3 event in `EventBridge` ("`EventBridge` event message structure" in the S3 User Guide). Its key
+/// is plain. `aws_lambda_events` does not know this format.
 #[derive(Serialize, Deserialize)]
 struct Detail {
     bucket: DetailBucket,
@@ -101,8 +101,8 @@ struct DetailObject {
     sequencer: Option<String>,
 }
 
-/// A record with nothing in it but what is used: `S3Entity` also checks the types of the other fields, and some
-/// producers fill those in their own way (`events/s3-put-minimal.json`).
+/// Keeps only those fields of a record that are used. `S3Entity` also checks the types of the other fields, and some
+/// producers fill these in their own way (`events/s3-put-minimal.json`).
 fn used_fields(record: &Value) -> Value {
     let picked = |value: &Value, names: &[&str]| -> Value {
         let field = |name: &&str| Some(((*name).to_owned(), value.get(*name)?.clone()));
@@ -132,11 +132,11 @@ fn s3(record: S3Record) -> Result<Entry, String> {
         sequencer,
         ..
     } = object;
-    // Its `url_decoded_key` is empty on real events.
+    // The crate's `url_decoded_key` is empty for real events.
     let key = key.ok_or("s3.object: missing field `key`")?;
     let key = Key::decode(&key).map_err(|error| error.to_string())?;
     let name = record.event_name;
-    // Through some services the name comes with "s3:" in front.
+    // Some services send the name with the prefix "s3:".
     if !name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
         return Ok(ignored(bucket, key, &name, "ObjectCreated"));
     }
@@ -148,13 +148,13 @@ fn s3(record: S3Record) -> Result<Entry, String> {
     ))
 }
 
-/// `None` for an event of another service.
+/// Reads an event of `EventBridge`. Gives `None` if the event is from another service than S3.
 fn eventbridge(event: &Value) -> Result<Option<Entry>, String> {
     if event["source"].as_str().is_some_and(|source| source != "aws.s3") {
         return Ok(None);
     }
-    // An input transformer of a rule may leave fields out or reshape them. `EventBridgeEvent` requires `source`, and
-    // checks others that are not used (`events/eventbridge-transformed.json`).
+    // A rule's input transformer may leave fields out or change them. `EventBridgeEvent` requires `source`, and checks
+    // fields that are not used here (`events/eventbridge-transformed.json`).
     let used = ["detail-type", "detail"].map(|name| Some((name.to_owned(), event.get(name)?.clone())));
     let source = Some(("source".to_owned(), "aws.s3".into()));
     let event: Value = used.into_iter().chain([source]).flatten().collect::<Map<_, _>>().into();
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_new_object_is_ignored() {
+    fn events_other_than_the_creation_of_an_object_are_ignored() {
         let event = json!({"Records": [s3("ObjectRemoved:Delete", "a.jpg"), s3("s3:ObjectCreated:Copy", "b.jpg")]});
         assert_eq!(keys(&event), ["ignored a.jpg", "b.jpg"]);
         let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"});
@@ -236,20 +236,20 @@ mod tests {
     }
 
     #[test]
-    fn envelopes_are_opened() {
+    fn notifications_in_envelopes_are_read() {
         let event = json!({"Records": [s3("ObjectCreated:Put", "a.jpg")]}).to_string();
         let sns = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Type": "Notification", "Message": event}}]});
         assert_eq!(keys(&sns), ["a.jpg"]);
         let envelope = json!({"Type": "Notification", "MessageId": "1", "Message": event});
         assert_eq!(keys(&envelope), ["a.jpg"]);
         let wrong = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "hello"}}]});
-        assert!(entries(&wrong).unwrap_err().contains("no JSON"));
+        assert!(entries(&wrong).unwrap_err().contains("not JSON"));
         let wrong = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"a\": 1}"}}]});
-        assert!(entries(&wrong).unwrap_err().contains("no notification of S3"));
+        assert!(entries(&wrong).unwrap_err().contains("not an S3 notification"));
     }
 
     #[test]
-    fn a_key_that_is_no_text_is_an_error() {
+    fn a_key_that_is_not_utf8_is_an_error() {
         let event = json!({"Records": [s3("ObjectCreated:Put", "%FF.jpg")]});
         assert!(entries(&event).unwrap_err().contains("not UTF-8"));
     }

@@ -11,7 +11,7 @@ where
     serde_path_to_error::deserialize(event).map_err(|error| error.to_string())
 }
 
-/// Who wrote the records of an event: SNS spells it with a capital.
+/// The service that sent the records of an event. SNS writes `EventSource` with a capital E.
 pub fn record_source(event: &Value) -> Option<&str> {
     let first = event.get("Records")?.get(0)?;
     first.get("eventSource").or_else(|| first.get("EventSource"))?.as_str()

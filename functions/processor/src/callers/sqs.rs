@@ -1,5 +1,5 @@
-//! SQS: each message holds a notification, perhaps in SNS's envelope. The response names the messages that are to
-//! come again, as `ReportBatchItemFailures` has it.
+//! SQS: each message holds a notification, or an SNS message with one. The response names the messages that must come
+//! again, in the format of `ReportBatchItemFailures`.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::tracing::{info, warn};
@@ -15,13 +15,13 @@ use crate::intake::Entry;
 #[derive(Debug)]
 pub struct Message {
     pub id: String,
-    /// What it names, or why it cannot be read.
+    /// The entries of the message, or the reason why it cannot be read.
     pub entries: Result<Vec<Entry>, String>,
 }
 
 pub fn messages(mut event: Value) -> Result<Vec<Message>, String> {
-    // They are not used, and `SqsMessageAttribute` requires lists that SQS reserves and its emulators do not send
-    // (`events/sqs-message-attributes.json`).
+    // The attributes are not used. `SqsMessageAttribute` requires lists that SQS reserves for later use and that its
+    // emulators do not send (`events/sqs-message-attributes.json`).
     for record in event["Records"].as_array_mut().into_iter().flatten() {
         if let Some(record) = record.as_object_mut() {
             record.remove("attributes");
@@ -42,14 +42,14 @@ fn message((index, message): (usize, SqsMessage)) -> Result<Message, String> {
 }
 
 fn entries(body: &str) -> Result<Vec<Entry>, String> {
-    notification::wrapped(body)?.ok_or_else(|| format!("it is no notification of S3: {body:.100}"))
+    notification::wrapped(body)?.ok_or_else(|| format!("it is not an S3 notification: {body:.100}"))
 }
 
-/// A message fails, and comes again, if one of its objects has a retryable failure; or if it cannot be read, so that
-/// it ends in the dead-letter queue.
+/// Responds with the messages that must come again: those with an object that must be retried, and those that cannot
+/// be read. The latter come again until the queue moves them to its dead-letter queue.
 pub async fn respond(app: &App, messages: Vec<Message>, deadline: Instant) -> Result<SqsBatchResponse, Error> {
     let mut entries = Vec::new();
-    // Where each message's entries are.
+    // The indexes of each message's entries.
     let mut ranges = Vec::with_capacity(messages.len());
     for message in &messages {
         let start = entries.len();

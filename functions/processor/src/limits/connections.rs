@@ -1,8 +1,8 @@
 use shared::bottleneck::MAX_CONNECTIONS;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Connections to the source and to the destination: each bucket is a host of its own. A request holds one from
-/// its first byte to the last byte of its response.
+/// The connections to the source and to the destination. Each bucket is a host of its own, with its own limit. A
+/// request holds a connection from its first byte to the last byte of its response.
 #[derive(Debug)]
 pub struct Connections {
     pub source: Pool,

@@ -1,14 +1,14 @@
 use shared::protocol::failure::{Failure, FailureClass};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Of the function's memory, image data may take three quarters, less this for the program, its
-/// connections and the records. The rest is what an allocator wastes on large pieces that come and go.
+/// Image data may take three quarters of the function's memory, minus this for the program, its connections and the
+/// records. The last quarter is for what an allocator wastes when large blocks come and go.
 const PROGRAM_MB: u32 = 32;
 
 const KIB: u64 = 1024;
 
-/// What the images in flight may hold of the function's memory. An image waits until its bytes fit. Waiting images are
-/// served in order, so that small ones do not starve a large one.
+/// The memory that the images in flight share. An image waits until its bytes fit. Waiting images are served in order,
+/// so that small images do not keep a large one waiting forever.
 #[derive(Debug)]
 pub struct Memory {
     kib: u32,
@@ -25,7 +25,7 @@ impl Memory {
         }
     }
 
-    /// Whether so many bytes ever fit.
+    /// Whether `bytes` fit when no other image holds memory.
     pub fn fits(&self, bytes: u64) -> bool {
         bytes.div_ceil(KIB) <= u64::from(self.kib)
     }
@@ -39,7 +39,7 @@ impl Memory {
                 let max = u64::from(self.kib) * KIB;
                 Failure::new(
                     FailureClass::TooLarge,
-                    format!("{bytes} bytes to hold, and the function's memory allows {max}: give it more memory"),
+                    format!("{bytes} bytes must be held in memory, but only {max} fit: give the function more memory"),
                 )
             })?;
         Ok(self
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_never_fits_is_too_large() {
+    async fn an_image_waits_for_memory_and_is_too_large_if_it_never_fits() {
         let memory = Memory::new(128);
         let max = 64 * 1024 * 1024;
         assert!(memory.fits(max) && !memory.fits(max + 1));

@@ -1,4 +1,5 @@
-//! What all invocations of this process share ([`Limits`]), and what bounds one invocation ([`Rate`], [`deadline`]).
+//! The limits that all invocations of this process share ([`Limits`]), and those of one invocation ([`Rate`],
+//! [`deadline`]).
 
 mod concurrency;
 mod connections;
@@ -12,7 +13,7 @@ pub use rate::Rate;
 
 use memory::Memory;
 
-/// Shared by all invocations of this process.
+/// The limits that all invocations of this process share.
 #[derive(Debug)]
 pub struct Limits {
     pub memory: Memory,

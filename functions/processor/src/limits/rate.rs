@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn slots_are_evenly_spaced_and_do_not_add_up() {
+    async fn slots_are_evenly_spaced_and_no_burst_follows_a_pause() {
         let rate = Rate::new(&Clock::default(), 100.0);
         let start = Instant::now() + Duration::from_secs(1);
         let slots = |now: Instant| [0; 4].map(|_| (rate.take(now) - start).as_millis());
@@ -55,7 +55,7 @@ mod tests {
         for _ in 0..6 {
             rate.slot().await;
         }
-        // Six slots have five gaps of 10 ms. The timer of tokio is precise to 1 ms.
+        // Six slots have five gaps of 10 ms. Tokio's timer is precise to 1 ms.
         assert_eq!(start.elapsed().as_millis() / 5, 10);
     }
 }

@@ -8,11 +8,11 @@ use super::task::Task;
 use crate::image::ObjectVersion;
 use crate::outcome::Failed;
 
-/// How often an object is taken again that was replaced while it was processed.
+/// How many times an object is processed at most, if it is replaced each time.
 const MAX_REPLACEMENTS: u32 = 5;
 
 impl Task<'_> {
-    /// Processes the version of an object that is asked for.
+    /// Processes the version of the object that the caller wants.
     pub async fn process(&self) -> Result<Recorded, Unfinished> {
         match self.image.version {
             ObjectVersion::Exact => Ok(self.route(&self.image.object).await?),
@@ -20,18 +20,21 @@ impl Task<'_> {
         }
     }
 
-    /// Processes an object until what was written is the latest there is.
+    /// Processes an object until the version that was written is the latest one.
     ///
-    /// Events come out of order, and while this one was at work the object may have been replaced and its
-    /// successor's event been done. So whoever has written looks whether the object is still the one that
-    /// was read, and takes the new one if not. The last to write a key then has always looked after the
-    /// last replacement, or been followed by its event: an older result never stays. One that was replaced
-    /// before it was read is no different: an earlier attempt at the same event may have written it, and ended
-    /// before it looked.
+    /// Events can arrive out of order. While the event of a version is processed, the object may be replaced, and the
+    /// event of the new version may be processed completely. So this function checks after each write whether the
+    /// object is still the one that was read. If not, it processes the new version.
+    ///
+    /// Therefore an old result never stays. If the object is replaced before the check, the check finds this. If it is
+    /// replaced after the check, the event of the new version comes after this write.
+    ///
+    /// An object that was replaced before it was read is also processed in its new version. An earlier try of the same
+    /// event may have written the old version, and then ended before its check.
     async fn process_latest(&self) -> Result<Recorded, Unfinished> {
         let mut object = self.image.object.clone();
         if object.etag.is_some() {
-            // Whether this version is still the current one is told by the current one's `ETag`.
+            // Without a version id, S3 reads the current version, and the `ETag` shows whether it is this one.
             object.version_id = None;
         }
         for _ in 0..MAX_REPLACEMENTS {
@@ -42,26 +45,26 @@ impl Task<'_> {
                     }
                 }
                 Err(failure) if failure.class != FailureClass::Changed => return Err(failure.into()),
-                // Nothing that an earlier attempt wrote can be in the way of what its successor writes.
+                // Each version has output keys of its own, so an old result cannot replace a new one.
                 Err(_) if !self.pipeline.overwrites() => return Err(Unfinished::Superseded),
                 Err(_) => {}
             }
             object = ObjectRef::latest(object.key);
         }
-        // In time it is replaced less often than it is processed.
+        // Retryable, because the object is probably replaced less often later.
         Err(Unfinished::Failed(Failed::retryable(
             FailureClass::Changed,
             format!("it was replaced {MAX_REPLACEMENTS} times while it was processed"),
         )))
     }
 
-    /// Whether an object is still what was read of it.
+    /// Whether the object is still the one that was read.
     async fn is_current(&self, record: &Record) -> Result<bool, Failure> {
         let latest = ObjectRef::latest(record.origin.key.clone());
         let _connection = self.turn_to_read().await;
         match s3::head_object(&self.pipeline.clients.reads, &self.image.bucket, &latest).await {
             Ok(latest) => Ok(latest.etag == record.origin.etag),
-            // Deleted since: there is nothing newer. Without the permission to list S3 says so with a 403.
+            // The object was deleted, so there is no newer one. Without the permission to list, S3 responds with 403.
             Err(gone) if matches!(gone.kind, ErrorKind::NotFound | ErrorKind::AccessDenied) => Ok(true),
             Err(error) => Err(error.into()),
         }

@@ -4,7 +4,7 @@ use shared::metadata::record::{Origin, Record};
 use shared::metadata::{Metadata, user_metadata};
 use shared::object::{Bucket, Key, ObjectMeta};
 
-/// The record of an image, and the user metadata its copy gets on top of its own.
+/// The record of an image, and the user metadata that is added to its copy.
 pub fn record(
     bucket: &Bucket,
     key: &Key,

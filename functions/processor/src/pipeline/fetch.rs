@@ -12,23 +12,23 @@ use crate::config::MAX_METADATA_BYTES;
 
 /// An object whose metadata was read.
 pub struct MetadataRead<'a> {
-    /// This very object, even where nobody said which it should be.
+    /// The object that was read, with its `ETag` and size, even if the caller did not name them.
     pub object: ObjectRef,
     pub meta: ObjectMeta,
     pub metadata: Metadata,
-    /// All of it, if its front is that, and the memory it takes.
+    /// The whole image and its memory, if the front is the whole image.
     pub whole: Option<(Bytes, SemaphorePermit<'a>)>,
     pub download: Duration,
     pub exif: Duration,
 }
 
 impl<'a> Task<'a> {
-    /// Reads metadata from the front of an object, and from those ranges of it that hold the rest.
+    /// Reads the metadata of an object from its front and, if needed, from further ranges.
     pub async fn read_metadata(&self, object: &ObjectRef) -> Result<MetadataRead<'a>, Failure> {
         let started = self.pipeline.clock.now();
         let front_bytes = self.pipeline.front_bytes;
         let mut permit = self.hold(object.size.unwrap_or(u64::MAX).min(front_bytes)).await?;
-        // No range fits an empty object.
+        // S3 refuses every range of an empty object.
         let range = (object.size != Some(0)).then_some(0..front_bytes);
         let (meta, front) = self.get(object, range).await?;
         let mut download = self.pipeline.clock.now() - started;
@@ -51,11 +51,11 @@ impl<'a> Task<'a> {
             let started = self.pipeline.clock.now();
             let bytes = file.held() + ranges.iter().map(|range| range.end - range.start).sum::<u64>();
             if bytes > MAX_METADATA_BYTES {
-                let error = format!("{bytes} bytes of it would have to be read to find its EXIF");
+                let error = format!("{bytes} bytes must be read to find its EXIF; the limit is {MAX_METADATA_BYTES}");
                 return Err(Failure::new(FailureClass::TooLarge, error));
             }
-            // Images that waited for more while they keep what they have could wait for each other for
-            // ever. So what is read already is not counted for as long as this one waits.
+            // If images kept memory while they wait for more, they could wait for each other forever. So the bytes that
+            // are already read do not count while this image waits.
             drop(permit);
             permit = self.hold(bytes).await?;
             let reads = ranges.iter().cloned().map(|range| self.get(&object, Some(range)));

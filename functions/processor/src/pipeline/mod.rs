@@ -1,13 +1,14 @@
-//! One image through its stages, and many images at a time.
+//! Processes one image in stages, and many images at the same time.
 //!
-//! | module | what it does |
+//! | module | content |
 //! |---|---|
-//! | [`current`] | processes an image until what was written is the latest version |
+//! | [`current`] | processes an image until the version that was written is the latest one |
 //! | [`route`] | what each mode does with an image |
-//! | [`fetch`] | reads all of an image, or only the ranges that hold its metadata |
-//! | [`extract`] | bytes → record |
-//! | [`store`], [`multipart`] | writes the image, in one request or in parts, and files of records |
-//! | [`task`] | one image under way: its turns, its memory, its time |
+//! | [`fetch`] | reads the metadata of an image from its front and from further ranges |
+//! | [`extract`] | makes the record of an image |
+//! | [`store`], [`multipart`] | write the image, in one request or in parts, and the files that belong to it |
+//! | [`outcome`] | the outcome of an image, and how long its stages took |
+//! | [`task`] | one image in flight: its requests, its memory, its time |
 
 mod current;
 mod extract;
@@ -36,20 +37,20 @@ pub use outcome::ImageOutcome;
 use outcome::{Processed, Recorded, Unfinished};
 use task::Task;
 
-/// What one invocation works with.
+/// Everything that the images of one invocation share.
 pub struct Pipeline<'a> {
     pub clients: &'a Clients,
     pub limits: &'a Limits,
     pub clock: &'a Clock,
     pub settings: Settings,
-    /// How much of an image is read first when not all of it is wanted.
+    /// How many bytes of an image are read first, unless all of it is needed.
     pub front_bytes: u64,
     pub rate: Option<Rate>,
     pub schedule: Schedule,
     pub traffic: Traffic,
 }
 
-/// Bytes of image data that were read, and all bytes that were written by us.
+/// Counts the bytes of image data that were read, and all bytes that were written. Bytes that S3 copies do not count.
 #[derive(Debug, Default)]
 pub struct Traffic {
     read: AtomicU64,
@@ -75,10 +76,9 @@ impl Traffic {
 }
 
 impl Pipeline<'_> {
-    /// Takes every image through the pipeline, as many at a time as the limits allow; the outcomes in the
-    /// order of the images.
+    /// Processes all images, as many at the same time as the limits allow. The outcomes are in the order of the images.
     pub async fn run(&self, images: &[Image]) -> Vec<ImageOutcome> {
-        // Where a rate is kept to, more images in flight would only wait for each other.
+        // With a request limit, more images in flight would only wait for each other.
         let max_in_flight = match self.rate {
             Some(_) => self.settings.concurrency,
             None => MAX_IN_FLIGHT,
@@ -107,7 +107,7 @@ impl Pipeline<'_> {
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
-    /// One image within its time.
+    /// Processes one image within its time.
     async fn scheduled(&self, image: &Image) -> ImageOutcome {
         let profile = self.settings.images.profile();
         let bytes = profile.transferred_bytes(image.object.size.unwrap_or(0));
@@ -132,16 +132,17 @@ impl Pipeline<'_> {
 }
 
 impl Task<'_> {
-    /// One image, and its failure reported if it is permanent and nobody else remembers it.
+    /// Processes one image. Writes its failure into the destination if it is not retryable and the caller does not keep
+    /// it.
     async fn process_and_report(&self) -> Result<Recorded, Unfinished> {
         match self.process().await {
             Err(Unfinished::Failed(failed)) if self.pipeline.settings.record_failures && !failed.retryable => {
                 let failed = match self.write_failure(&failed.failure).await {
                     Ok(()) => failed,
-                    // It must be reported, or come again.
+                    // The failure is not recorded, so the object must be retried.
                     Err(unwritten) => Failed::retryable(
                         failed.failure.class,
-                        format!("{}; and that cannot be recorded: {unwritten}", failed.failure),
+                        format!("{}; this failure cannot be recorded: {unwritten}", failed.failure),
                     ),
                 };
                 Err(Unfinished::Failed(failed))
@@ -151,7 +152,7 @@ impl Task<'_> {
     }
 }
 
-/// The work on one image, whose hanging or panicking its neighbours do not notice.
+/// Runs the work on one image. If it hangs or panics, other images are not affected.
 async fn isolated(
     work: impl Future<Output = Result<Processed, Unfinished>>,
     over: impl Future<Output = Expired>,
@@ -161,15 +162,20 @@ async fn isolated(
             Ok(Ok(processed)) => ImageOutcome::Ok(processed),
             Ok(Err(Unfinished::Superseded)) => ImageOutcome::Superseded,
             Ok(Err(Unfinished::Failed(failed))) => ImageOutcome::Failed(failed),
-            Err(panic) => ImageOutcome::Failed(Failed::retryable(FailureClass::Internal, panic_message(panic.as_ref()))),
+            Err(panic) => ImageOutcome::Failed(Failed::retryable(
+                FailureClass::Internal,
+                panic_message(panic.as_ref()),
+            )),
         },
         expired = over => match expired {
             Expired::Image { limit } => {
                 let seconds = limit.as_secs_f64();
-                let error = format!("it was not done within {seconds:.0} s (IMAGE_TIMEOUT_SECONDS, and more for its bytes)");
+                let error = format!(
+                    "it was not finished in {seconds:.0} s (IMAGE_TIMEOUT_SECONDS, plus the time for its bytes)"
+                );
                 ImageOutcome::Failed(Failed::retryable(FailureClass::Timeout, error))
             }
-            // It had less time than others, and to repeat it does no harm.
+            // Not a failure of the image, which had less time than its limit.
             Expired::Invocation => ImageOutcome::Unprocessed,
         },
     }
@@ -205,13 +211,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_one_image_does_has_an_outcome() {
-        let panicking = async { panic!("of its own") };
-        assert_eq!(outcome(panicking, pending()).await, "internal: panicked: of its own");
+    async fn panics_timeouts_and_failures_have_an_outcome() {
+        let panicking = async { panic!("out of range") };
+        assert_eq!(outcome(panicking, pending()).await, "internal: panicked: out of range");
         let limit = Duration::from_secs(60);
         let timed_out = outcome(pending(), ready(Expired::Image { limit })).await;
         assert!(
-            timed_out.starts_with("timeout: it was not done within 60 s"),
+            timed_out.starts_with("timeout: it was not finished in 60 s"),
             "{timed_out}"
         );
         assert_eq!(outcome(pending(), ready(Expired::Invocation)).await, "unprocessed");

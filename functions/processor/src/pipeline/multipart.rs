@@ -1,4 +1,4 @@
-//! Images that are written in parts: larger than one request takes, or than the memory holds.
+//! Writes an image in parts, if it is larger than one request allows or than the memory holds.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -15,11 +15,13 @@ use super::task::Task;
 
 const MIB: u64 = 1024 * 1024;
 
-/// A part that passes through the function, and one that is copied inside S3.
+/// The minimum size of a part that passes through the function. The last part may be smaller.
 const MIN_PART_BYTES: u64 = 16 * MIB;
+
+/// The minimum size of a part that S3 copies. The last part may be smaller.
 const MIN_COPIED_PART_BYTES: u64 = 512 * MIB;
 
-/// Parts of one image in flight.
+/// The most parts of one image in flight.
 const MAX_PARTS_IN_FLIGHT: usize = 4;
 
 /// Where the bytes of each part come from.
@@ -32,7 +34,7 @@ pub enum PartSource<'a> {
 }
 
 impl Task<'_> {
-    /// Uploads or copies an object part by part. Of one that fails nothing is left.
+    /// Uploads or copies an object in parts. If this fails, the parts are deleted.
     pub async fn in_parts(
         &self,
         source: PartSource<'_>,
@@ -61,8 +63,8 @@ impl Task<'_> {
             let _connection = self.turn_to_write().await;
             Ok::<_, Failure>(upload.complete(parts).await?)
         };
-        // S3 keeps the parts of an upload that nobody completes or aborts, so they must be thrown away before the
-        // image ends, whatever ends it.
+        // S3 keeps the parts of an upload that is neither completed nor aborted. So the upload is aborted before the
+        // image ends, whatever the cause.
         let failure = tokio::select! {
             result = completed => match result {
                 Ok(()) => return Ok(()),
@@ -71,11 +73,11 @@ impl Task<'_> {
             _ = self.timer.expired() => None,
         };
         if let Err(error) = upload.abort().await {
-            warn!(%error, "an upload in parts is left behind");
+            warn!(%error, "a multipart upload cannot be aborted, so its parts stay in the destination");
         }
         match failure {
             Some(failure) => Err(failure),
-            // Whoever set the time says what it means that it is up.
+            // The caller of this future decides the outcome of an image whose time is up, and drops the future.
             None => pending().await,
         }
     }

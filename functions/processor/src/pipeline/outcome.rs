@@ -6,13 +6,13 @@ use shared::protocol::stages::Stages;
 
 use crate::outcome::{Failed, Outcome};
 
-/// What became of one image.
+/// The outcome of one image.
 pub enum ImageOutcome {
     Ok(Processed),
-    /// It was replaced, and what replaced it has an event of its own.
+    /// The object was replaced, and the new version has an event of its own.
     Superseded,
     Failed(Failed),
-    /// Not started, or not finished, when the time was up.
+    /// Not started or not finished when the time was up.
     Unprocessed,
 }
 
@@ -22,7 +22,7 @@ pub enum Unfinished {
     Failed(Failed),
 }
 
-/// An image that was processed, with its record.
+/// A processed image, with its record.
 pub struct Recorded {
     pub record: Record,
     pub times: StageTimes,
@@ -36,13 +36,13 @@ pub struct StageTimes {
     pub upload: Option<Duration>,
 }
 
-/// What is kept of an image until all of its invocation are done. Its record is kept as it is written: with
-/// all its values it takes three times the memory.
+/// What is kept of a processed image until all images of the invocation are finished. The record is kept as JSON text,
+/// because its values take three times the memory.
 pub struct Processed {
     /// JSON, without a newline.
     record: Box<[u8]>,
     with_exif: bool,
-    /// Of the object, in bytes.
+    /// The size of the object in bytes.
     pub size: u64,
     times: StageTimes,
 }
@@ -65,7 +65,7 @@ impl From<Failure> for Unfinished {
 }
 
 impl ImageOutcome {
-    /// Of an image that is `ok`: JSON, without a newline.
+    /// The record of an image that is `ok`, as JSON without a newline.
     pub fn record(&self) -> Option<&[u8]> {
         match self {
             Self::Ok(processed) => Some(&processed.record),
@@ -73,7 +73,7 @@ impl ImageOutcome {
         }
     }
 
-    /// Adds the times of an image that is `ok`.
+    /// Adds how long the stages of an image took, if it is `ok`.
     pub fn measure(&self, stages: &mut Stages) {
         let Self::Ok(Processed { times, .. }) = self else {
             return;
@@ -93,7 +93,7 @@ impl From<ImageOutcome> for Outcome {
                 with_exif: processed.with_exif,
             },
             ImageOutcome::Superseded => {
-                Self::Ignored("it was replaced since, and what replaced it has an event of its own".to_owned())
+                Self::Ignored("it was replaced, and the new version has an event of its own".to_owned())
             }
             ImageOutcome::Failed(failed) => Self::Failed(failed),
             ImageOutcome::Unprocessed => Self::Unprocessed,

@@ -1,4 +1,4 @@
-//! What each mode does with an image. A new mode does not compile until this has decided.
+//! What each mode does with an image. A new mode does not compile until it is handled here.
 
 use shared::modes::Images;
 use shared::object::{KeyTooLong, ObjectRef, ObjectUri};
@@ -13,11 +13,11 @@ impl Task<'_> {
     /// Processes one version of an object: reads it, and writes what the mode and the record sink ask for.
     pub async fn route(&self, object: &ObjectRef) -> Result<Recorded, Failure> {
         if let Some(class) = &object.storage_class {
-            let error = format!("it is in {class}: restore it first");
+            let error = format!("it is in the storage class {class}: restore it first");
             return Err(Failure::new(FailureClass::Archived, error));
         }
         let settings = &self.pipeline.settings;
-        // Before anything is written: of an image whose sidecar cannot be written nothing is.
+        // Checked first, so that nothing is written for an image whose sidecar key is too long.
         let sidecar = match settings.sink {
             RecordSink::Sidecar => Some(self.sidecar_target()?),
             RecordSink::None | RecordSink::Chunk(_) | RecordSink::Event => None,
@@ -48,11 +48,11 @@ impl Task<'_> {
 }
 
 fn too_long(error: KeyTooLong) -> Failure {
-    Failure::new(FailureClass::KeyTooLong, format!("with our folder in front: {error}"))
+    Failure::new(FailureClass::KeyTooLong, format!("its output key is too long: {error}"))
 }
 
 impl Pipeline<'_> {
-    /// Whether what is written goes by the key alone, so that it overwrites what another version of the object left.
+    /// Whether output keys depend on the object's key alone, so that one version overwrites the output of another.
     pub fn overwrites(&self) -> bool {
         self.settings.images.profile().writes_image() || self.settings.sink == RecordSink::Sidecar
     }

@@ -1,4 +1,4 @@
-//! Writes the image, by whichever way fits its size, and the files that go with it.
+//! Writes the image in the way that fits its size, and the files that belong to it.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use crate::records::{File, event_file, failure_file, sidecar_body};
 
 const MIB: u64 = 1024 * 1024;
 
-/// A larger image is uploaded in parts.
+/// Larger images are uploaded in parts.
 const MAX_WHOLE_BYTES: u64 = 64 * MIB;
 
 impl Task<'_> {
@@ -65,7 +65,7 @@ impl Task<'_> {
         Ok(Recorded { record, times })
     }
 
-    /// Downloads all of an image, extracts its metadata, uploads it.
+    /// Downloads the whole image, extracts its metadata, and uploads the image.
     pub async fn upload(&self, object: &ObjectRef, target: &ObjectUri) -> Result<Recorded, Failure> {
         let Some(size) = object.size.filter(|&size| self.takes_whole(size)) else {
             return self.upload_after_reading(object, target).await;
@@ -87,7 +87,7 @@ impl Task<'_> {
         Ok(Recorded { record, times })
     }
 
-    /// The same where the image is too large to be held, or its front must tell how large it is.
+    /// Uploads an image that is too large to be held in memory, or whose size is known only after a first read.
     async fn upload_after_reading(&self, object: &ObjectRef, target: &ObjectUri) -> Result<Recorded, Failure> {
         let read = self.read_metadata(object).await?;
         let (record, added) = self.record(&read.meta, read.metadata);

@@ -11,7 +11,7 @@ use crate::image::Image;
 use crate::limits::Pool;
 use crate::limits::deadline::ImageTimer;
 
-/// One image under way.
+/// One image in flight.
 pub struct Task<'a> {
     pub pipeline: &'a Pipeline<'a>,
     pub timer: &'a ImageTimer<'a>,
@@ -26,12 +26,12 @@ impl<'a> Task<'a> {
         Ok((meta, bytes))
     }
 
-    /// Waits for the turn of a request to the source, and holds its connection.
+    /// Waits until a request to the source may be sent. The permit holds a connection.
     pub async fn turn_to_read(&self) -> SemaphorePermit<'a> {
         self.turn(&self.pipeline.limits.connections.source).await
     }
 
-    /// The same for the destination.
+    /// Waits until a request to the destination may be sent. The permit holds a connection.
     pub async fn turn_to_write(&self) -> SemaphorePermit<'a> {
         self.turn(&self.pipeline.limits.connections.destination).await
     }
@@ -46,7 +46,7 @@ impl<'a> Task<'a> {
         self.timer.stopped(turn).await
     }
 
-    /// Waits until so many bytes of an image fit into the memory.
+    /// Waits until `bytes` of an image fit into the memory.
     pub async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'a>, Failure> {
         self.timer.stopped(self.pipeline.limits.memory.hold(bytes)).await
     }

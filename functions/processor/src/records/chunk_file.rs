@@ -4,7 +4,7 @@ use shared::destination::Destination;
 use shared::protocol::attempt::Attempt;
 use shared::s3::{self, Condition, ConditionalWrite};
 
-/// The record file of one attempt at a chunk. It is the commit: the images in it are done, and all others are not.
+/// The record file of one attempt. Writing it is the commit: the images in it are `ok`, and no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkFile {
     pub job_id: String,
@@ -12,13 +12,13 @@ pub struct ChunkFile {
     pub attempt: Attempt,
 }
 
-/// One record per line.
+/// The body of a record file: one record per line.
 pub fn chunk_body(records: &[&[u8]]) -> Bytes {
     let lines = records.iter().flat_map(|record| [*record, b"\n"]);
     lines.collect::<Vec<_>>().concat().into()
 }
 
-/// Writes the file, unless fanout has given the attempt up by writing it itself.
+/// Writes the record file, unless fanout has written it as a fence to give the attempt up.
 pub async fn commit(
     client: &Client,
     destination: &Destination,

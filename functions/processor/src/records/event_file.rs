@@ -6,7 +6,7 @@ use shared::s3;
 
 use super::{File, line};
 
-/// The record of one object that came by event.
+/// The file with the record of one object of an event.
 pub fn event_file(destination: &Destination, record: &Record) -> File {
     let origin = &record.origin;
     let date = origin.last_modified.get(..10).unwrap_or("unknown");
@@ -23,11 +23,11 @@ pub fn event_file(destination: &Destination, record: &Record) -> File {
     }
 }
 
-/// A file name that is the same for every event of one version of an object: made from bucket, key and version, or
-/// `ETag` where the bucket keeps no versions.
+/// An id that is the same for every event of one version of an object. It is a hash of bucket, key and version id.
+/// The `ETag` replaces the version id if the bucket has no versioning.
 pub fn object_id(bucket: &str, key: &Key, version_id: Option<&str>, etag: Option<&ETag>) -> String {
     let version = version_id.or(etag.map(ETag::as_str)).unwrap_or_default();
-    // No bucket name and no ETag holds a NUL, so the parts cannot run together.
+    // Neither a bucket name nor a version contains NUL, so different objects never have the same text.
     let digest = Sha256::digest(format!("{bucket}\0{version}\0{key}"));
     hex::encode(digest)
 }

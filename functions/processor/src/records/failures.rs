@@ -9,19 +9,20 @@ use super::event_file::object_id;
 use super::{File, line};
 use crate::image::Image;
 
-/// A failed object that came by event: what a job writes of a failed key, and which object it was.
+/// A failed object of an event. It has the fields that a job writes for a failed key, and those that identify the
+/// object.
 #[derive(Serialize)]
 struct FailedObject<'a> {
     bucket: &'a Bucket,
     #[serde(skip_serializing_if = "Option::is_none")]
     version_id: Option<&'a str>,
-    /// Empty where it is not known.
+    /// Empty if it is not known.
     etag: &'a str,
     #[serde(flatten)]
     failed: FailedKey,
 }
 
-/// The report of an object that came by event and failed permanently: its caller would forget it.
+/// The file about an object of an event whose failure is not retryable. The caller does not keep such failures.
 pub fn failure_file(destination: &Destination, image: &Image, failure: &Failure) -> File {
     let Image { bucket, object, .. } = image;
     let version_id = object.version_id.as_deref();

@@ -1,5 +1,5 @@
-//! The files of records: which there are, where they go, and what is in them. The pipeline writes those of single
-//! images, and the invocation that of a chunk.
+//! The files with records and failures: where they go, and what is in them. The pipeline writes the files of single
+//! images. The invocation writes the record file of a chunk.
 
 mod chunk_file;
 mod event_file;
@@ -20,15 +20,15 @@ pub use sidecar::sidecar_body;
 pub enum RecordSink {
     /// Nowhere.
     None,
-    /// Into the record file of its chunk, whose writing commits the attempt.
+    /// Into the record file of the chunk. Writing it commits the attempt.
     Chunk(ChunkFile),
-    /// Into a file of its own among the records of events.
+    /// Into its own file among the records of events.
     Event,
-    /// Into a file named after the image.
+    /// Into a sidecar: a file named after the image.
     Sidecar,
 }
 
-/// A file to be written, whether or not its key is taken: writing it again writes the same bytes.
+/// A file to write. If its key exists, it is overwritten, because a repeated write has the same bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct File {
     pub target: ObjectUri,

@@ -1,4 +1,4 @@
-//! Each caller's sample event, and the response in its own format.
+//! The sample events of each caller, and the responses in its format.
 
 use local::dataset;
 use local::s3::{Effect, Fault, S3ErrorCode};
@@ -8,7 +8,7 @@ use crate::cloud::{Cloud, DESTINATION, PHOTOS, sample};
 
 const AWKWARD: &str = "été 2026/1+1 café.jpg";
 
-/// With the photos that the samples name.
+/// A cloud with the photos that the sample events name.
 async fn cloud() -> Cloud {
     let cloud = Cloud::start(&[DESTINATION]).await;
     cloud.put(&dataset::file_name(0), PHOTOS[0].clone());
@@ -36,8 +36,8 @@ async fn the_response_to_a_notification_has_counts() {
             "s3-out-of-order.json",
             2,
             vec![
-                "a newer event of its key came with it",
-                "it comes twice",
+                "a newer event of the same key arrived with it",
+                "the event names it twice",
                 "the event is ObjectRemoved:Delete, not ObjectCreated",
                 "it is a folder marker",
             ],
@@ -88,7 +88,7 @@ fn failed_messages(response: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_queue_gets_back_only_the_messages_that_are_to_come_again() {
+async fn sqs_gets_only_the_messages_that_must_come_again() {
     for (name, images) in [
         ("sqs-s3.json", 2),
         ("sqs-eventbridge.json", 2),
@@ -113,9 +113,10 @@ async fn a_queue_gets_back_only_the_messages_that_are_to_come_again() {
         times: usize::MAX,
     };
     cloud.server.faults.add(broken("CopyObject", "café"));
-    event["Records"][2]["body"] = json!("not what S3 sends");
+    event["Records"][2]["body"] = json!("not a notification");
     let response = cloud.invoke(event.clone()).await.unwrap();
-    // Both that name the same object, and the one that nobody can read; the missing object is recorded.
+    // The two messages that name the broken object, and the message that cannot be read. The missing object is recorded
+    // instead.
     assert_eq!(
         failed_messages(&response),
         [id(&event, 0), id(&event, 1), id(&event, 2)]
@@ -162,7 +163,7 @@ async fn batch_operations_get_a_result_for_each_task() {
         assert_eq!(
             cloud.server.store.keys("photos-out", "jobs/"),
             [""; 0],
-            "its own report tells"
+            "failures are in the report of S3"
         );
     }
 
@@ -193,7 +194,7 @@ async fn batch_operations_get_a_result_for_each_task() {
 async fn a_workflow_sees_what_failed() {
     let cloud = cloud().await;
     let mut event = sample("step-functions-batch.json");
-    event["Items"][1]["Etag"] = json!("\"of what it was before\"");
+    event["Items"][1]["Etag"] = json!("\"of an older version\"");
     let response = cloud.invoke(event).await.unwrap();
     assert_eq!(
         (&response["ok"], &response["failed"][0]["class"]),

@@ -1,3 +1,5 @@
+//! Chunks from fanout, and the records and copies of their images.
+
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -38,14 +40,14 @@ async fn copy_and_upload_round_trip_awkward_keys() {
         for key in AWKWARD {
             let copy = cloud
                 .output(&format!("images/{key}"))
-                .unwrap_or_else(|| panic!("no {key:?}"));
+                .unwrap_or_else(|| panic!("there is no copy of {key:?}"));
             assert_eq!(copy.body, PHOTOS[0], "{key}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_record_says_where_it_came_from_and_what_was_found() {
+async fn a_record_has_the_origin_and_the_metadata_of_its_image() {
     let cloud = Cloud::start(&[]).await;
     let object = cloud.put("a.jpg", PHOTOS[0].clone());
     cloud.chunk("none", std::slice::from_ref(&object)).await;
@@ -61,7 +63,7 @@ async fn a_record_says_where_it_came_from_and_what_was_found() {
 }
 
 #[tokio::test]
-async fn headers_and_metadata_of_the_source_survive() {
+async fn headers_and_metadata_of_the_source_are_kept() {
     for images in ["copy", "upload"] {
         let cloud = Cloud::start(&[]).await;
         let headers = Headers {
@@ -74,7 +76,7 @@ async fn headers_and_metadata_of_the_source_survive() {
             user_metadata: HashMap::from([("album".to_owned(), "summer".to_owned())]),
         };
         let photo = cloud.put_with("a.jpg", PHOTOS[0].clone(), headers.clone());
-        let plain = cloud.put_with("b.jpg", "no image", headers.clone());
+        let plain = cloud.put_with("b.jpg", "not an image", headers.clone());
         assert_eq!(cloud.chunk(images, &[photo, plain]).await.ok, 2);
 
         let record = &cloud.records(RECORDS)[0];
@@ -120,7 +122,7 @@ async fn metadata_that_does_not_fit_is_left_out_with_a_warning() {
 }
 
 #[tokio::test]
-async fn one_bad_object_never_stops_its_neighbours() {
+async fn bad_objects_do_not_affect_the_others() {
     let cloud = Cloud::start(&[]).await;
     let gone = json!({"key": "gone.jpg", "size": 100, "etag": "0123456789abcdef0123456789abcdef"});
     let replaced = cloud.put("replaced.jpg", PHOTOS[0].clone());
@@ -187,29 +189,29 @@ async fn odd_files_are_ok() {
     assert!(half_record["exif"]["make"].is_string());
     assert_eq!(stub["exif"], Value::Null);
     assert!(stub["warnings"].to_string().contains("ends before"), "{stub}");
-    // Of what is no image only the front is read.
+    // Only the front is read of a file that is not an image.
     let front = 128 * 1024;
     assert_eq!(response.usage.bytes_read, front + half as u64 + 20);
     assert_eq!(cloud.output("images/text.jpg").unwrap().body.len(), 20 * 1024 * 1024);
 }
 
 #[tokio::test]
-async fn a_front_that_does_not_settle_the_exif_is_read_on() {
+async fn more_is_read_if_the_front_does_not_hold_the_exif() {
     let cloud = Cloud::start(&[]).await;
     let late = exif_after(200 * 1024);
     let object = cloud.put("late.jpg", late.clone());
     let response = cloud.chunk("copy", &[object]).await;
     assert_eq!((response.ok, response.with_exif), (1, 1));
     assert_eq!(response.usage.requests.get, 2);
-    // The front ends inside a segment, whose rest is passed over.
+    // The front ends inside a segment. The rest of this segment is not read.
     let passed_over = 0x8004 - (128 * 1024 - 2) % 0x8004;
     assert_eq!(response.usage.bytes_read, late.len() as u64 - passed_over);
 }
 
 #[tokio::test]
-async fn only_what_the_exif_takes_is_read_of_a_large_image() {
+async fn only_the_front_and_the_exif_of_a_large_image_are_read() {
     let cloud = Cloud::start(&[("FRONT_BYTES", "4096")]).await;
-    // A TIFF with its one table, of one field, behind its image data.
+    // A TIFF whose only table has one field and lies behind the image data.
     let data = 5 * 1024 * 1024;
     let table = b"\x01\0\x0F\x01\x02\0\x04\0\0\0Abc\0\0\0\0\0";
     let offset = u32::try_from(8 + data).unwrap().to_le_bytes();
@@ -245,7 +247,7 @@ async fn an_object_replaced_between_two_reads_is_changed() {
     assert_eq!(response.usage.requests.get, 2);
 }
 
-/// A photo whose EXIF comes after this many bytes of other segments.
+/// A photo whose EXIF comes after at least `bytes` of other segments.
 fn exif_after(bytes: usize) -> Vec<u8> {
     let filler = [&[0xFF, 0xE2, 0x80, 0x02][..], &vec![0; 0x8000]].concat();
     let fillers = filler.repeat(bytes / filler.len() + 1);
@@ -253,7 +255,7 @@ fn exif_after(bytes: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_attempt_given_up_counts_for_nothing() {
+async fn an_attempt_that_was_given_up_does_not_count() {
     let cloud = Cloud::start(&[]).await;
     let object = cloud.put("a.jpg", PHOTOS[0].clone());
     let fence = Object::new(Vec::new().into(), Headers::default());
@@ -273,7 +275,7 @@ async fn a_destination_that_cannot_be_written_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn throttles_that_pass_fail_nothing_and_are_counted() {
+async fn throttled_requests_are_counted_and_fail_no_image() {
     let cloud = Cloud::start(&[]).await;
     let object = cloud.put("a.jpg", PHOTOS[0].clone());
     cloud.server.faults.add(Fault {
@@ -290,7 +292,7 @@ async fn throttles_that_pass_fail_nothing_and_are_counted() {
     );
     let diagnosis = response.diagnosis.unwrap();
     assert_eq!(diagnosis.bottleneck, Bottleneck::S3Rate, "{diagnosis:?}");
-    // Of three reads and one write.
+    // S3 throttled two of four requests: three reads and one write.
     assert!(
         diagnosis.advice.starts_with("S3 throttled 50 % of the requests"),
         "{diagnosis:?}"
@@ -298,12 +300,12 @@ async fn throttles_that_pass_fail_nothing_and_are_counted() {
 }
 
 #[tokio::test]
-async fn a_storm_of_throttles_fails_nothing() {
+async fn a_storm_of_throttled_requests_fails_no_image() {
     let cloud = Cloud::start(&[]).await;
     let objects: Vec<Value> = (0..130)
         .map(|n| cloud.put(&format!("{n}.jpg"), &PHOTOS[0][..20]))
         .collect();
-    // More than the hundred after which the SDK, left to itself, would retry no more.
+    // With its default settings, the SDK would stop retrying after a hundred.
     cloud.server.faults.add(Fault {
         operation: "GetObject",
         key_contains: String::new(),

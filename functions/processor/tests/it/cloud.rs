@@ -1,4 +1,4 @@
-//! A server with two buckets, and the processor's settings for it.
+//! An S3 server with two buckets, and a processor that uses it.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -18,20 +18,20 @@ const NO_DEADLINE: u64 = 0;
 
 pub const DESTINATION: (&str, &str) = ("DESTINATION", "s3://photos-out/");
 
-/// One of the events that users invoke with.
+/// A sample event from `events/`.
 pub fn sample(name: &str) -> Value {
     let path = format!("{}/../../events/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// A few sample photos with EXIF.
+/// Two sample photos with EXIF.
 pub static PHOTOS: LazyLock<Vec<Vec<u8>>> =
     LazyLock::new(|| (0..2).map(|index| dataset::photo(index).unwrap()).collect());
 
 pub struct Cloud {
     pub server: Server,
     pub app: App,
-    /// All requests of the app pass through it.
+    /// All requests of the app pass through this gate.
     pub gate: Gate,
 }
 
@@ -40,7 +40,7 @@ impl Cloud {
         Self::start_with(variables, |sdk| sdk).await
     }
 
-    /// With hardly any wait between the attempts at a request.
+    /// Starts a cloud whose client hardly waits before it retries a request.
     pub async fn start_impatient(variables: &[(&str, &str)]) -> Self {
         let retries = RetryConfig::standard()
             .with_max_attempts(30)
@@ -65,12 +65,12 @@ impl Cloud {
         Self { server, app, gate }
     }
 
-    /// Puts an object of which all but its front is made up as it is read.
+    /// Puts an object of `len` bytes. The bytes behind its front are generated when they are read.
     pub fn put_long(&self, key: &str, front: impl Into<Vec<u8>>, len: u64) -> Value {
         self.load(key, Object::long(front.into().into(), len, Headers::default()))
     }
 
-    /// Puts an object into the source; gives it as a chunk names it.
+    /// Puts an object into the source. Gives the object as a chunk names it.
     pub fn put(&self, key: &str, body: impl Into<Vec<u8>>) -> Value {
         self.put_with(key, body, Headers::default())
     }
@@ -89,20 +89,20 @@ impl Cloud {
         self.server.store.get("photos-out", key)
     }
 
-    /// The records in one file of the destination.
+    /// The JSON lines in one file of the destination.
     pub fn records(&self, key: &str) -> Vec<Value> {
-        let file = self.output(key).unwrap_or_else(|| panic!("no {key}"));
+        let file = self.output(key).unwrap_or_else(|| panic!("there is no {key}"));
         let body = file.body.bytes();
         let text = std::str::from_utf8(&body).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     pub async fn invoke(&self, event: Value) -> Result<Value, Error> {
-        // Large, and some tests run several side by side.
+        // Boxed, because the future is large and some tests run several of them at the same time.
         Box::pin(handle(&self.app, event, NO_DEADLINE)).await
     }
 
-    /// Invokes with a chunk and this much time, while a test does something else.
+    /// Invokes with a chunk and a deadline after `time`. Runs `meanwhile` at the same time.
     pub async fn chunk_within<T>(
         &self,
         request: Value,

@@ -1,4 +1,4 @@
-//! What a response says limited the invocation. Each bottleneck by itself is tested where it is derived.
+//! The bottleneck in a response. `shared::bottleneck` has the tests for each single bottleneck.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn a_response_says_what_limited_it() {
     );
     assert_eq!(diagnosis.bottleneck, Bottleneck::Io, "{diagnosis:?}");
 
-    // Two reads, one each hundred seconds, and a write are more than four fifths of the limit.
+    // Two reads and one write in 100 s are more than four fifths of the limit.
     let mut request = chunk("none", &objects[..2]);
     request["attempt"] = json!("1-8");
     request["max_requests_per_second"] = json!(0.01);
@@ -54,13 +54,13 @@ async fn a_response_says_what_limited_it() {
 }
 
 #[tokio::test]
-async fn nothing_done_is_bounded_by_nothing() {
+async fn without_a_processed_image_there_is_no_bottleneck() {
     let cloud = Cloud::start(&[]).await;
     let gone = json!({"key": "gone.jpg", "size": 100, "etag": "0123456789abcdef0123456789abcdef"});
     let response = cloud.invoke(chunk("none", &[gone])).await.unwrap();
     assert_eq!(response["failed"][0]["class"], "not_found", "{response}");
     assert!(
-        response.get("bound").is_none() && response.get("advice").is_none(),
+        response.get("bottleneck").is_none() && response.get("advice").is_none(),
         "{response}"
     );
 }

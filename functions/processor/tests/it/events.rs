@@ -1,3 +1,5 @@
+//! Events: which objects are processed, and what the response says.
+
 use local::s3::{Effect, Fault, S3ErrorCode};
 use processor::{Error, EventResponse};
 use serde_json::{Value, json};
@@ -27,7 +29,7 @@ async fn keys_are_relative_to_the_source() {
 }
 
 #[tokio::test]
-async fn what_asks_for_nothing_is_ignored_and_said_so() {
+async fn the_response_says_why_objects_are_ignored() {
     let cloud = Cloud::start(&[DESTINATION]).await;
     let mut event = sample("s3-put.json");
     let record = event["Records"][0].clone();
@@ -49,8 +51,8 @@ async fn what_asks_for_nothing_is_ignored_and_said_so() {
     assert_eq!(
         reasons,
         [
-            "it is in our own destination",
-            "its name is not one of those included",
+            "it is in one of the destination's own folders",
+            "its name does not match INCLUDE, or matches EXCLUDE",
             "the event is ObjectRemoved:Delete, not ObjectCreated",
         ]
     );
@@ -58,7 +60,7 @@ async fn what_asks_for_nothing_is_ignored_and_said_so() {
 }
 
 #[tokio::test]
-async fn a_permanent_failure_is_recorded_and_ends_the_event() {
+async fn a_failure_that_is_not_retryable_is_recorded_and_the_event_does_not_come_again() {
     let cloud = Cloud::start(&[DESTINATION]).await;
     let mut event = sample("s3-put.json");
     event["Records"][0]["s3"]["object"]["versionId"] = json!("v1");
@@ -80,7 +82,7 @@ async fn a_permanent_failure_is_recorded_and_ends_the_event() {
 }
 
 #[tokio::test]
-async fn a_retryable_failure_asks_for_another_attempt() {
+async fn a_retryable_failure_fails_the_invocation() {
     let cloud = Cloud::start(&[DESTINATION]).await;
     cloud.put("IMG_00000.jpg", PHOTOS[0].clone());
     let fault = |operation: &'static str, code: S3ErrorCode| Fault {
@@ -92,9 +94,9 @@ async fn a_retryable_failure_asks_for_another_attempt() {
     };
     for (operation, code) in [
         ("CopyObject", S3ErrorCode::NotImplemented),
-        // Not to be able to write the record is a failure of the object.
+        // If the record cannot be written, the object fails.
         ("PutObject", S3ErrorCode::NotImplemented),
-        // What failed for good must be recorded, or come again.
+        // A failure that is not retryable, and that cannot be recorded either, must come again.
         ("PutObject", S3ErrorCode::AccessDenied),
     ] {
         cloud.server.faults.clear();

@@ -1,4 +1,4 @@
-//! S3 at its worst.
+//! Faults of S3 and of the connection to it.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ fn fault(operation: &'static str, key: &str, effect: Effect, times: usize) -> Fa
 }
 
 #[tokio::test]
-async fn retryable_failures_are_survived() {
+async fn faults_that_pass_fail_no_image() {
     let cloud = Cloud::start_impatient(&[]).await;
     let objects = ["cut", "stall", "reset", "error", "shifted"].map(|key| {
-        // More than its front, so that a range can be shifted.
+        // Longer than the front, so that a range can be shifted.
         let image = [PHOTOS[0].clone(), vec![0; 200 * 1024]].concat();
         cloud.put(key, image)
     });
@@ -45,7 +45,7 @@ async fn retryable_failures_are_survived() {
 }
 
 #[tokio::test]
-async fn failures_that_last_have_their_class() {
+async fn each_lasting_fault_has_its_failure_class() {
     for (key, effect, class, error) in [
         (
             "cut.jpg",
@@ -103,7 +103,7 @@ async fn failures_that_last_have_their_class() {
 }
 
 #[tokio::test]
-async fn what_hangs_times_out_and_its_neighbours_do_not_notice() {
+async fn images_that_hang_time_out_and_others_are_not_affected() {
     for (key, effect) in [("hang.jpg", Effect::Hang), ("stall.jpg", Effect::Stall)] {
         let cloud = Cloud::start(&[]).await;
         cloud.server.faults.add(fault("GetObject", key, effect, usize::MAX));
@@ -124,7 +124,7 @@ async fn what_hangs_times_out_and_its_neighbours_do_not_notice() {
         for failed in [failed, last] {
             assert_eq!(failed.class, FailureClass::Timeout, "{failed:?}");
             assert!(
-                failed.error.contains("not done within 60 s (IMAGE_TIMEOUT_SECONDS"),
+                failed.error.contains("not finished in 60 s (IMAGE_TIMEOUT_SECONDS"),
                 "{failed:?}"
             );
         }
@@ -132,7 +132,7 @@ async fn what_hangs_times_out_and_its_neighbours_do_not_notice() {
 }
 
 #[tokio::test]
-async fn what_is_known_to_be_archived_is_not_asked_for() {
+async fn no_request_is_sent_for_an_object_that_is_known_to_be_archived() {
     let cloud = Cloud::start(&[]).await;
     let mut archived = cloud.put("archived.jpg", PHOTOS[0].clone());
     archived["storage_class"] = json!("DEEP_ARCHIVE");
@@ -142,7 +142,7 @@ async fn what_is_known_to_be_archived_is_not_asked_for() {
     assert_eq!(response.usage.requests.get, 0);
 }
 
-/// The images in flight that a processor has found to be right that starts with `start`.
+/// Processes 200 images, and starts with `start` of them in flight. Gives the number that the processor settled at.
 async fn target(cloud: &Cloud, start: usize) -> usize {
     let objects: Vec<Value> = (0..200)
         .map(|n| cloud.put(&format!("{n}.jpg"), &PHOTOS[0][..2_000]))
@@ -155,7 +155,7 @@ async fn target(cloud: &Cloud, start: usize) -> usize {
 }
 
 #[tokio::test]
-async fn the_images_in_flight_follow_what_s3_makes_of_them() {
+async fn the_number_of_images_in_flight_follows_what_s3_can_serve() {
     let calm = Cloud::start(&[]).await;
     let get = Duration::from_millis(100);
     calm.server.faults.set_latency(Latency {

@@ -1,5 +1,4 @@
-//! Holds requests back until a test has seen that they were made, so that no test has to guess how long something
-//! takes.
+//! Holds requests back until a test has seen that they were sent. So no test has to guess how long something takes.
 
 use std::sync::Arc;
 
@@ -10,25 +9,26 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::sync::watch;
 
-/// Between the SDK and the server.
+/// A gate between the SDK and the server.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<watch::Sender<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Requests made, held back or not.
+    /// Requests that have reached the gate, held back or not.
     requests: usize,
     /// Requests whose response has begun.
     responses: usize,
-    /// Requests that are held back, by method and a part of the path.
+    /// The method and a part of the path of the requests to hold back.
     hold: Option<(&'static str, &'static str)>,
-    /// Since it was last opened.
+    /// Requests held back since the gate was last opened.
     held: usize,
+    /// How often the gate was opened.
     opened: usize,
 }
 
 impl Gate {
-    /// The same client, with its requests passing through this gate.
+    /// A client whose requests pass through this gate.
     pub fn client(&self, inner: SharedHttpClient) -> GatedClient {
         GatedClient {
             gate: self.clone(),
@@ -36,17 +36,18 @@ impl Gate {
         }
     }
 
-    /// From now on holds back what has this method, and this in its path. What is held back already stays so.
+    /// From now on, holds back requests with this method and with `path` in their URI. Requests that are already held
+    /// back stay so.
     pub fn hold(&self, method: &'static str, path: &'static str) {
         self.0.send_modify(|state| state.hold = Some((method, path)));
     }
 
-    /// Waits until so many requests are held back.
+    /// Waits until `count` requests are held back.
     pub async fn held(&self, count: usize) {
         self.wait_for(|state| state.held >= count).await;
     }
 
-    /// Lets everything pass, what is held back included.
+    /// Lets all requests pass, including those that are held back.
     pub fn open(&self) {
         self.0.send_modify(|state| {
             state.hold = None;
@@ -55,12 +56,12 @@ impl Gate {
         });
     }
 
-    /// Waits until so many requests were made in all.
+    /// Waits until `count` requests have reached the gate in total.
     pub async fn requests(&self, count: usize) {
         self.wait_for(|state| state.requests >= count).await;
     }
 
-    /// Waits until the responses to so many requests have begun.
+    /// Waits until `count` responses have begun.
     pub async fn responses(&self, count: usize) {
         self.wait_for(|state| state.responses >= count).await;
     }

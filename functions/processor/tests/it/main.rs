@@ -1,6 +1,6 @@
-//! The handler, called as Lambda calls it, with the real SDK against the embedded S3.
+//! Calls the handler as Lambda does, with the real SDK and the embedded S3.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod callers;
 mod chunks;

@@ -1,4 +1,4 @@
-//! Events out of order: what is newest stays.
+//! Events that arrive out of order: the newest version stays.
 
 use local::s3::{Effect, Fault, Headers, Object, S3ErrorCode};
 use processor::{Error, EventResponse};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, DESTINATION, PHOTOS};
 
-/// S3's event of an object as it is now.
+/// The event that S3 sends for an object as it is now.
 fn event_of(cloud: &Cloud, key: &str) -> Value {
     let object = cloud.server.store.get("photos", key).unwrap();
     let mut described = json!({"key": key, "size": object.body.len(), "eTag": object.etag});
@@ -29,12 +29,12 @@ async fn cloud(variables: &[(&str, &str)], versioned: bool) -> Cloud {
     cloud
 }
 
-/// Invokes with an event, and does something else when it has read its object and is about to write.
+/// Invokes with an event. Runs `meanwhile` after the object was read and before it is written.
 async fn interrupted<T>(cloud: &Cloud, event: Value, meanwhile: impl Future<Output = T>) -> (Result<Value, Error>, T) {
     cloud.gate.hold("PUT", "/photos-out/");
     tokio::join!(cloud.invoke(event), async {
         cloud.gate.held(1).await;
-        // The held request waits on; everything after it passes.
+        // The request that is held back keeps waiting. All later requests pass.
         cloud.gate.hold("PUT", "/nothing");
         let result = meanwhile.await;
         cloud.gate.open();
@@ -43,7 +43,7 @@ async fn interrupted<T>(cloud: &Cloud, event: Value, meanwhile: impl Future<Outp
 }
 
 #[tokio::test]
-async fn an_older_event_that_comes_late_changes_nothing() {
+async fn an_older_event_that_arrives_late_changes_nothing() {
     for versioned in [false, true] {
         for images in ["copy", "upload", "none"] {
             let cloud = cloud(&[("IMAGES", images)], versioned).await;
@@ -57,9 +57,9 @@ async fn an_older_event_that_comes_late_changes_nothing() {
             let response = invoke(&cloud, older).await;
             assert_eq!(response.failed.len(), 0, "{response:?}");
             if images == "none" {
-                assert!(response.ignored[0].reason.contains("replaced since"), "{response:?}");
+                assert!(response.ignored[0].reason.contains("it was replaced"), "{response:?}");
             } else {
-                assert_eq!(response.ok, 1, "it does the newest again: {response:?}");
+                assert_eq!(response.ok, 1, "it processes the newest version again: {response:?}");
                 assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
             }
             assert_eq!(cloud.server.store.keys("photos-out", ""), written);
@@ -68,11 +68,11 @@ async fn an_older_event_that_comes_late_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_older_event_that_is_tried_again_does_not_stay() {
+async fn an_old_version_does_not_stay_when_its_event_is_sent_again() {
     let cloud = cloud(&[("IMAGES", "upload")], false).await;
     cloud.put("a.jpg", PHOTOS[0].clone());
     let older = event_of(&cloud, "a.jpg");
-    // Its first try writes while all of the newer one happens, and then cannot look for it.
+    // The newer event is processed while the first try of the older one writes. The check of this try then fails.
     let (first, newer) = interrupted(&cloud, older.clone(), async {
         cloud.put("a.jpg", PHOTOS[1].clone());
         let newer = invoke(&cloud, event_of(&cloud, "a.jpg")).await;
@@ -91,14 +91,14 @@ async fn an_older_event_that_is_tried_again_does_not_stay() {
     assert_eq!(
         cloud.output("images/a.jpg").unwrap().body,
         PHOTOS[0],
-        "it was the last to write"
+        "the older event wrote last"
     );
     invoke(&cloud, older).await;
     assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
 }
 
 #[tokio::test]
-async fn an_older_upload_that_ends_late_does_not_stay() {
+async fn an_old_version_does_not_stay_when_its_upload_ends_late() {
     for (images, records) in [("upload", "ndjson"), ("none", "sidecar")] {
         for versioned in [false, true] {
             let cloud = cloud(&[("IMAGES", images), ("RECORDS", records)], versioned).await;
@@ -111,7 +111,10 @@ async fn an_older_upload_that_ends_late_does_not_stay() {
             .await;
             let older: EventResponse = serde_json::from_value(older.unwrap()).unwrap();
             assert_eq!((older.ok, newer.ok), (1, 1), "{older:?}");
-            assert!(older.usage.requests.get >= 2, "it took the newer one, too: {older:?}");
+            assert!(
+                older.usage.requests.get >= 2,
+                "it also read the newer version: {older:?}"
+            );
             if images == "upload" {
                 assert_eq!(cloud.output("images/a.jpg").unwrap().body, PHOTOS[1]);
             } else {
@@ -123,7 +126,7 @@ async fn an_older_upload_that_ends_late_does_not_stay() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_replaced_again_and_again_comes_again() {
+async fn an_object_that_is_replaced_each_time_must_be_retried() {
     let cloud = cloud(&[], false).await;
     cloud.put("a.jpg", PHOTOS[0].clone());
     cloud.gate.hold("HEAD", "a.jpg");
@@ -141,7 +144,7 @@ async fn an_object_that_is_replaced_again_and_again_comes_again() {
 }
 
 #[tokio::test]
-async fn a_copy_whose_source_is_deleted_meanwhile_stays() {
+async fn a_copy_stays_when_its_source_is_deleted_meanwhile() {
     let cloud = cloud(&[("IMAGES", "upload")], false).await;
     cloud.put("a.jpg", PHOTOS[0].clone());
     let event = event_of(&cloud, "a.jpg");

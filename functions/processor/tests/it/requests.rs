@@ -1,4 +1,4 @@
-//! The requests and bytes that an invocation reports are those that it made.
+//! An invocation reports the requests that it sent, and the bytes that it read.
 
 use local::s3::{Effect, Fault, S3ErrorCode};
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ async fn invocations_at_the_same_time_count_their_own_requests() {
     });
     let mut other = chunk("copy", &objects[3..]);
     other["attempt"] = json!("1-8");
-    // All five first reads are under way before any goes on.
+    // The first reads of all five images are sent before any of them continues.
     cloud.gate.hold("GET", "/photos/");
     let (one, other, ()) = tokio::join!(cloud.chunk("none", &objects[..3]), cloud.invoke(other), async {
         cloud.gate.held(5).await;

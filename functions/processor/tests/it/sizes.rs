@@ -1,4 +1,4 @@
-//! Images of all sizes, known and unknown, in little memory.
+//! Images of all sizes, known and unknown, with little memory.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn without_size(mut object: Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_unknown_size_is_learnt_from_the_first_read() {
+async fn an_unknown_size_is_found_by_the_first_read() {
     for (len, gets) in [(20 * KIB, 1), (128 * KIB, 1), (300 * KIB, 2)] {
         let cloud = Cloud::start(&[]).await;
         let front = PHOTOS[0][..10_000].to_vec();
@@ -57,14 +57,14 @@ async fn a_large_image_is_uploaded_in_parts_among_small_ones() {
     assert!(copy.body == source.body);
     assert_eq!(copy.headers.content_type.as_deref(), Some("image/jpeg"));
     assert!(copy.headers.user_metadata.contains_key("exif-make"));
-    // Its front, and seven parts of 16 MiB.
+    // The 50 small images, the front of the large image, and its seven parts of 16 MiB.
     assert_eq!(response.usage.requests.get, 50 + 1 + 7);
     assert_eq!(cloud.server.store.uploads("photos-out"), 0);
     assert_eq!(cloud.records(RECORDS)[0]["size"], 100 * MIB);
 }
 
 #[tokio::test]
-async fn of_an_upload_in_parts_that_fails_nothing_is_left() {
+async fn a_multipart_upload_that_fails_leaves_nothing() {
     let cloud = Cloud::start(&[LITTLE_MEMORY]).await;
     let object = cloud.put_long("large.jpg", PHOTOS[0].clone(), 100 * MIB);
     for (operation, effect, class) in [
@@ -95,7 +95,7 @@ async fn of_an_upload_in_parts_that_fails_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn of_an_upload_in_parts_that_runs_out_of_time_nothing_is_left() {
+async fn a_multipart_upload_that_runs_out_of_time_leaves_nothing() {
     for (image_timeout, unprocessed, failed) in [("900", vec!["large.jpg"], 0), ("5", vec![], 1)] {
         let cloud = Cloud::start(&[LITTLE_MEMORY, ("IMAGE_TIMEOUT_SECONDS", image_timeout)]).await;
         let gone = json!({"key": "gone.jpg", "size": 100});
@@ -107,7 +107,7 @@ async fn of_an_upload_in_parts_that_runs_out_of_time_nothing_is_left() {
         let (response, ()) = cloud
             .chunk_within(request, time, async {
                 cloud.gate.held(1).await;
-                // The large image starts when less time is left than it may take at most.
+                // When the large image starts, less time is left than the most that an image may take.
                 cloud.app.clock.advance(time * 3 / 10);
                 cloud.gate.open();
                 cloud.gate.hold("PUT", "partNumber=3");
@@ -116,7 +116,7 @@ async fn of_an_upload_in_parts_that_runs_out_of_time_nothing_is_left() {
             })
             .await;
         assert_eq!(response.unprocessed, unprocessed, "{response:?}");
-        // The first is gone, and the large one may time out.
+        // The first object does not exist, and the large one may time out.
         assert_eq!(response.failed.len(), 1 + failed, "{response:?}");
         for timed_out in &response.failed[1..] {
             assert_eq!(timed_out.class, FailureClass::Timeout, "{timed_out:?}");
@@ -127,7 +127,7 @@ async fn of_an_upload_in_parts_that_runs_out_of_time_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn more_than_one_request_can_copy_is_copied_in_parts() {
+async fn an_image_that_is_too_large_for_one_copy_request_is_copied_in_parts() {
     let cloud = Cloud::start(&[LITTLE_MEMORY]).await;
     let object = cloud.put_long("huge.tif", PHOTOS[0].clone(), 6 * GIB);
     let response = cloud.chunk("copy", &[object]).await;
@@ -142,9 +142,9 @@ async fn more_than_one_request_can_copy_is_copied_in_parts() {
 }
 
 #[tokio::test]
-async fn an_image_that_hides_its_exif_behind_too_much_is_too_large() {
+async fn an_image_is_too_large_if_too_much_must_be_read_to_find_its_exif() {
     let cloud = Cloud::start(&[]).await;
-    // A PNG with two pieces of image data, the second of 70 MiB: EXIF may follow, but where?
+    // A PNG with two pieces of image data, the second of 70 MiB. The whole file must be read to find EXIF behind them.
     let piece = |length: u32, kind: &[u8; 4]| [&length.to_be_bytes()[..], kind].concat();
     let png = [
         &b"\x89PNG\r\n\x1a\n"[..],
@@ -176,7 +176,7 @@ async fn an_image_that_hides_its_exif_behind_too_much_is_too_large() {
 }
 
 #[tokio::test]
-async fn sidecars_take_the_place_of_records() {
+async fn sidecars_replace_the_record_file() {
     let cloud = Cloud::start(&[]).await;
     let long_key = "l".repeat(1011);
     let objects = [

@@ -1,5 +1,5 @@
-//! The time of an invocation, of an image, and of requests that keep to a rate. Tests set the clock forward: no time
-//! passes but what a request really takes.
+//! The time of an invocation and of an image, and the request limit. The tests move the clock forward instead of
+//! waiting.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ fn put_photos(cloud: &Cloud, count: usize) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_into_the_time_is_handed_back() {
+async fn images_that_do_not_fit_into_the_time_are_unprocessed() {
     let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "900")]).await;
     let objects = put_photos(&cloud, 4);
     let mut request = chunk("none", &objects);
-    // One at a time. Each of the first two takes a quarter of the time there is: a third might not end.
+    // One image at a time. Each of the first two takes a quarter of the time, so a third might not end in time.
     request["concurrency"] = json!(1);
     cloud.gate.hold("GET", "/photos/");
     let (response, ()) = cloud
@@ -37,12 +37,12 @@ async fn what_does_not_fit_into_the_time_is_handed_back() {
     assert_eq!(response.ok, 2, "{response:?}");
     assert_eq!(response.unprocessed, ["2.jpg", "3.jpg"], "{response:?}");
     assert_eq!(cloud.records(RECORDS).len() as u64, response.ok);
-    // What was not started was not asked for.
+    // No request was sent for the images that did not start.
     assert_eq!(response.usage.requests.get, 2, "{response:?}");
 }
 
 #[tokio::test]
-async fn what_still_runs_at_the_end_is_handed_back() {
+async fn images_that_still_run_at_the_end_are_unprocessed() {
     let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "900")]).await;
     let mut objects = vec![json!({"key": "gone.jpg", "size": 100})];
     objects.extend(put_photos(&cloud, 2));
@@ -52,7 +52,7 @@ async fn what_still_runs_at_the_end_is_handed_back() {
     let (response, ()) = cloud
         .chunk_within(request, 100 * SECOND, async {
             cloud.gate.held(1).await;
-            // So that the second image has more time of its own than the invocation has.
+            // The second image then has more time of its own than the invocation has left.
             cloud.app.clock.advance(30 * SECOND);
             cloud.gate.open();
             cloud.gate.hold("GET", "/photos/");
@@ -65,7 +65,7 @@ async fn what_still_runs_at_the_end_is_handed_back() {
 }
 
 #[tokio::test]
-async fn requests_keep_to_their_rate() {
+async fn requests_keep_to_the_limit() {
     let cloud = Cloud::start(&[]).await;
     let mut request = chunk("none", &put_photos(&cloud, 6));
     request["max_requests_per_second"] = json!(0.01);
@@ -85,7 +85,7 @@ async fn requests_keep_to_their_rate() {
     assert!(response.usage.elapsed_ms >= 500_000, "{}", response.usage.elapsed_ms);
 }
 
-/// Lets all tasks go on as far as they can without waiting.
+/// Lets all tasks continue as far as they can without waiting.
 async fn idle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -93,11 +93,11 @@ async fn idle() {
 }
 
 #[tokio::test]
-async fn waiting_for_its_turn_is_not_an_images_own_time() {
+async fn the_wait_for_its_turn_does_not_count_as_an_images_time() {
     let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "200")]).await;
     let objects = put_photos(&cloud, 6);
-    // Each image waits for its two requests, the last for five and then for six times 50 s. Of its own time it takes
-    // at most the two gaps in which its requests are under way.
+    // Each image waits for the turns of its two requests: the last one first for 5 x 50 s, and then for 6 x 50 s. Its
+    // own time is at most the two gaps of 50 s in which its requests are in flight.
     let mut request = chunk("copy", &objects);
     request["max_requests_per_second"] = json!(0.02);
     let (response, ()): (ChunkResponse, ()) = cloud

@@ -1,4 +1,4 @@
-//! Slots for images in flight, as many as S3 can take.
+//! Slots for images in flight, as many as S3 can serve.
 
 mod gradient;
 
@@ -19,17 +19,17 @@ use shared::clock::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use gradient::{Gradient, Window};
+use gradient::{Gradient, Round};
 
-/// Images in flight in one process.
+/// The most images in flight in one process.
 pub const MAX_IN_FLIGHT: usize = 900;
 
-/// A window is as many responses as images may be in flight, and no fewer than these, since a median of
-/// less says little.
-const MIN_RESPONSES_IN_WINDOW: usize = 32;
+/// A round has as many responses as images may be in flight, but at least this many, because the median of fewer says
+/// little.
+const MIN_RESPONSES_IN_ROUND: usize = 32;
 
-/// Slots for images in flight. Their number follows what S3 makes of them: as an interceptor of the
-/// clients this sees every response.
+/// Slots for images in flight. Their number follows the latency and the throttling of S3. This type sees every
+/// response, because it is an interceptor of the clients.
 #[derive(Clone, Debug)]
 pub struct Concurrency {
     slots: Arc<Semaphore>,
@@ -40,10 +40,10 @@ pub struct Concurrency {
 struct State {
     start: usize,
     gradient: Gradient,
-    /// Slots that exist, taken or free. More than the limit for a while after it shrank.
+    /// Slots that exist, taken or free. After the limit was lowered, there are more than the limit for a while.
     slots: usize,
     taken: usize,
-    /// Since the last update.
+    /// The most slots that were taken at the same time in this round.
     max_taken: usize,
     latencies: Vec<Duration>,
     responses: usize,
@@ -69,8 +69,8 @@ impl Default for Concurrency {
 }
 
 impl Concurrency {
-    /// Begins with so many images in flight. What was learned with the same beginning is kept, and what
-    /// others are at work with.
+    /// Starts with `concurrency` images in flight. This changes nothing if the last start had the same number, so that
+    /// what was learned is kept, or if other invocations have images in flight.
     pub fn start_from(&self, concurrency: usize) {
         let mut state = self.state.lock();
         if state.start != concurrency && state.taken == 0 {
@@ -80,12 +80,12 @@ impl Concurrency {
         }
     }
 
-    /// The images in flight that it has found to be right.
+    /// The number of images in flight that it has settled at.
     pub fn target(&self) -> usize {
         self.state.lock().gradient.target()
     }
 
-    /// A slot for each number below `count`, as they become free; none from `end` on.
+    /// Gives a slot for each number below `count`, as slots become free. From `end` on, it gives `None` for the rest.
     pub fn slots<'a>(
         &'a self,
         count: usize,
@@ -115,30 +115,30 @@ impl Concurrency {
         }
     }
 
-    /// Takes one response of S3 into account: how long its first byte took, where that says something, and
-    /// whether it was a throttle.
+    /// Takes one response of S3 into account: the time to its first byte (`None` for a write), and whether it was
+    /// throttled.
     fn observe(&self, latency: Option<Duration>, throttled: bool) {
         let mut state = self.state.lock();
         state.responses += 1;
         state.throttled += usize::from(throttled);
         state.latencies.extend(latency.filter(|_| !throttled));
-        if state.responses < state.gradient.limit().max(MIN_RESPONSES_IN_WINDOW) {
+        if state.responses < state.gradient.limit().max(MIN_RESPONSES_IN_ROUND) {
             return;
         }
         let middle = state.latencies.len() / 2;
         let latency = (!state.latencies.is_empty()).then(|| *state.latencies.select_nth_unstable(middle).1);
-        let window = Window {
+        let round = Round {
             latency,
             throttled: state.throttled as f64 / state.responses as f64,
             full: state.max_taken >= state.gradient.limit(),
         };
-        state.gradient.update(window);
+        state.gradient.update(round);
         state.latencies.clear();
         (state.responses, state.throttled, state.max_taken) = (0, 0, state.taken);
         self.resize(&mut state);
     }
 
-    /// Gives out new slots, or takes free ones back; those that are taken are taken back as they end.
+    /// Adds slots, or removes free ones. A slot that is taken is removed when its image ends.
     fn resize(&self, state: &mut State) {
         let limit = state.gradient.limit();
         if let Some(more) = limit.checked_sub(state.slots) {
@@ -150,7 +150,7 @@ impl Concurrency {
     }
 }
 
-/// One image in flight.
+/// The slot of one image in flight.
 #[derive(Debug)]
 pub struct Slot {
     permit: Option<OwnedSemaphorePermit>,
@@ -170,7 +170,7 @@ impl Drop for Slot {
     }
 }
 
-/// When an attempt at a request was sent.
+/// When a request was last sent.
 #[derive(Debug)]
 struct Sent(Instant);
 
@@ -201,8 +201,8 @@ impl Intercept for Concurrency {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let status = context.response().status().as_u16();
-        // The first byte of a read comes after the same work whatever the size; the response to a write
-        // comes only when all of it is done.
+        // The time to the first byte of a read does not depend on its size. A write has its response only when all of
+        // it is written.
         let is_read = cfg
             .load::<Metadata>()
             .is_some_and(|operation| operation.name() == "GetObject");
@@ -241,7 +241,7 @@ mod tests {
         }
         let limit = concurrency.target();
         assert!(limit < 40, "{limit}");
-        // Those above the limit end before another one begins.
+        // No slot is given until fewer slots are taken than the limit allows.
         while taken.len() > limit {
             assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
             taken.pop();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn free_slots_are_taken_back_at_once() {
+    async fn free_slots_are_removed_at_once() {
         let concurrency = Concurrency::default();
         concurrency.start_from(40);
         for _ in 0..40 {

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 /// An image whose time is up has this long to clean up.
 const CLEANUP_GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// The time that one image has. It stands still while the image waits for others: for its slot at a request
-/// rate, for memory, for a connection. The end of the invocation does not move.
+/// The time that one image has. It stops while the image waits for memory, for a connection, or for its turn under the
+/// request limit. The end of the invocation does not move.
 #[derive(Debug)]
 pub struct ImageTimer<'a> {
     clock: &'a Clock,
@@ -21,10 +21,12 @@ pub struct ImageTimer<'a> {
 
 #[derive(Debug)]
 struct State {
+    /// When the image's time is up, if it does not wait again.
     up: Instant,
     limit: Duration,
-    /// How many of the image's requests wait, and since when there are any.
+    /// How many of the image's requests wait.
     waiting: u32,
+    /// Since when at least one of them waits.
     since: Instant,
 }
 
@@ -51,7 +53,7 @@ impl<'a> ImageTimer<'a> {
         }
     }
 
-    /// Sets another limit, once it is known how much is to be done.
+    /// Replaces the limit when the size of the image is known.
     pub fn set_limit(&self, limit: Duration) {
         let mut state = self.state.lock();
         state.up = state.up - state.limit + limit;
@@ -59,7 +61,7 @@ impl<'a> ImageTimer<'a> {
         self.changed.notify_waiters();
     }
 
-    /// Waits for something that is no work of the image's own.
+    /// Stops the timer while `wait` runs, because it is not work on the image.
     pub async fn stopped<T>(&self, wait: impl Future<Output = T>) -> T {
         let _stopped = Stopped::at(self);
         wait.await
@@ -89,7 +91,7 @@ impl<'a> ImageTimer<'a> {
         }
     }
 
-    /// Waits until the time to clean up is over, too.
+    /// Waits until the grace period has passed, too.
     pub async fn over(&self) -> Expired {
         let expired = self.expired().await;
         self.clock.sleep(CLEANUP_GRACE_PERIOD).await;
@@ -97,7 +99,7 @@ impl<'a> ImageTimer<'a> {
     }
 }
 
-/// The timer stands still until this is dropped, also when the wait is cancelled.
+/// Stops the timer until this is dropped, which also happens when the wait is cancelled.
 struct Stopped<'a>(&'a ImageTimer<'a>);
 
 impl<'a> Stopped<'a> {
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_stands_still_while_the_image_waits() {
+    async fn it_stops_while_the_image_waits() {
         let clock = Clock::default();
         let timer = timer(&clock, SHORT);
         let mut expired = Box::pin(timer.expired());
@@ -147,14 +149,14 @@ mod tests {
         assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
         first.await;
         assert!(poll!(&mut expired).is_pending());
-        // A wait that is cancelled counts for no longer.
+        // A cancelled wait no longer stops the timer.
         drop(second);
         assert_eq!(expired.await, Expired::Image { limit: SHORT });
         assert!(clock.now() < timer.end - LONG);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_takes_another_limit() {
+    async fn its_limit_can_be_replaced() {
         let clock = Clock::default();
         let timer = timer(&clock, LONG);
         let start = clock.now();
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_ends_first_is_told_and_may_clean_up() {
+    async fn it_says_what_expired_first_and_gives_a_grace_period() {
         let clock = Clock::default();
         for (limit, expired) in [(LONG, Expired::Image { limit: LONG }), (LONG * 4, Expired::Invocation)] {
             let timer = timer(&clock, limit);
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_end_of_the_invocation_does_not_wait() {
+    async fn the_end_of_the_invocation_does_not_move() {
         let clock = Clock::default();
         let timer = timer(&clock, SHORT);
         let mut waiting = Box::pin(timer.stopped(std::future::pending::<()>()));

@@ -3,28 +3,28 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// All images end this long before the end of an invocation: the rest is for writing the records and for the
-/// response. Short invocations keep a tenth of their time.
+/// All images end this long before the deadline of the invocation. The rest is for the record file and the response.
+/// Short invocations reserve a tenth of their time instead.
 const COMMIT_TIME: Duration = Duration::from_secs(2);
 
-/// No image starts in this time before the end of all. In short invocations it is a quarter of their time.
+/// No image starts in this time before all images must end. In short invocations, it is a quarter of their time.
 const MIN_IMAGE_TIME: Duration = Duration::from_secs(8);
 
-/// What a slow connection transfers in a second.
+/// The bytes that a slow connection transfers per second.
 const SLOW_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 
-/// The time of one invocation.
+/// When the images of one invocation may start, and how long each may take.
 #[derive(Debug)]
 pub struct Schedule {
     /// When all images must have ended.
     end: Instant,
-    /// What an image is assumed to take at least, whatever was learned.
+    /// The least time that an image is assumed to take.
     min_image_time: Duration,
-    /// What an image may take at most, whatever its size.
+    /// The most time that an image may take, whatever its size.
     max_image_time: Duration,
-    /// What one may take, not counting the transfer of its bytes.
+    /// How long an image may take, in addition to the time for its bytes.
     per_image: Duration,
-    /// The slowest of late, not counting the transfer of its bytes.
+    /// How long the slowest recent image took, without the time for its bytes.
     slowest_ms: AtomicU64,
 }
 
@@ -45,26 +45,28 @@ impl Schedule {
         self.end
     }
 
-    /// Whether an image of which so many bytes are transferred would end in time even if it is slow.
+    /// Whether an image with `bytes` to transfer can finish in time, even if it takes twice as long as the slowest
+    /// recent image.
     pub fn may_start(&self, now: Instant, bytes: u64) -> bool {
         let slowest = Duration::from_millis(self.slowest_ms.load(Relaxed));
         let slow = self.min_image_time.max(slowest * 2) + transfer_time(bytes);
-        // One that never would, because it takes longer than all the time there is, must start early.
+        // Without the maximum, an image that needs more time than the invocation has would never start. With it, the
+        // image must start early.
         now + slow.min(self.max_image_time) <= self.end
     }
 
-    /// How long an image may take of which so many bytes are transferred.
+    /// How long an image with `bytes` to transfer may take.
     pub fn limit(&self, bytes: u64) -> Duration {
         (self.per_image + transfer_time(bytes)).min(self.max_image_time)
     }
 
-    /// Learns from an image that ended well.
+    /// Learns from the time that an `ok` image took.
     pub fn learn(&self, time: Duration, bytes: u64) {
         let beside = time.saturating_sub(transfer_time(bytes));
         let ms = u64::try_from(beside.as_millis()).unwrap_or(u64::MAX);
-        // One that was slow by chance is slowly forgotten.
+        // The slowest time decreases with each image, so that one slow image is forgotten after some time.
         let learned = |slowest: u64| Some(ms.max(slowest - slowest / 32));
-        // The closure always gives a value, so this cannot fail.
+        // This cannot fail, because the closure always gives a value.
         let _ = self.slowest_ms.fetch_update(Relaxed, Relaxed, learned);
     }
 }
@@ -79,7 +81,8 @@ mod tests {
 
     const MB: u64 = 1024 * 1024;
 
-    /// A schedule of so many seconds, and whether an image of so many bytes may start after some of them.
+    /// A schedule of `left` seconds, and a function that says whether an image of some bytes may start after some
+    /// seconds.
     fn schedule(left: u64) -> (Schedule, impl Fn(&Schedule, f64, u64) -> bool) {
         let start = Instant::now();
         let deadline = start + Duration::from_secs(left);
@@ -91,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn none_starts_that_would_not_end_in_time() {
+    fn an_image_starts_only_if_it_can_finish_in_time() {
         let (schedule, may_start) = schedule(300);
         for (seconds, bytes, starts) in [
             (0.0, 0, true),
             (289.0, 0, true),
             (291.0, 0, false),
-            // 400 MB take 100 s, 4 GB longer than there is: those must start early.
+            // 400 MB take 100 s. 4 GB take longer than the whole invocation, so they must start early.
             (185.0, 400 * MB, true),
             (200.0, 400 * MB, false),
             (30.0, 4096 * MB, true),
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_grows_with_the_size_and_ends_with_the_time() {
+    fn the_limit_grows_with_the_size_up_to_a_maximum() {
         let (schedule, _) = schedule(300);
         assert_eq!(schedule.limit(0), Duration::from_secs(60));
         assert_eq!(schedule.limit(40 * MB), Duration::from_secs(70));
