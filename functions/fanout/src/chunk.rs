@@ -1,4 +1,4 @@
-//! A chunk of objects, and an attempt at it.
+//! A chunk of objects, and an attempt in flight.
 
 use std::sync::Arc;
 
@@ -6,34 +6,35 @@ use serde::{Deserialize, Serialize};
 use shared::object::ObjectRef;
 use shared::protocol::attempt::Attempt;
 
-/// Objects that one invocation is to process.
+/// The objects of one processor invocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
-    /// From 0, each number once in a job.
+    /// From 0. Each number names one chunk of a job.
     pub number: u64,
     pub objects: Vec<ObjectRef>,
     #[serde(default)]
     pub tries: Tries,
 }
 
-/// How often attempts at a chunk ended in one way or another. The aliases are the names of layout 1 of the
-/// checkpoint.
+/// How many attempts of a chunk ended in each way.
+///
+/// The aliases are the names in layout 1 of the checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tries {
     /// The processor died, or its response was lost.
     #[serde(alias = "died")]
     pub lost: u32,
-    /// Lambda had no room.
+    /// Lambda throttled the attempt.
     pub throttled: u32,
-    /// Lambda was out of order.
+    /// Lambda was unavailable.
     pub unavailable: u32,
-    /// Every key came back unprocessed.
+    /// The response returned every key as unprocessed.
     #[serde(alias = "returned")]
     pub unprocessed: u32,
 }
 
-/// One attempt at a chunk that may be at work: it is in the checkpoint before it is sent, and until its
-/// result is known or it has been given up.
+/// An attempt that may be running. The checkpoint holds it from before it is sent until its result is known or it has
+/// been given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlightAttempt {
     pub attempt: Attempt,

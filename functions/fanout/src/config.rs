@@ -1,4 +1,4 @@
-//! What the environment says.
+//! Settings from environment variables.
 
 use std::time::Duration;
 
@@ -10,21 +10,22 @@ use crate::request::Request;
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `PROCESSOR_FUNCTION`: name or ARN
+    /// `PROCESSOR_FUNCTION`: the name or ARN of the processor.
     pub processor: String,
-    /// `PROCESSOR_MEMORY_MB` and `PROCESSOR_ARCHITECTURE`: what `plan` reckons with
+    /// `PROCESSOR_MEMORY_MB`: the processor's memory, for `plan`.
     pub processor_memory_mb: u32,
+    /// `PROCESSOR_ARCHITECTURE`: the processor's architecture, for `plan`.
     pub processor_architecture: Architecture,
-    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: the memory of this function in MB, for `plan`.
     pub memory_mb: u32,
-    /// `AWS_LAMBDA_FUNCTION_NAME`: this function, which goes on with a long job by invoking itself
+    /// `AWS_LAMBDA_FUNCTION_NAME`: the name of this function, which invokes itself to continue a long job.
     pub function: String,
-    /// `TIMEOUT_SECONDS`: used when an invocation comes without a deadline
+    /// `TIMEOUT_SECONDS`: this function's time-out, for an invocation without a deadline.
     pub timeout: Duration,
-    /// `INVOKE_TIMEOUT_SECONDS`: how long one invocation of the processor may take to respond; a little
-    /// more than the processor's own time-out
+    /// `INVOKE_TIMEOUT_SECONDS`: how long fanout waits for the response of a processor. It should be a little more than
+    /// the processor's own time-out.
     pub invoke_timeout: Duration,
-    /// What a request leaves out: each of its fields under its own name in capitals.
+    /// The defaults for a request. The variable of a field is its name in capitals.
     pub defaults: Request,
 }
 

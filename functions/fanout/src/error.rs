@@ -1,4 +1,4 @@
-//! Why an invocation of fanout has no response.
+//! The errors of an invocation of fanout.
 
 use lambda_runtime::Diagnostic;
 
@@ -7,8 +7,8 @@ use crate::request::BadRequest;
 use crate::source::{self, ManifestError};
 use crate::store;
 
-/// Once a job has started, what happens is in its report; only when that can no longer be written is it an
-/// error.
+/// Why an invocation has no response. After a job has started, a problem is the reason in its report. It is an error
+/// only if the destination can no longer be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -24,7 +24,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Why the keys of a job do not come.
+    /// The error of a job whose keys cannot be read.
     pub(crate) fn listing(error: source::Error, has_manifest: bool) -> Self {
         if has_manifest {
             Self::Manifest(error.into())

@@ -1,4 +1,4 @@
-//! A job: a request that has been checked, with nothing left out.
+//! A job: a checked request with all defaults filled in.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use shared::destination::{Destination, EVENTS};
@@ -9,13 +9,13 @@ use shared::object::{ObjectUri, S3Uri};
 use crate::request::{BadRequest, Request};
 use crate::source::Scope;
 
-/// Each attempt is in the checkpoint with its keys before it is sent.
+/// The most keys in flight. The checkpoint holds all of them.
 const MAX_KEYS_IN_FLIGHT: usize = 250_000;
 
-/// The most that S3 gives.
+/// The most keys that S3 returns in one page.
 const MAX_PAGE_KEYS: u16 = 1000;
 
-/// Every value is within its range.
+/// A checked request. Every value is within its range.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub id: String,
@@ -35,15 +35,18 @@ pub struct Job {
 }
 
 impl Job {
-    /// Checks a request to run or to plan, which finds its keys by itself.
+    /// Checks a request with the action `run` or `plan`, which must not name a parent.
     pub fn listing(request: &Request, request_id: &str) -> Result<Self, BadRequest> {
         if request.parent.is_some() {
-            return Err(BadRequest::new("parent", "only action redrive takes it"));
+            return Err(BadRequest::new(
+                "parent",
+                "only a redrive takes it; set action to redrive, or leave it out",
+            ));
         }
         Self::from_request(request, request_id)
     }
 
-    /// Checks a request. Its job is called `request_id` unless it has a name.
+    /// Checks a request. Without a `job_id`, the id of the job is `request_id`.
     pub fn from_request(request: &Request, request_id: &str) -> Result<Self, BadRequest> {
         let source = uri("source", request.source.as_ref())?;
         let destination = destination(request)?;
@@ -71,26 +74,26 @@ impl Job {
         Ok(job)
     }
 
-    /// What fields demand of each other.
+    /// Checks fields against each other.
     fn check(&self) -> Result<(), BadRequest> {
         if self.skip_current && !self.images.profile().writes_image() {
             return Err(BadRequest::new(
                 "skip_current",
-                "with images none there is no output of each image to compare it with; set images to copy or upload",
+                "it compares images with their copies, and images is none; set images to copy or upload",
             ));
         }
         if self.skip_current && self.manifest.is_some() {
             return Err(BadRequest::new(
                 "skip_current",
-                "it compares two listings in key order, and a manifest has none; leave one of the two out",
+                "it compares two listings in key order, and a manifest is not a listing; leave out one of the two",
             ));
         }
         if self.parallel * self.chunk_keys > MAX_KEYS_IN_FLIGHT {
             return Err(BadRequest::new(
                 "chunk_keys",
                 format!(
-                    "{} keys in each of {} invocations (parallel) are more than {MAX_KEYS_IN_FLIGHT}, the most keys \
-                     in flight; make one of the two smaller",
+                    "{} keys in each of {} invocations (parallel) exceed the limit of {MAX_KEYS_IN_FLIGHT} keys in \
+                     flight; make chunk_keys or parallel smaller",
                     self.chunk_keys, self.parallel
                 ),
             ));
@@ -98,7 +101,7 @@ impl Job {
         Ok(())
     }
 
-    /// What is listed, and how.
+    /// What the job lists, and how.
     pub fn scope(&self) -> Scope {
         Scope {
             source: self.source.clone(),
@@ -108,21 +111,21 @@ impl Job {
     }
 }
 
-/// Where a job's reports are.
+/// The destination of a request. It holds the checkpoint and the report of each job.
 pub fn destination(request: &Request) -> Result<Destination, BadRequest> {
     uri("destination", request.destination.as_ref()).map(Into::into)
 }
 
-/// The id of a job that must have been started, from the field that names it.
+/// The id of an existing job. `field` is the field that names it.
 pub fn named_job(field: &str, id: Option<&String>) -> Result<String, BadRequest> {
-    let id = id.ok_or_else(|| BadRequest::new(field, "it is missing: give the job_id of the job that is meant"))?;
+    let id = id.ok_or_else(|| BadRequest::new(field, "it is missing: give the job_id of an existing job"))?;
     job_id(field, id.clone())
 }
 
 fn filter(request: &Request) -> Result<Filter, BadRequest> {
     let (min_bytes, max_bytes) = (request.min_bytes()?, request.max_bytes()?);
     if min_bytes > max_bytes {
-        let problem = format!("{min_bytes} is more than max_bytes, {max_bytes}");
+        let problem = format!("{min_bytes} is more than max_bytes, which is {max_bytes}");
         return Err(BadRequest::new("min_bytes", problem));
     }
     let include = request.include.as_deref();
@@ -144,19 +147,19 @@ fn uri(field: &str, value: Option<&S3Uri>) -> Result<S3Uri, BadRequest> {
         let variable = field.to_uppercase();
         BadRequest::new(
             field,
-            format!("it is missing: give s3://bucket/prefix/, here or as {variable}"),
+            format!("it is missing: give s3://bucket/prefix/ in the request, or set the variable {variable}"),
         )
     })
 }
 
 fn date_time(text: &str) -> Result<DateTime, BadRequest> {
     DateTime::from_str(text, DateTimeFormat::DateTimeWithOffset).map_err(|error| {
-        let problem = format!("{text:?} is no RFC 3339 time, as in 2026-01-01T00:00:00Z: {error}");
+        let problem = format!("{text:?} is not an RFC 3339 time such as 2026-01-01T00:00:00Z: {error}");
         BadRequest::new("modified_after", problem)
     })
 }
 
-/// A job's id is a part of keys, and of a Hive-style folder name.
+/// Checks the id of a job, which is a part of keys and of Hive-style folder names (`job=<job_id>`).
 fn job_id(field: &str, id: String) -> Result<String, BadRequest> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let dots_only = id.bytes().all(|byte| byte == b'.');
@@ -168,8 +171,9 @@ fn job_id(field: &str, id: String) -> Result<String, BadRequest> {
     {
         return Ok(id);
     }
-    let problem = "1 to 128 letters, digits, hyphens, underscores and dots, not events and not starting with events-";
-    Err(BadRequest::new(field, format!("{id:?} is no job id: {problem}")))
+    let problem = "give 1 to 128 letters, digits, hyphens, underscores and dots; not only dots, not events, and not \
+                   starting with events-";
+    Err(BadRequest::new(field, format!("{id:?} is not a job id: {problem}")))
 }
 
 #[cfg(test)]
@@ -193,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_open_has_a_default() {
+    fn fields_that_are_left_out_have_defaults() {
         let job = with("exclude", json!([])).unwrap();
         assert_eq!(job.id, "request-1");
         assert_eq!(
@@ -230,7 +234,7 @@ mod tests {
             (
                 "modified_after",
                 json!("yesterday"),
-                "modified_after: \"yesterday\" is no RFC 3339 time",
+                "modified_after: \"yesterday\" is not an RFC 3339 time",
             ),
         ] {
             let error = with(field, value.clone()).unwrap_err();
@@ -243,11 +247,11 @@ mod tests {
     #[test]
     fn every_number_has_a_range() {
         for (field, value, part) in [
-            ("max_bytes", json!(0), "min_bytes: 1 is more than max_bytes, 0"),
+            ("max_bytes", json!(0), "min_bytes: 1 is more than max_bytes, which is 0"),
             (
                 "min_bytes",
                 json!(6_000_000_000_u64),
-                "min_bytes: 6000000000 is more than max_bytes, 5368709120",
+                "min_bytes: 6000000000 is more than max_bytes, which is 5368709120",
             ),
             ("include", json!([]), "include: it is empty"),
             ("min_bytes", json!(-1), "min_bytes: invalid value: integer `-1`"),
@@ -272,8 +276,12 @@ mod tests {
                 json!(101),
                 "max_failed_percent: 101 is not within 0 to 100",
             ),
-            ("job_id", json!("a/b"), "job_id: \"a/b\" is no job id"),
-            ("job_id", json!("events-2024"), "job_id: \"events-2024\" is no job id"),
+            ("job_id", json!("a/b"), "job_id: \"a/b\" is not a job id"),
+            (
+                "job_id",
+                json!("events-2024"),
+                "job_id: \"events-2024\" is not a job id",
+            ),
         ] {
             let error = with(field, value.clone()).unwrap_err();
             assert!(error.contains(part), "{field} = {value}: {error}");
@@ -285,7 +293,7 @@ mod tests {
         for (request, part) in [
             (
                 json!({"source": "s3://photos/", "destination": "s3://out/", "skip_current": true, "images": "none"}),
-                "skip_current: with images none",
+                "skip_current: it compares images with their copies",
             ),
             (
                 json!({"source": "s3://photos/", "destination": "s3://out/", "skip_current": true,
@@ -299,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_fills_what_the_request_leaves_open() {
+    fn the_environment_fills_fields_that_are_left_out() {
         let config = Config::load(&|name| match name {
             "DESTINATION" => Some("s3://photos-out".to_owned()),
             "CHUNK_KEYS" => Some("7".to_owned()),
@@ -314,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn times_may_carry_an_offset() {
+    fn times_may_have_an_offset() {
         let job = with("modified_after", json!("2026-01-01T02:00:00+02:00")).unwrap();
         assert_eq!(job.filter.modified_after.unwrap().secs(), 1_767_225_600);
     }

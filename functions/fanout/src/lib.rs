@@ -1,19 +1,19 @@
-//! Fan-out: lists a source, plans chunks, invokes a processor for each, and accounts for every key.
+//! Runs jobs: lists a source, invokes a processor for each chunk of keys, and counts the outcome of every key.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`config`] | what the environment says |
-//! | [`request`] | what a user asks for: each field, declared once |
-//! | [`job`] | a request that has been checked |
-//! | [`actions`] | what fanout can be asked for, one file each |
-//! | [`session`] | one invocation of fanout: begins a job, takes it over, works on it, hands it over |
-//! | [`engine`] | the job event loop: planning, dispatch, retries, windows |
-//! | [`source`] | listings, many ranges at a time, and manifests |
-//! | [`chunk`] | a chunk of objects, and an attempt at it |
-//! | [`attempt`] | one attempt: sent, and given up if it is lost |
-//! | [`store`] | checkpoint, failed keys and report of a job |
-//! | [`estimate`] | what a job would take: limits and cost |
-//! | [`error`] | why there is no response |
+//! | [`config`] | settings from environment variables |
+//! | [`request`] | the request of a user: each field is declared once |
+//! | [`job`] | a checked request |
+//! | [`actions`] | the actions of a request, one file each |
+//! | [`session`] | one invocation of fanout: it begins a job or takes it over, works on it, and hands it over |
+//! | [`engine`] | the event loop of a job: planning, dispatch, retries and the window |
+//! | [`source`] | listings of many key ranges at the same time, and manifests |
+//! | [`chunk`] | a chunk of objects, and an attempt in flight |
+//! | [`attempt`] | sends an attempt, and gives it up if it is lost |
+//! | [`store`] | the checkpoint, the failed keys and the report of a job |
+//! | [`estimate`] | estimates the time and cost of a job |
+//! | [`error`] | the errors of an invocation |
 
 mod actions;
 mod attempt;
@@ -41,12 +41,12 @@ pub use estimate::Estimate;
 pub use request::{Action, Request};
 use session::Session;
 
-/// Built once, at cold start.
+/// What all invocations share. It is built once, at cold start.
 pub struct App {
     pub config: Config,
     pub sdk: SdkConfig,
     pub lambda: aws_sdk_lambda::Client,
-    /// What deadlines, leases and time-outs are judged by.
+    /// The clock for deadlines, leases and time-outs.
     pub clock: Clock,
 }
 
@@ -57,11 +57,12 @@ pub enum Response {
     Estimate(Box<Estimate>),
 }
 
-/// Handles one invocation. `deadline_ms` is since 1970, as Lambda gives it.
+/// Handles one invocation. `deadline_ms` is its deadline in milliseconds since 1970, as Lambda gives it; 0 means that
+/// there is none.
 pub async fn handle(app: &App, request: Value, request_id: &str, deadline_ms: u64) -> Result<Response, Error> {
     let session = Session::new(app, request_id, deadline_ms);
     if actions::continuation::is_continuation(&request) {
-        return actions::continuation::go_on(&session, request).await.map(report);
+        return actions::continuation::continue_job(&session, request).await.map(report);
     }
     let given = Request::parse(request)?;
     let filled = given.clone().or(&app.config.defaults);

@@ -1,4 +1,4 @@
-// The futures of the SDK, of reading and of a job nest deeper than the compiler looks by default.
+// The futures of the SDK, of reading and of a job nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use shared::clock::Clock;
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let sdk = shared::s3::config().await;
-    // As text: what `main` fails with is printed for programmers.
+    // As text, because an error of `main` is printed in its `Debug` form.
     let config = Config::load(&shared::settings::environment).map_err(|error| error.to_string())?;
     let app = Arc::new(App {
         lambda: invoke_client(&sdk)?,

@@ -1,4 +1,4 @@
-//! What a user asks for: each field of a request, declared once.
+//! The request of a user. Each field is declared once.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,19 +10,20 @@ use shared::settings::{Lookup, SettingError, named, parsed};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Starts a job, or goes on with one whose invocation was killed.
+    /// Starts a job, or continues one whose invocation was killed.
     #[default]
     Run,
-    /// Lists, and estimates what a job would take.
+    /// Lists the source, and estimates the time and cost of a job.
     Plan,
+    /// Responds with the report of a job.
     Status,
-    /// Ends a job early, once what is in flight has ended.
+    /// Ends a job early, after the attempts in flight have ended.
     Stop,
-    /// A new job of the failed and the unprocessed keys of another.
+    /// Starts a job over the keys that another job left.
     Redrive,
 }
 
-/// A field that cannot be used as it is.
+/// A field that is missing or wrong.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct BadRequest {
@@ -41,11 +42,10 @@ impl BadRequest {
 
 /// Declares the fields of [`Request`]: `name: type { env reader "VARIABLE"; default value; within range; }`.
 ///
-/// - `env`: the environment variable that fills the field where the request leaves it out, and the function
-///   that reads it.
-/// - `default`: what holds where both leave it out. The field gets a method of its own name, which gives the
-///   value to use.
-/// - `within`: the range that the method checks.
+/// - `env`: the environment variable that is used if the request does not have the field, and the function that reads
+///   it.
+/// - `default`: the value if neither has it. The field gets a method of its own name, which returns the value to use.
+/// - `within`: the range that this method checks.
 macro_rules! request_fields {
     ($(
         $(#[$attribute:meta])*
@@ -55,7 +55,7 @@ macro_rules! request_fields {
             $(within $range:expr;)?
         }
     )*) => {
-        /// A request as it comes: every field may be left out.
+        /// A request as it was sent. Every field is optional.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct Request {
@@ -63,14 +63,14 @@ macro_rules! request_fields {
         }
 
         impl Request {
-            /// What the environment says.
+            /// Reads the fields from environment variables.
             pub fn from_environment(lookup: Lookup<'_>) -> Result<Self, SettingError> {
                 Ok(Self {
                     $($name: request_fields!(@environment lookup $($read $variable)?),)*
                 })
             }
 
-            /// Fills what is left out.
+            /// Fills missing fields from `defaults`.
             #[must_use]
             pub fn or(self, defaults: &Self) -> Self {
                 let defaults = defaults.clone();
@@ -105,27 +105,27 @@ macro_rules! request_fields {
 request_fields! {
     action: Action { env named "ACTION"; default Action::Run; }
     source: S3Uri { env parsed "SOURCE"; }
-    /// A list of keys in place of a listing.
+    /// A list of keys to use instead of a listing.
     manifest: ObjectUri {}
-    /// The job that a redrive continues.
+    /// For a redrive: the job whose keys are processed.
     parent: String {}
     destination: S3Uri { env parsed "DESTINATION"; }
-    /// Globs on the last part of a key; without them the names of images.
+    /// Globs for the part of a key after its last `/`. By default, the extensions of image formats.
     include: Vec<String> { env list "INCLUDE"; }
     exclude: Vec<String> { env list "EXCLUDE"; default Vec::new(); }
-    /// RFC 3339
+    /// A time in RFC 3339.
     modified_after: String { env text "MODIFIED_AFTER"; }
     min_bytes: u64 { env parsed "MIN_BYTES"; default 1; within 0..=u64::MAX; }
     max_bytes: u64 { env parsed "MAX_BYTES"; default filter::MAX_OBJECT_BYTES; within 0..=u64::MAX; }
     images: Images { env named "IMAGES"; default Images::default(); }
     records: Records { env named "RECORDS"; default Records::default(); }
-    /// Leave out images whose output is newer than they are.
+    /// Whether to skip images whose copy is newer than they are.
     skip_current: bool { env parsed "SKIP_CURRENT"; default false; }
     chunk_keys: usize { env parsed "CHUNK_KEYS"; default 500; within 1..=10_000; }
     chunk_bytes: u64 { env parsed "CHUNK_BYTES"; default 256 * 1024 * 1024; within 1..=u64::MAX; }
-    /// Processor invocations in flight. Each holds a connection, of 1,024 file descriptors in all.
+    /// The most processor invocations in flight. Each needs a connection, and a function has 1,024 file descriptors.
     parallel: usize { env parsed "PARALLEL"; default 32; within 1..=900; }
-    /// Images in flight in each invocation.
+    /// Images in flight that each invocation starts with.
     concurrency: usize { env parsed "CONCURRENCY"; default 64; within 1..=900; }
     max_requests_per_second: f64 { env parsed "MAX_REQUESTS_PER_SECOND"; within 1.0..=1e6; }
     max_failed_percent: f64 { env parsed "MAX_FAILED_PERCENT"; default 100.0; within 0.0..=100.0; }
@@ -133,12 +133,12 @@ request_fields! {
 }
 
 impl Request {
-    /// Reads a request; an error names the field.
+    /// Reads a request. An error names the field.
     pub fn parse(request: Value) -> Result<Self, BadRequest> {
         if !request.is_object() {
             return Err(BadRequest::new(
                 "request",
-                "it must be a JSON object, as in {\"source\": \"s3://bucket/prefix/\"}",
+                "it must be a JSON object, such as {\"source\": \"s3://bucket/prefix/\"}",
             ));
         }
         serde_path_to_error::deserialize(request).map_err(|error| {
@@ -149,12 +149,12 @@ impl Request {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it has the shape of the other readers")]
+#[expect(clippy::unnecessary_wraps, reason = "all readers have the same signature")]
 fn list(lookup: Lookup<'_>, name: &'static str) -> Result<Option<Vec<String>>, SettingError> {
     Ok(shared::settings::list(lookup, name))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it has the shape of the other readers")]
+#[expect(clippy::unnecessary_wraps, reason = "all readers have the same signature")]
 fn text(lookup: Lookup<'_>, name: &'static str) -> Result<Option<String>, SettingError> {
     Ok(lookup(name))
 }
@@ -191,7 +191,7 @@ mod tests {
             .keys()
             .map(|name| name.to_uppercase())
             .collect();
-        // What is asked for one job only has no variable.
+        // These fields belong to one job, so they have no variable.
         fields.retain(|name| !["MANIFEST", "PARENT", "JOB_ID"].contains(&name.as_str()));
         let mut names = names.into_inner();
         names.sort();

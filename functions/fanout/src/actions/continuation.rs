@@ -1,4 +1,4 @@
-//! Goes on with a job that an invocation has handed over.
+//! Continues a job that an earlier invocation has handed over.
 
 use serde_json::Value;
 use shared::destination::Destination;
@@ -11,18 +11,19 @@ use crate::session::Session;
 use crate::session::hand_over::Continuation;
 use crate::store::Checkpoint;
 
-/// Whether a request is one that fanout sent itself.
+/// Whether fanout sent this request to itself.
 pub fn is_continuation(request: &Value) -> bool {
     request.get("continue_job").is_some()
 }
 
-pub async fn go_on(session: &Session<'_>, request: Value) -> Result<Report, Error> {
+/// Takes the job over if it waits for this invocation. Otherwise returns its report.
+pub async fn continue_job(session: &Session<'_>, request: Value) -> Result<Report, Error> {
     let continuation: Continuation = serde_path_to_error::deserialize(request)
         .map_err(|error| BadRequest::new(&error.path().to_string(), error.inner()))?;
     let destination = Destination::from(continuation.destination);
     let (checkpoint, etag) = Checkpoint::load(&session.s3, &destination, &continuation.continue_job).await?;
     let header = &checkpoint.header;
-    // The event may come twice, or late.
+    // Lambda may deliver the event twice, or late.
     let is_next = header.generation + 1 == continuation.generation && header.state == State::Running;
     if !is_next || header.is_leased(session.clock()) {
         return Ok(checkpoint.report());

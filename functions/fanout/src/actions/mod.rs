@@ -1,13 +1,13 @@
-//! What fanout can be asked for, one file each.
+//! The actions of a request, one file each.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`run`] | starts a job |
-//! | [`redrive`] | starts a job of the keys that another left |
-//! | [`resume`] | a start of a job that there is already |
-//! | [`continuation`] | goes on with a job that was handed over |
-//! | [`plan`] | what a job would take |
-//! | [`status`] | how a job is |
+//! | [`redrive`] | starts a job over the keys that another job left |
+//! | [`resume`] | handles a request to start an existing job |
+//! | [`continuation`] | continues a job that was handed over |
+//! | [`plan`] | estimates the time and cost of a job |
+//! | [`status`] | responds with the report of a job |
 //! | [`stop`] | ends a job early |
 
 pub mod continuation;

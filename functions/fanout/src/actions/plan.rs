@@ -1,4 +1,4 @@
-//! Lists the source, changes nothing, and estimates what a job would take.
+//! Lists the source, and estimates the time and cost of a job. Changes nothing.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::request::Request;
 use crate::session::Session;
 use crate::source::{Cursor, KeyRange, Source, manifest};
 
-/// As many keys as all listers together bring.
+/// Enough keys to keep all listers busy.
 const DEMAND_KEYS: usize = 1_000_000;
 
-/// A listing ends this long before the deadline, whether all is listed or not.
-const GRACE_PERIOD: Duration = Duration::from_secs(5);
+/// The listing ends this long before the deadline, even if it has not finished.
+const TIME_TO_RESPOND: Duration = Duration::from_secs(5);
 
 pub async fn plan(session: &Session<'_>, request: &Request) -> Result<Estimate, Error> {
     let job = Job::listing(request, &session.id)?;
@@ -28,7 +28,7 @@ pub async fn plan(session: &Session<'_>, request: &Request) -> Result<Estimate, 
     while !source.is_exhausted() {
         let candidates = tokio::select! {
             candidates = source.next(DEMAND_KEYS) => candidates,
-            () = session.clock().sleep_until(session.deadline - GRACE_PERIOD) => break,
+            () = session.clock().sleep_until(session.deadline - TIME_TO_RESPOND) => break,
         };
         let candidates = candidates.map_err(|error| Error::listing(error, job.manifest.is_some()))?;
         let page = planner.plan(candidates);

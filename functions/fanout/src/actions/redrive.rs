@@ -1,4 +1,4 @@
-//! Starts a job of the keys of another, its parent, that failed or were not processed.
+//! Starts a job over the keys that another job, its parent, left: those that failed or were not processed.
 
 use std::sync::Arc;
 
@@ -13,10 +13,11 @@ use crate::session::Session;
 use crate::source::{Cursor, manifest};
 use crate::store::Checkpoint;
 
-/// What the request leaves out is as in the parent; the environment fills only what names the parent.
+/// Fields that the request leaves out come from the parent. The environment supplies only the destination, to find the
+/// parent.
 pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) -> Result<Report, Error> {
     if request.manifest.is_some() {
-        let problem = "a redrive takes its keys from its parent; leave it out";
+        let problem = "a redrive takes its keys from its parent; leave manifest out";
         return Err(BadRequest::new("manifest", problem).into());
     }
     let given = request.clone().or(&session.app.config.defaults);
@@ -24,7 +25,10 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
     let parent_id = job::named_job("parent", given.parent.as_ref())?;
     let (parent, _) = Checkpoint::load(&session.s3, &destination, &parent_id).await?;
     if parent.header.state == State::Running {
-        let problem = format!("job {parent_id} is still running; if its fanout was killed, run it again to go on");
+        let problem = format!(
+            "job {parent_id} still runs; wait until it ends, or stop it; if fanout was killed, send the request that \
+             started the job again"
+        );
         return Err(BadRequest::new("parent", problem).into());
     }
     let mut request = Request {
@@ -37,7 +41,7 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
     let job = Job::from_request(&request, &session.id)?;
     if job.source != parent.header.source || job.destination != destination {
         let problem = format!(
-            "a redrive has the source and destination of its parent, {} and {}",
+            "a redrive has the source and destination of its parent, {} and {}; give these, or leave both out",
             parent.header.source, parent.header.destination
         );
         return Err(BadRequest::new("source", problem).into());
@@ -51,8 +55,7 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
     session.begin(&job, remainder(&job, request, cursors, parent)).await
 }
 
-/// The beginning of a job of what is left of its parent: lists of failed keys, what was not listed, and what
-/// was not sent.
+/// The first checkpoint of a redrive: the parent's lists of failed keys, its cursors and its waiting chunks.
 fn remainder(job: &Job, request: Request, mut cursors: Vec<Cursor>, parent: Checkpoint) -> Checkpoint {
     cursors.extend(parent.cursors);
     let mut checkpoint = Checkpoint::new(job, request, cursors);

@@ -1,4 +1,4 @@
-//! A request to start a job that there is already.
+//! Handles a request to start an existing job.
 
 use lambda_runtime::tracing::warn;
 use shared::object::ETag;
@@ -10,7 +10,8 @@ use crate::request::{BadRequest, Request};
 use crate::session::Session;
 use crate::store::{Checkpoint, report};
 
-/// Takes the job over if nobody is at work on it; otherwise the report. The request must be for the same keys.
+/// Takes the job over if no invocation works on it. Otherwise returns its report. The request must be for the same
+/// keys.
 pub async fn resume(
     session: &Session<'_>,
     job: &Job,
@@ -24,7 +25,7 @@ pub async fn resume(
         let job = Job::from_request(&header.request, &job.id)?;
         return session.take_over(&job, checkpoint, etag).await;
     }
-    warn!(job_id = job.id, state = ?header.state, "the job has been started before; this is its report");
+    warn!(job_id = job.id, state = ?header.state, "the job was started before; the response is its report");
     if header.state == State::Running {
         return Ok(checkpoint.report());
     }
@@ -40,8 +41,8 @@ fn check_same_keys(job: &Job, request: &Request, checkpoint: &Checkpoint) -> Res
     let manifest = started.manifest.as_ref().map_or_else(none, ToString::to_string);
     let parent = started.parent.clone().unwrap_or_else(none);
     let problem = format!(
-        "job {} was started for source {source}, manifest {manifest}, parent {parent}; ask for the same, or choose another \
-         job_id",
+        "job {} was started for source {source}, manifest {manifest}, parent {parent}; give the same, or choose \
+         another job_id",
         job.id
     );
     Err(BadRequest::new("job_id", problem))

@@ -1,4 +1,5 @@
-//! Starts a job, or goes on with it if nobody else does. Of a job that is at work or has ended, the report.
+//! Starts a job, or resumes an existing job that no invocation works on. For any other existing job, the response is
+//! its report.
 
 use shared::protocol::job::Report;
 

@@ -1,4 +1,4 @@
-//! How a job is.
+//! Responds with the report of a job.
 
 use shared::protocol::job::{Report, State};
 use shared::s3::{self, ErrorKind};
@@ -9,11 +9,11 @@ use crate::request::Request;
 use crate::session::Session;
 use crate::store::{self, Checkpoint, report};
 
-/// What is said of a job that has been asked to stop, and has not.
-pub const STOPPING: &str = "asked to stop; what is in flight ends first";
+/// The reason in the report of a job that was asked to stop and still runs.
+pub const STOPPING: &str = "asked to stop; the chunks in flight finish first";
 
-const ABANDONED: &str = "nobody is at work on it: the next invocation is on its way, or the last one was killed; if \
-                         this lasts, send the request that started it again";
+const ABANDONED: &str = "no invocation works on the job: the next one is starting, or the last one was killed; if it \
+                         stays like this, send the request that started the job again";
 
 pub async fn status(session: &Session<'_>, request: &Request) -> Result<Report, Error> {
     let destination = job::destination(request)?;
@@ -28,7 +28,7 @@ pub async fn status(session: &Session<'_>, request: &Request) -> Result<Report, 
             uri,
             problem: error.to_string(),
         })?,
-        // It is written right after the checkpoint.
+        // It is written only after the checkpoint.
         Err(error) if error.kind == ErrorKind::NotFound => checkpoint.report(),
         Err(error) => return Err(store::Error::from(error).into()),
     };

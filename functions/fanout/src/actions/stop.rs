@@ -1,4 +1,4 @@
-//! Asks a job to end early; of a job that nobody is at work on, ends it.
+//! Asks a job to end early. Ends the job itself if no invocation works on it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::session::Session;
 use crate::store::{self, Checkpoint, Saved, report};
 
-/// The checkpoint of a busy job is written all the time: somebody else is often faster.
+/// The job's own invocation writes the checkpoint often, so the write of `stop` may need many tries.
 const BACKOFF: ConstantBuilder = ConstantBuilder::new()
     .with_delay(Duration::from_millis(20))
     .with_max_times(99)
@@ -39,7 +39,7 @@ pub async fn stop(session: &Session<'_>, request: &Request) -> Result<Report, Er
     session.take_over(&job, checkpoint, etag).await
 }
 
-/// Puts the request to stop into the checkpoint of a running job, so that whoever goes on with it knows.
+/// Sets the flag to stop in the checkpoint of a running job, for the invocation that works on the job or continues it.
 async fn request_stop(
     session: &Session<'_>,
     destination: &Destination,

@@ -1,4 +1,4 @@
-//! Gives attempts up: the fence keeps their processors from committing.
+//! Gives attempts up. The fence keeps their processors from committing.
 
 use std::time::Duration;
 
@@ -17,13 +17,14 @@ use super::result::Committed;
 use crate::chunk::InFlightAttempt;
 use crate::job::Job;
 
-/// Beside the attempts of the SDK: without a fence the chunk cannot go on.
+/// In addition to the SDK's attempts, because the chunk cannot be sent again without a fence.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_secs(1))
     .with_factor(2.0)
     .with_max_times(3);
 
-/// Attempts given up at a time, and their keys: each reads the records of a chunk, if it has any, some 3 KB a key.
+/// The most attempts that are given up at the same time, and the most keys in them. Each attempt may have a record file
+/// to read, with about 3 KB per key.
 const MAX_ATTEMPTS_AT_ONCE: usize = 16;
 const MAX_KEYS_AT_ONCE: usize = 10_000;
 
@@ -34,17 +35,17 @@ pub struct FenceError {
     source: s3::Error,
 }
 
-/// What counts of a record that a lost attempt had committed.
+/// The fields of a record that are needed to count an image as `ok`.
 #[derive(Debug, Deserialize)]
 struct Record {
     key: Key,
     exif: Option<serde::de::IgnoredAny>,
 }
 
-/// Gives an attempt up; what it had committed by then.
+/// Gives an attempt up. Returns what it had committed.
 pub async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, FenceError> {
     if job.records != Records::Ndjson {
-        // Nothing is committed, and a repeat writes the same bytes to the same keys.
+        // There is no commit. Another attempt writes the same bytes to the same keys.
         return Ok(Committed::new());
     }
     (|| fence(s3, job, attempt))
@@ -57,7 +58,7 @@ pub async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Resul
         })
 }
 
-/// The same for many.
+/// Gives many attempts up.
 pub async fn give_up_all(
     s3: &Client,
     job: &Job,
@@ -84,5 +85,5 @@ async fn fence(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Comm
         .into_iter::<Record>()
         .map(|record| record.map(|record| (record.key, record.exif.is_some())))
         .collect::<Result<_, _>>()
-        .map_err(|error| s3::Error::corrupt("GetObject", &file, format!("not records: {error}")))
+        .map_err(|error| s3::Error::corrupt("GetObject", &file, format!("the file does not hold records: {error}")))
 }

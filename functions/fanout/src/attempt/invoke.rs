@@ -20,19 +20,21 @@ use super::result::AttemptResult;
 use crate::chunk::InFlightAttempt;
 use crate::job::Job;
 
-/// With a limit on requests, no more images are in flight than it lets through in this time: otherwise each
-/// would have been read, and none written, when the processor's time is up.
+/// With a limit on requests, at most as many images are in flight as it allows requests in this time. With more, all
+/// would be read and none written when the processor's time is up.
 const MAX_SECONDS_IN_FLIGHT: f64 = 30.0;
 
-/// A client for synchronous invocations: they are silent for minutes, so connections are kept alive
-/// (NAT gateways drop a flow after 350 s of silence); and the SDK must not repeat them by itself,
-/// since every attempt has a number of its own. How long one may take is up to [`Invoker`].
+/// Makes a client for synchronous invocations.
+///
+/// - Connections are kept alive: they are silent for minutes, and NAT gateways drop a flow after 350 s of silence.
+/// - The SDK does not retry, because every attempt needs a number of its own.
+/// - The client has no time-out for a response. [`Invoker`] has one.
 pub fn invoke_client(sdk: &SdkConfig) -> Result<aws_sdk_lambda::Client, pool::BuildError> {
     let pool = pool::Builder::default()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .tcp_keepalive(Duration::from_secs(30))
         .build_https()?;
-    let http = pool::Client::new(&pool).expect("the pool has no partitions of its own");
+    let http = pool::Client::new(&pool).expect("the pool has only its default partition");
     let config = aws_sdk_lambda::config::Builder::from(sdk)
         .http_client(http)
         .retry_config(RetryConfig::disabled())
@@ -73,7 +75,7 @@ impl Invoker<'_> {
             (Ok(committed), Loss::Unavailable(error)) => AttemptResult::Unavailable { error, committed },
             (Ok(committed), Loss::Died(error)) => AttemptResult::Lost { error, committed },
             (Err(failure), Loss::Unavailable(error) | Loss::Died(error)) => {
-                AttemptResult::Unfenced(format!("{failure} (it was lost: {error})"))
+                AttemptResult::Unfenced(format!("{failure} (the attempt was lost: {error})"))
             }
         }
     }
@@ -114,8 +116,8 @@ impl Invoker<'_> {
     fn read_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Result<AttemptResult, Loss> {
         let what = format!("invoking {}: {}", self.processor, Cause::from_sdk(error));
         let Some(response) = error.raw_response() else {
-            // Of a connection that breaks, or never was, no key is to blame; of a response that does not come
-            // one may be.
+            // No key can be the cause of a connection that breaks or cannot be made. If the response does not arrive, a
+            // key may be the cause.
             return Err(match error {
                 SdkError::DispatchFailure(_) => Loss::Unavailable(what),
                 _ => Loss::Died(what),
@@ -123,10 +125,10 @@ impl Invoker<'_> {
         };
         let body = response.body().bytes().unwrap_or_default();
         match response.status().as_u16() {
-            // No room; or a function that is being updated or woken up, and soon ready again.
+            // 409: the function is being updated or woken up, and will soon be ready.
             429 | 409 => Ok(AttemptResult::Throttled(what)),
             400..=499 => Ok(AttemptResult::Rejected(what)),
-            // Local emulators report a function's own error like this.
+            // Local emulators report an error of the function like this.
             _ if is_function_error(body) => from_function_error(body),
             _ => Err(Loss::Unavailable(format!(
                 "{what}: {:.300}",
@@ -136,7 +138,7 @@ impl Invoker<'_> {
     }
 }
 
-/// Images in flight, under a limit on requests.
+/// Images in flight in one invocation, with a limit on requests.
 fn concurrency(wanted: usize, max_requests_per_second: Option<f64>) -> usize {
     let max = max_requests_per_second.map_or(f64::INFINITY, |limit| limit * MAX_SECONDS_IN_FLIGHT);
     (1..=wanted).rev().find(|&count| count as f64 <= max).unwrap_or(1)

@@ -1,16 +1,18 @@
-//! One attempt at a chunk.
+//! Sends an attempt, and gives it up if it is lost.
 //!
-//! An attempt without a response may still be running, or may have done its work and lost only the
-//! response. So before its keys are sent again the attempt is given up: its record file is written here,
-//! empty, unless it is there already. If it is there, its lines are done and only the other keys are
-//! sent again; if not, the processor can no longer commit, and whatever it did counts for nothing.
+//! An attempt without a response may still be running. Or it may have committed, and only its response was lost. So
+//! before its keys are sent again, fanout gives the attempt up: it writes a fence, which is the record file of the
+//! attempt, empty.
+//!
+//! - If the fence is written, the processor can no longer commit. All keys are sent again.
+//! - If the record file exists already, its images count as `ok`. Only the other keys are sent again.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`invoke`] | sends a chunk to the processor |
-//! | [`response`] | reads what comes back |
+//! | [`response`] | reads the response of the processor |
 //! | [`fence`] | gives an attempt up |
-//! | [`result`] | what an attempt came to |
+//! | [`result`] | the result of an attempt |
 
 mod fence;
 mod invoke;

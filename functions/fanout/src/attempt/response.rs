@@ -1,4 +1,4 @@
-//! Reads what comes back from the processor.
+//! Reads the response of the processor.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ use shared::protocol::chunk::ChunkResponse;
 use super::result::AttemptResult;
 use crate::chunk::InFlightAttempt;
 
-/// What the processor calls an error that every other chunk would meet, too.
+/// Error types of the processor that every other chunk would meet, too.
 const SYSTEMIC: [&str; 3] = ["DestinationRefused", "DestinationInsideSource", "BadEvent"];
 
-/// How an attempt is lost.
+/// How an attempt was lost.
 #[derive(Debug)]
 pub enum Loss {
     Unavailable(String),
     Died(String),
 }
 
-/// How Lambda passes on the error of a function.
+/// The error of a function, as Lambda reports it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionError {
@@ -47,7 +47,7 @@ pub fn from_output(output: &InvokeOutput, attempt: &InFlightAttempt) -> Result<A
     if output.function_error().is_some() {
         return from_function_error(payload);
     }
-    let nonsense = |problem: String| Loss::Died(format!("the processor's response makes no sense: {problem}"));
+    let nonsense = |problem: String| Loss::Died(format!("the processor's response is not valid: {problem}"));
     let response: ChunkResponse = serde_json::from_slice(payload).map_err(|error| nonsense(error.to_string()))?;
     let chunk = &attempt.chunk;
     match contradiction(&response, chunk.number, attempt.attempt, &chunk.objects) {
@@ -56,11 +56,11 @@ pub fn from_output(output: &InvokeOutput, attempt: &InFlightAttempt) -> Result<A
     }
 }
 
-/// What is wrong with a response: each key sent must have one outcome.
+/// What is wrong with a response. Each sent key must have exactly one outcome.
 fn contradiction(response: &ChunkResponse, chunk: u64, attempt: Attempt, sent: &[ObjectRef]) -> Option<String> {
     if response.chunk != chunk || response.attempt != attempt.to_string() {
         return Some(format!(
-            "it is for attempt {} at chunk {}",
+            "it is for attempt {} of chunk {}, which was not sent",
             response.attempt, response.chunk
         ));
     }
@@ -80,7 +80,7 @@ fn contradiction(response: &ChunkResponse, chunk: u64, attempt: Attempt, sent: &
     };
     (counted != unnamed.len() as u64 || response.with_exif > response.ok).then(|| {
         format!(
-            "{counted} of {} objects are said to be ok or skipped, {} have another outcome",
+            "it counts {counted} of {} objects as ok or skipped, and names {} as failed or unprocessed",
             sent.len(),
             sent.len() - unnamed.len()
         )

@@ -1,4 +1,4 @@
-//! What an attempt came to.
+//! The result of an attempt.
 
 use std::collections::HashMap;
 
@@ -11,20 +11,20 @@ pub type Committed = HashMap<Key, bool>;
 #[derive(Debug)]
 pub enum AttemptResult {
     Response(Box<ChunkResponse>),
-    /// Lambda had no room: the processor did not run.
+    /// Lambda throttled the attempt. The processor did not run.
     Throttled(String),
-    /// Lambda is out of order; whether the processor ran is not known. The attempt is given up.
+    /// Lambda is unavailable. The processor may have run. The attempt was given up.
     Unavailable {
         error: String,
         committed: Committed,
     },
-    /// The processor ran and died, or its response was lost. The attempt is given up.
+    /// The processor died, or its response was lost. The attempt was given up.
     Lost {
         error: String,
         committed: Committed,
     },
-    /// It did not run and never will, or every chunk would meet the same error.
+    /// Lambda refused the invocation and would refuse it again, or every chunk would meet the same error.
     Rejected(String),
-    /// It is lost, and cannot be given up.
+    /// The attempt was lost and cannot be given up.
     Unfenced(String),
 }

@@ -1,4 +1,5 @@
-//! Chunks and attempts on their way: to be sent, in a checkpoint that is being written, in flight.
+//! Waiting chunks and attempts in flight. An attempt is reserved first, then written into a checkpoint, and only then
+//! sent.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -16,16 +17,16 @@ use crate::job::Job;
 pub struct Dispatch {
     parallel: usize,
     shares: Option<Shares>,
-    /// To be sent. Listing waits while there are enough of them.
+    /// Waiting chunks that can be sent now. While there are enough of them, the listing waits.
     ready: VecDeque<Arc<Chunk>>,
-    /// To be sent again, but not before some time. By their number, which `timers` holds.
+    /// Waiting chunks that are sent again later, by their number. `timers` holds the same numbers.
     delayed: BTreeMap<u64, Arc<Chunk>>,
     timers: DelayQueue<u64>,
-    /// Attempts that the next checkpoint will have.
+    /// Attempts for the next checkpoint.
     reserved: Vec<InFlightAttempt>,
-    /// Those in the checkpoint that is being written.
+    /// Attempts in the checkpoint that is being written.
     unconfirmed: Vec<InFlightAttempt>,
-    /// By their sequence number, with the slots that they hold of the limit on requests.
+    /// Attempts in flight by their sequence number, each with its slots of the limit on requests.
     sent: BTreeMap<u64, (InFlightAttempt, usize)>,
     generation: u32,
     sequence: u64,
@@ -64,14 +65,14 @@ impl Dispatch {
         !self.delayed.is_empty()
     }
 
-    /// Waits until the next delayed chunk is due, and puts it with those to be sent. Cancelling loses nothing.
+    /// Waits until the next delayed chunk is due, and makes it ready. Cancelling this future loses nothing.
     pub async fn until_due(&mut self) {
         let due = poll_fn(|context| self.timers.poll_expired(context)).await;
         self.ready
             .extend(due.and_then(|due| self.delayed.remove(due.get_ref())));
     }
 
-    /// Gives attempts their numbers, as many as may be in flight.
+    /// Reserves attempts for ready chunks, as many as may be in flight.
     pub fn reserve(&mut self) {
         while self.in_flight() < self.window.size() && self.has_share() {
             let Some(chunk) = self.ready.pop_front() else { return };
@@ -90,7 +91,7 @@ impl Dispatch {
         self.sent.len() + self.unconfirmed.len() + self.reserved.len()
     }
 
-    /// Whether there is a slot of the limit on requests for one more attempt.
+    /// Whether the limit on requests has a slot for one more attempt.
     fn has_share(&self) -> bool {
         let unsent = self.unconfirmed.len() + self.reserved.len();
         self.shares.as_ref().is_none_or(|shares| shares.allow(unsent + 1))
@@ -100,13 +101,13 @@ impl Dispatch {
         !self.reserved.is_empty()
     }
 
-    /// A checkpoint with the reserved attempts is being written from now on.
+    /// Marks the reserved attempts as part of the checkpoint that is being written from now on.
     pub fn begin_checkpoint(&mut self) {
         self.unconfirmed.append(&mut self.reserved);
     }
 
-    /// It has been written. Its attempts are in flight from now on; they come back to be sent, each with its
-    /// share of the limit on requests. More may follow while `listing` goes on.
+    /// Puts the attempts of the written checkpoint in flight. Returns them to be sent, each with its share of the limit
+    /// on requests. During a `listing`, slots are left for more attempts.
     pub fn confirm(&mut self, listing: bool) -> Vec<(InFlightAttempt, Option<f64>)> {
         let mut confirmed = Vec::new();
         while let Some(attempt) = self.unconfirmed.pop() {
@@ -121,13 +122,13 @@ impl Dispatch {
         confirmed
     }
 
-    /// Nothing more is sent: what was not sent yet waits again.
+    /// Turns the attempts that were not sent into waiting chunks again.
     pub fn recall(&mut self) {
         let unsent = self.reserved.drain(..).chain(self.unconfirmed.drain(..));
         self.ready.extend(unsent.map(|attempt| attempt.chunk));
     }
 
-    /// An attempt has a result.
+    /// Removes an attempt that has a result.
     pub fn complete(&mut self, sequence: u64) -> InFlightAttempt {
         let (attempt, slots) = self
             .sent
@@ -139,13 +140,13 @@ impl Dispatch {
         attempt
     }
 
-    /// All that is in flight, and will not be waited for.
+    /// Removes all attempts in flight, whose results are no longer waited for.
     pub fn abandon(&mut self) -> Vec<InFlightAttempt> {
         let sequences: Vec<u64> = self.sent.keys().copied().collect();
         sequences.into_iter().map(|sequence| self.complete(sequence)).collect()
     }
 
-    /// Attempt `sequence` met a throttle.
+    /// Makes the window smaller, because attempt `sequence` was throttled.
     pub fn throttled(&mut self, sequence: u64) {
         self.window.shrink(sequence, self.sequence);
     }
@@ -154,17 +155,17 @@ impl Dispatch {
         self.ready.is_empty() && self.delayed.is_empty() && self.in_flight() == 0
     }
 
-    /// Chunks that could be sent at once.
+    /// How many chunks can be sent now.
     pub fn ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// What a checkpoint must name as in flight.
+    /// The attempts that a checkpoint must name as in flight.
     pub fn attempts(&self) -> impl Iterator<Item = &InFlightAttempt> {
         self.sent.values().map(|(attempt, _)| attempt).chain(&self.unconfirmed)
     }
 
-    /// What a checkpoint must name as waiting.
+    /// The chunks that a checkpoint must name as waiting.
     pub fn queue(&self) -> impl Iterator<Item = &Arc<Chunk>> {
         let reserved = self.reserved.iter().map(|attempt| &attempt.chunk);
         self.ready.iter().chain(self.delayed.values()).chain(reserved)
@@ -197,24 +198,24 @@ mod tests {
         })
     }
 
-    /// What is sent in one go: sequence numbers and shares.
+    /// Sends what can be sent now. Returns sequence numbers and shares, with -1 for no share.
     fn send(dispatch: &mut Dispatch, listing: bool) -> Vec<(u64, f64)> {
         dispatch.reserve();
         dispatch.begin_checkpoint();
         let sent = dispatch.confirm(listing);
-        let of = |(attempt, share): (InFlightAttempt, Option<f64>)| (attempt.attempt.sequence, share.unwrap_or(-1.0));
-        let mut sent: Vec<_> = sent.into_iter().map(of).collect();
+        let pair = |(attempt, share): (InFlightAttempt, Option<f64>)| (attempt.attempt.sequence, share.unwrap_or(-1.0));
+        let mut sent: Vec<_> = sent.into_iter().map(pair).collect();
         sent.sort_by_key(|(sequence, _)| *sequence);
         sent
     }
 
     #[test]
-    fn an_attempt_is_sent_only_once_it_is_in_a_checkpoint() {
+    fn an_attempt_is_sent_only_after_it_is_in_a_checkpoint() {
         let mut dispatch = dispatch(2, None, 3);
         assert_eq!(dispatch.attempts().count(), 0);
         dispatch.reserve();
         assert!(dispatch.has_reserved() && dispatch.attempts().count() == 0);
-        assert_eq!(dispatch.queue().count(), 3, "reserved is not in flight yet");
+        assert_eq!(dispatch.queue().count(), 3, "a reserved attempt is not in flight yet");
         dispatch.begin_checkpoint();
         assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (2, 1));
         dispatch.reserve();
@@ -234,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recalled_waits_again() {
+    fn recalled_chunks_wait_again() {
         let mut dispatch = dispatch(3, Some(30.0), 4);
         dispatch.reserve();
         dispatch.begin_checkpoint();
         dispatch.recall();
         assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (0, 4));
         assert!(dispatch.confirm(false).is_empty());
-        // Its numbers are not used again.
+        // The numbers are not reused.
         let sequences: Vec<u64> = send(&mut dispatch, false)
             .iter()
             .map(|(sequence, _)| *sequence)
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_delayed_chunk_waits_its_time() {
+    async fn a_delayed_chunk_waits_until_it_is_due() {
         let mut dispatch = dispatch(2, None, 0);
         let started = tokio::time::Instant::now();
         dispatch.push_after(Duration::from_secs(20), chunk(1));
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_parallel_attempts_has_the_same_share() {
+    fn attempts_in_flight_have_equal_shares() {
         let mut dispatch = dispatch(3, Some(100.0), 10);
         let sent = send(&mut dispatch, true);
         assert_eq!(sent.len(), 3);
@@ -280,10 +281,10 @@ mod tests {
     }
 
     #[test]
-    fn while_the_listing_goes_on_room_is_left_for_more() {
+    fn during_a_listing_slots_are_left_for_more_attempts() {
         let mut dispatch = dispatch(4, Some(100.0), 1);
         assert_eq!(send(&mut dispatch, true), [(1, 25.0)]);
-        // The listing ends late: what it brings has all that is left.
+        // After the listing, the last chunks get all remaining slots.
         dispatch.push(chunk(1));
         dispatch.push(chunk(2));
         let sent = send(&mut dispatch, false);
@@ -292,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_chunk_has_the_whole_limit() {
+    fn the_last_chunk_gets_the_whole_limit() {
         let mut dispatch = dispatch(4, Some(100.0), 5);
         assert_eq!(send(&mut dispatch, false).len(), 4);
         for sequence in 1..=4 {
             dispatch.complete(sequence);
         }
         assert_eq!(send(&mut dispatch, false), [(5, 100.0)]);
-        // A chunk that comes while it is in flight waits for its slots.
+        // A chunk that is added in the meantime waits for these slots.
         dispatch.push(chunk(9));
         assert!(send(&mut dispatch, false).is_empty());
         dispatch.complete(5);
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_holds_whatever_is_in_flight() {
+    fn the_limit_holds_with_any_attempts_in_flight() {
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..200 {
             let parallel = random.usize(1..50);

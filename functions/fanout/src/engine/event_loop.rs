@@ -1,4 +1,4 @@
-//! The job event loop: listing, planning, invoking and accounting at once, from one checkpoint to the next.
+//! The event loop of a job: it lists, plans, invokes and counts at the same time, and writes checkpoints.
 
 use std::time::Duration;
 
@@ -22,20 +22,20 @@ use crate::source::{self, Candidate, Source};
 use crate::store::journal::FailuresFile;
 use crate::store::{self, Checkpoint, Header, Saved, report};
 
-/// How often the checkpoint and `job.json` are written where nothing else asks for it.
+/// How often the checkpoint and `job.json` are written, if anything has changed. New attempts need a checkpoint sooner.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The reason of a job that was asked to stop.
-pub const STOPPED: &str = "stopped, as was asked for";
+/// The reason in the report of a job that was stopped.
+pub const STOPPED: &str = "the job was stopped, as requested";
 
-/// Why an invocation's part of a job ends.
+/// Why the work of an invocation on a job ends.
 #[derive(Debug)]
 pub enum Ending {
     Completed,
     Aborted(String),
-    /// The time is up: the next invocation goes on.
+    /// The time is up: the next invocation continues the job.
     TimeUp,
-    /// Another invocation is at work.
+    /// Another invocation works on the job.
     LeaseLost,
     /// The checkpoint cannot be written.
     StoreFailed(store::Error),
@@ -64,7 +64,7 @@ pub struct EventLoop<'a> {
     started: Instant,
     schedule: Schedule,
     pub header: Header,
-    /// Of the checkpoint; `None` before the first.
+    /// The `ETag` of the checkpoint; `None` before the first one is written.
     etag: Option<ETag>,
     source: Source,
     progress: Progress<'a>,
@@ -74,13 +74,13 @@ pub struct EventLoop<'a> {
     dirty: bool,
     /// Whether `job.json` is older than the last checkpoint.
     unreported: bool,
-    /// A write of `job.json` that is under way.
+    /// The write of `job.json` that is in progress.
     reporting: JoinSet<()>,
     ending: Option<Ending>,
 }
 
 impl<'a> EventLoop<'a> {
-    /// Goes on from a checkpoint that this invocation has taken over; `etag` is that of the one in S3.
+    /// Continues from a checkpoint that this invocation has taken over. `etag` is that of the checkpoint in S3.
     pub fn new(
         invoker: Invoker<'a>,
         meter: Meter,
@@ -114,7 +114,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Lists the first page, which shows whether the source can be listed at all.
+    /// Lists the first page, which shows whether the source can be listed.
     pub async fn first_page(&mut self) -> Result<(), source::Error> {
         if !self.source.is_exhausted() {
             let candidates = self.source.next(1).await?;
@@ -123,7 +123,7 @@ impl<'a> EventLoop<'a> {
         Ok(())
     }
 
-    /// Writes the checkpoint that takes a job over; false if another invocation was faster.
+    /// Writes the checkpoint that takes the job over. Returns false if another invocation was faster.
     pub async fn claim(&mut self) -> Result<bool, store::Error> {
         let checkpoint = self.checkpoint();
         let saved = checkpoint
@@ -140,8 +140,8 @@ impl<'a> EventLoop<'a> {
         Ok(true)
     }
 
-    /// Gives up the attempts that an invocation left behind; those that cannot be given up stay in flight, and
-    /// end the run.
+    /// Gives up the attempts of an earlier invocation. If an attempt cannot be given up, it stays in flight, and the
+    /// job is aborted.
     pub async fn reclaim(&mut self) {
         for (attempt, result) in give_up_all(self.invoker.s3, self.job, std::mem::take(&mut self.left_behind)).await {
             match result {
@@ -154,11 +154,11 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Works until every key has an outcome, or nothing more is to be started and what is in flight has ended.
+    /// Works until every key has an outcome, or until nothing more may start and all attempts in flight have ended.
     pub async fn run(&mut self) {
         let invoker = self.invoker.clone();
         let mut attempts = FuturesUnordered::new();
-        // One at a time, as of job.json.
+        // One write at a time, as for job.json.
         let mut saving = FuturesUnordered::new();
         let mut tick = interval(SAVE_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -204,14 +204,14 @@ impl<'a> EventLoop<'a> {
                 Event::LastWait => break,
             }
         }
-        // What is in flight stays so. A write under way must end, since the next one builds on it.
+        // Attempts in flight stay in the checkpoint. A write in progress must end, because the next one needs its ETag.
         while let Some((saved, _)) = saving.next().await {
-            // Nothing is sent once there is an ending.
+            // Nothing to send: there is an ending.
             self.take_saved(saved);
         }
     }
 
-    /// Begins to write a checkpoint, with the attempts that are to be sent in it.
+    /// Starts to write a checkpoint that names the attempts to be sent.
     fn save(&mut self) -> impl Future<Output = (Result<Saved, store::Error>, Checkpoint)> + use<'a> {
         self.progress.dispatch.begin_checkpoint();
         let failures = FailuresFile::take(&mut self.progress.counters, false);
@@ -223,7 +223,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Begins to write `job.json` from a checkpoint, if it is due; whether it did. Nobody waits for it.
+    /// Starts to write `job.json` from a checkpoint if it is due. Returns whether it did. Nothing waits for this write.
     fn report(&mut self, saved: &Result<Saved, store::Error>, checkpoint: &Checkpoint, is_due: bool) -> bool {
         let reports = is_due && self.reporting.is_empty() && matches!(saved, Ok(Saved::Written(_)));
         if reports {
@@ -234,7 +234,7 @@ impl<'a> EventLoop<'a> {
         reports
     }
 
-    /// Takes what a write came to; the attempts that may be sent now, with their shares of the limit on requests.
+    /// Takes the result of a write. Returns the attempts to send now, with their shares of the limit on requests.
     fn take_saved(&mut self, saved: Result<Saved, store::Error>) -> Vec<(InFlightAttempt, Option<f64>)> {
         match saved {
             Ok(Saved::Written(etag)) => {
@@ -273,7 +273,7 @@ impl<'a> EventLoop<'a> {
         matches!(self.ending, Some(Ending::LeaseLost | Ending::StoreFailed(_)))
     }
 
-    /// Whether nothing is left to do; sets the ending if every key has an outcome.
+    /// Whether there is an ending. Sets it if every key has an outcome.
     fn is_over(&mut self) -> bool {
         let is_settled = self.source.is_exhausted() && self.progress.is_settled();
         if is_settled && matches!(self.ending, None | Some(Ending::TimeUp)) {
@@ -285,7 +285,7 @@ impl<'a> EventLoop<'a> {
         self.ending.is_some()
     }
 
-    /// Starts nothing more. The first reason counts, but nothing outweighs having lost the job.
+    /// Starts nothing more. The first ending counts, unless this invocation has lost the job.
     pub fn end(&mut self, ending: Ending) {
         if self.ending.is_none() || matches!(ending, Ending::LeaseLost | Ending::StoreFailed(_)) {
             self.ending = Some(ending);
@@ -293,7 +293,7 @@ impl<'a> EventLoop<'a> {
         self.progress.dispatch.recall();
     }
 
-    /// The checkpoint of this moment: the one place where it is put together.
+    /// Makes a checkpoint of the current state.
     fn checkpoint(&mut self) -> Checkpoint {
         self.dirty = false;
         self.unreported = true;
@@ -312,7 +312,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Writes the last checkpoint and `job.json`; how the run ended.
+    /// Writes the last checkpoint and `job.json`. Returns how the work ended.
     pub async fn finish(mut self) -> Result<(Ending, Checkpoint), Error> {
         let ending = self.ending.take().expect("a run ends for a reason");
         match &ending {
@@ -342,7 +342,7 @@ impl<'a> EventLoop<'a> {
         Ok((ending, checkpoint))
     }
 
-    /// Whatever has no result by the end of the job must not be left to commit after it.
+    /// Gives up all attempts without a result, so that none can commit after the job has ended.
     async fn give_up_the_rest(&mut self) -> Result<(), FenceError> {
         let mut attempts = std::mem::take(&mut self.progress.unfenced);
         attempts.append(&mut self.left_behind);
@@ -353,20 +353,21 @@ impl<'a> EventLoop<'a> {
         Ok(())
     }
 
-    /// `None` if another invocation is at work.
+    /// Writes the last checkpoint. Returns `None` if another invocation works on the job.
     async fn write_last_checkpoint(&mut self, report_until: Instant) -> Result<Option<Checkpoint>, store::Error> {
         let mut failures = FailuresFile::take(&mut self.progress.counters, true);
         let mut checkpoint = self.checkpoint();
         loop {
             let (s3, etag) = (self.invoker.s3, self.etag.as_ref());
             let save = store::save(s3, self.job, &checkpoint, etag, failures.take());
-            // The last report must not be overtaken by the one before.
+            // The previous write of job.json must end first. Otherwise it could replace the last one.
             let reported = async { while self.reporting.join_next().await.is_some() {} };
             let (saved, _) = join(save, self.schedule.within(report_until, reported)).await;
             match saved? {
                 Saved::Written(_) => return Ok(Some(checkpoint)),
                 Saved::LeaseLost => return Ok(None),
-                // Too late to stop a job that has ended, and early enough for the invocation that goes on.
+                // A job that has ended cannot be stopped any more. If the job continues, the next invocation reads the
+                // flag.
                 Saved::StopRequested(etag) => {
                     self.etag = Some(etag);
                     checkpoint.header.stop_requested = true;

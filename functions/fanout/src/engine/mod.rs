@@ -1,15 +1,15 @@
-//! One invocation's part of a job.
+//! The work of one invocation on a job.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`event_loop`] | listing, planning, invoking and checkpoints at once |
-//! | [`progress`] | what is known of the keys: planned, in flight, counted |
-//! | [`planner`] | filters and chunks |
-//! | [`dispatch`] | chunks and attempts on their way |
-//! | [`retry_policy`] | what becomes of a chunk after an attempt at it |
-//! | [`window`] | how many attempts may be in flight |
-//! | [`shares`] | the limit on requests, shared out among them |
-//! | [`schedule`] | when the invocation must come to its end |
+//! | [`event_loop`] | lists, plans, invokes and writes checkpoints at the same time |
+//! | [`progress`] | the state of the keys: planned, in flight, counted |
+//! | [`planner`] | filters objects and puts them into chunks |
+//! | [`dispatch`] | waiting chunks and attempts in flight |
+//! | [`retry_policy`] | what happens to a chunk after an attempt |
+//! | [`window`] | how many invocations may be in flight |
+//! | [`shares`] | divides the limit on requests among the attempts |
+//! | [`schedule`] | when the invocation stops starting and waiting |
 
 mod dispatch;
 mod event_loop;

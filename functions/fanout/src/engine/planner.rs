@@ -1,4 +1,4 @@
-//! Which objects go to a processor, and in which chunks.
+//! Filters objects and puts them into chunks.
 
 use shared::filter::Filter;
 use shared::object::ObjectRef;
@@ -7,22 +7,22 @@ use shared::protocol::failure::MAX_ERROR_BYTES;
 use crate::source::{Candidate, Disposition};
 use crate::store::ListedCounts;
 
-/// Lambda takes 6 MB in and gives as much back; this leaves room for all that is not objects.
+/// The most bytes of objects in a request, and of failed keys in a response. Lambda allows 6 MB for each; the rest is
+/// for the other fields.
 const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 - 512 * 1024;
 
-/// What a failed key takes in a response beside the key, which is a part of its object here: class,
-/// error and the names of its fields.
+/// What a failed key needs in a response in addition to the key: its class, its error and the names of the fields. The
+/// key itself is counted with its object.
 const FAILED_KEY_BYTES: usize = MAX_ERROR_BYTES + 64;
 
-/// What became of some objects of the source.
+/// The counts and the full chunks of some objects of the source.
 #[derive(Debug, Default)]
 pub struct Planned {
     pub counts: ListedCounts,
-    /// Those that are full.
     pub chunks: Vec<Vec<ObjectRef>>,
 }
 
-/// Fills chunks up to a number of keys, of bytes, and of bytes on the wire.
+/// Fills chunks up to a limit of keys, of image bytes, and of bytes in the request or response.
 #[derive(Debug)]
 pub struct Planner {
     filter: Filter,
@@ -65,7 +65,7 @@ impl Planner {
         planned
     }
 
-    /// Adds an object; gives the chunk it no longer fits into.
+    /// Adds an object. If it does not fit into the current chunk, returns that chunk and starts a new one.
     fn add(&mut self, object: ObjectRef) -> Option<Vec<ObjectRef>> {
         let size = object.size.unwrap_or_default();
         let payload = serde_json::to_vec(&object).expect("an object is valid JSON").len() + FAILED_KEY_BYTES;
@@ -79,7 +79,7 @@ impl Planner {
         full
     }
 
-    /// The last chunk.
+    /// Takes the chunk that is not full yet; `None` if it is empty.
     pub fn rest(&mut self) -> Option<Vec<ObjectRef>> {
         self.partial_bytes = 0;
         self.partial_payload = 0;
@@ -136,12 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn chunks_end_at_either_bound() {
+    fn chunks_end_at_each_limit() {
         for (max_keys, max_bytes, sizes, expected) in [
             (2, 100, vec![1, 1, 1], vec![vec![1, 1], vec![1]]),
             (9, 100, vec![60, 40, 1], vec![vec![60, 40], vec![1]]),
             (9, 100, vec![60, 41], vec![vec![60], vec![41]]),
-            // An object above the bound goes alone.
+            // An object above the limit is a chunk of its own.
             (9, 100, vec![1, 500, 1], vec![vec![1], vec![500], vec![1]]),
             (1, 100, vec![1, 1], vec![vec![1], vec![1]]),
             (9, 100, vec![], vec![]),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_counted() {
+    fn ignored_and_skipped_keys_are_counted() {
         let mut planner = planner(10, 100);
         let mut current = candidate("d.jpg", 1);
         current.disposition = Disposition::Skip;

@@ -1,4 +1,4 @@
-//! What is known of the keys of a job: listed, planned, in flight, counted. Without any I/O.
+//! The state of a job's keys: listed, planned, in flight, counted. There is no I/O here.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ pub struct Progress<'a> {
     pub counters: Counters,
     planner: Planner,
     pub dispatch: Dispatch,
-    /// Attempts that may still be at work and cannot be given up, for whoever goes on with the job.
+    /// Attempts that may still be running and cannot be given up. The invocation that resumes the job gives them up
+    /// first.
     pub unfenced: Vec<InFlightAttempt>,
     lost_in_a_row: u64,
 }
@@ -37,7 +38,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Takes what a listing brought, all of it with `is_last`.
+    /// Plans what a listing found. With `is_last`, nothing follows, so the last chunk need not be full.
     pub fn plan(&mut self, candidates: Vec<Candidate>, is_last: bool) {
         let planned = self.planner.plan(candidates);
         self.counters.add_listed(planned.counts);
@@ -47,19 +48,19 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// How many more keys are wanted: enough that no invocation waits for the listing.
+    /// How many more keys to list, so that no invocation has to wait for the listing.
     pub fn demand(&self) -> usize {
         let chunks = self.dispatch.window.size() / 4 + 2;
         let missing = chunks.saturating_sub(self.dispatch.ready());
         (missing * self.job.chunk_keys).saturating_sub(self.planner.partial().len())
     }
 
-    /// Whether every key that was listed has an outcome, or is counted as pending for good.
+    /// Whether no listed key is waiting or in flight, and every lost attempt was given up.
     pub fn is_settled(&self) -> bool {
         self.planner.partial().is_empty() && self.dispatch.is_empty() && self.unfenced.is_empty()
     }
 
-    /// Takes the result of an attempt; why the job is to end, if it is.
+    /// Takes the result of an attempt. Returns a reason if the job must be aborted.
     pub fn apply(&mut self, sequence: u64, mut result: AttemptResult) -> Option<String> {
         let attempt = self.dispatch.complete(sequence);
         self.counters.invocations += 1;
@@ -121,8 +122,8 @@ impl<'a> Progress<'a> {
         None
     }
 
-    /// Up to one in five throttled requests the processors slow down by themselves; with more there are too
-    /// many of them.
+    /// Adapts the window to a result. If S3 throttles up to a fifth of a processor's requests, the processor slows down
+    /// by itself. If S3 throttles more, too many processors are in flight.
     fn adapt_window(&mut self, sequence: u64, result: &AttemptResult) {
         match result {
             AttemptResult::Response(response) => {
@@ -143,7 +144,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Counts the outcomes in a response; the keys without one.
+    /// Counts the outcomes in a response. Returns the objects without an outcome.
     fn count_response(&mut self, chunk: &Chunk, mut response: Box<ChunkResponse>) -> Vec<ObjectRef> {
         self.lost_in_a_row = 0;
         let unprocessed: HashSet<Key> = std::mem::take(&mut response.unprocessed).into_iter().collect();
@@ -152,7 +153,7 @@ impl<'a> Progress<'a> {
         remaining.cloned().collect()
     }
 
-    /// Counts the keys that a lost attempt had committed; the others.
+    /// Counts the keys that a lost attempt had committed. Returns the other objects.
     fn adopt(&mut self, chunk: &Chunk, committed: &Committed) -> Vec<ObjectRef> {
         let mut remaining = chunk.objects.clone();
         remaining.retain(|object| {
@@ -165,8 +166,8 @@ impl<'a> Progress<'a> {
         remaining
     }
 
-    /// Takes an attempt of an earlier invocation that has been given up: what it had committed counts, the rest
-    /// is sent again.
+    /// Takes an attempt of an earlier invocation that was given up. Counts what it had committed. The rest is a waiting
+    /// chunk again.
     pub fn reclaim(&mut self, attempt: &InFlightAttempt, committed: &Committed) {
         let objects = self.adopt(&attempt.chunk, committed);
         if !objects.is_empty() {
@@ -181,12 +182,13 @@ impl<'a> Progress<'a> {
         self.dispatch.push(Arc::new(Chunk { number, objects, tries }));
     }
 
-    /// What a checkpoint says of the keys: counters, chunks to be sent, attempts in flight.
+    /// What a checkpoint says about the keys: counters, waiting chunks, and attempts in flight.
     pub fn view(&self) -> (Counters, Vec<Arc<Chunk>>, Vec<InFlightAttempt>) {
         let mut counters = self.counters.clone();
         let mut queue: Vec<Arc<Chunk>> = self.dispatch.queue().cloned().collect();
         if !self.planner.partial().is_empty() {
-            // Its number is not taken yet: a chunk of this number is made when the job goes on.
+            // This invocation may still add keys to the chunk, and has not used its number. An invocation that
+            // continues from the checkpoint sends the chunk as it is.
             queue.push(Arc::new(Chunk {
                 number: counters.chunks,
                 objects: self.planner.partial().to_vec(),

@@ -1,4 +1,4 @@
-//! What becomes of a chunk after an attempt at it: a decision made from what is known, without any I/O.
+//! Decides what happens to a chunk after an attempt. There is no I/O here.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use shared::protocol::failure::FailureClass;
 use crate::attempt::AttemptResult;
 use crate::chunk::Tries;
 
-/// A chunk whose attempts are lost this often is bisected; a part of it, when one more is lost. A key that is
-/// alone fails.
+/// A chunk is bisected after this many lost attempts, and each half after one more. A key that is alone fails after
+/// this many.
 const MAX_LOST: u32 = 2;
 
-/// So many attempts may be lost with no response between them, beside four of each invocation in flight.
-/// More is no key's doing.
+/// The most attempts that may be lost without a response between them, plus 4 for each of `parallel`. If more are lost,
+/// no single key is the cause.
 const MAX_LOST_IN_A_ROW: u64 = 20;
 
-/// Attempts that Lambda was out of order for; one more counts as lost.
+/// How many attempts of a chunk may find Lambda unavailable. One more counts as lost.
 const MAX_UNAVAILABLE: u32 = 8;
 
-/// How often a chunk that Lambda has no room for is sent: with the waits below, for about ten minutes.
+/// At this many throttles of one chunk, the job is aborted. With the waits below, this takes about ten minutes.
 const MAX_THROTTLED: u32 = 60;
 
-/// How often a chunk may come back with nothing processed before its keys fail.
+/// How often a chunk may return with nothing done. The next time, its keys fail.
 const MAX_UNPROCESSED: u32 = 2;
 
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
@@ -30,13 +30,13 @@ const MAX_BACKOFF: Duration = Duration::from_secs(20);
 /// What is known when an attempt has its result.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
-    /// Of the chunk, before this attempt.
+    /// The tries of the chunk before this attempt.
     pub tries: Tries,
     /// Keys that were sent.
     pub sent: usize,
-    /// Keys of them that have no outcome yet.
+    /// Sent keys that have no outcome yet.
     pub remaining: usize,
-    /// Attempts lost without a response between them, this one included.
+    /// Attempts lost without a response between them, including this one.
     pub lost_in_a_row: u64,
     /// Attempts that may be in flight.
     pub parallel: usize,
@@ -45,19 +45,19 @@ pub struct Situation {
 /// What to do with the keys that have no outcome yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// There are none.
+    /// Nothing: all keys have an outcome.
     Complete,
     /// Send them again as the same chunk, after a random part of this time.
     Retry {
         after_at_most: Duration,
         tries: Tries,
     },
-    /// Send them at once as a new chunk: the rest of it has its outcome in a response.
+    /// Send them now as a new chunk. The other keys have their outcome in the response.
     Resend {
         tries: Tries,
     },
-    /// Look for the key that processors die of in each half. A half with a single key starts anew, as it may
-    /// have been unlucky and has no half to show it.
+    /// Send each half as a chunk, to find the key that kills processors. A half with a single key starts with no lost
+    /// attempts, because it may not be the cause and cannot be bisected further.
     Bisect {
         tries: Tries,
     },
@@ -65,8 +65,8 @@ pub enum Decision {
         class: FailureClass,
         error: String,
     },
-    /// No chunk would fare better. The keys wait for a redrive; with `requeue`, as a chunk, otherwise as an
-    /// attempt that may still be in flight.
+    /// Abort the job, because every chunk would fail. The keys stay for a redrive: with `requeue` in a waiting chunk,
+    /// otherwise in an attempt in flight.
     Abort {
         reason: String,
         requeue: bool,
@@ -78,7 +78,7 @@ pub fn decide(result: &AttemptResult, situation: Situation) -> Decision {
     match result {
         AttemptResult::Response(_) => after_response(situation),
         AttemptResult::Throttled(error) if tries.throttled + 1 >= MAX_THROTTLED => Decision::Abort {
-            reason: format!("Lambda has had no room for ten minutes: {error}"),
+            reason: format!("Lambda has throttled a chunk for ten minutes: {error}"),
             requeue: true,
         },
         AttemptResult::Throttled(_) => Decision::Retry {
@@ -112,7 +112,7 @@ pub fn decide(result: &AttemptResult, situation: Situation) -> Decision {
     }
 }
 
-/// Whether a result counts as an attempt lost in a row: [`Situation::lost_in_a_row`].
+/// Whether a result counts for [`Situation::lost_in_a_row`].
 pub fn is_loss(result: &AttemptResult, tries: Tries) -> bool {
     match result {
         AttemptResult::Lost { .. } => true,
@@ -135,7 +135,7 @@ fn after_response(situation: Situation) -> Decision {
     if unprocessed > MAX_UNPROCESSED {
         return Decision::Fail {
             class: FailureClass::Timeout,
-            error: "returned unprocessed by the processor again and again".to_owned(),
+            error: "the chunk came back with nothing done for the third time".to_owned(),
         };
     }
     Decision::Resend {
@@ -146,13 +146,13 @@ fn after_response(situation: Situation) -> Decision {
     }
 }
 
-/// Once may be chance; then the key that the processor dies of is looked for.
+/// The first loss may be chance. After the second, a key may be the cause, so the chunk is bisected to find it.
 fn after_loss(situation: Situation, error: &str) -> Decision {
     let Situation { tries, remaining, .. } = situation;
     let lost_in_a_row = situation.lost_in_a_row;
     if lost_in_a_row > MAX_LOST_IN_A_ROW + 4 * situation.parallel as u64 {
         return Decision::Abort {
-            reason: format!("none of the last {lost_in_a_row} invocations sent a response; the last: {error}"),
+            reason: format!("none of the last {lost_in_a_row} invocations responded; the last error: {error}"),
             requeue: true,
         };
     }
@@ -178,7 +178,7 @@ fn after_loss(situation: Situation, error: &str) -> Decision {
     }
 }
 
-/// The longest wait before the next try: doubling.
+/// The longest wait before the next try. It doubles with each try, up to [`MAX_BACKOFF`].
 fn backoff(tries: u32) -> Duration {
     MIN_BACKOFF
         .saturating_mul(2_u32.saturating_pow(tries.min(16)))
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// Lost, throttled, unavailable, unprocessed.
+    /// The counts are: lost, throttled, unavailable, unprocessed.
     fn tries([lost, throttled, unavailable, unprocessed]: [u32; 4]) -> Tries {
         Tries {
             lost,
@@ -254,11 +254,11 @@ mod tests {
         let bisect = || Decision::Bisect {
             tries: tries([1, 0, 0, 0]),
         };
-        let again = "returned unprocessed by the processor again and again";
-        let no_room = "Lambda has had no room for ten minutes: 429";
+        let nothing_done = "the chunk came back with nothing done for the third time";
+        let throttled_too_long = "Lambda has throttled a chunk for ten minutes: 429";
         let rejected = || AttemptResult::Rejected("404".to_owned());
         let unfenced = || AttemptResult::Unfenced("denied".to_owned());
-        // The result, the tries before it, of 10 keys those that remain, and what follows.
+        // The result, the tries before it, how many of 10 keys remain, and the decision.
         for (number, (result, before, remaining, expected)) in [
             (response(), [0, 0, 0, 0], 0, Decision::Complete),
             (response(), [1, 9, 3, 2], 0, Decision::Complete),
@@ -266,12 +266,12 @@ mod tests {
             (response(), [1, 5, 4, 2], 9, resend(0)),
             (response(), [1, 5, 4, 0], 10, resend(1)),
             (response(), [0, 0, 0, 1], 10, resend(2)),
-            (response(), [0, 0, 0, 2], 10, fail(FailureClass::Timeout, again)),
+            (response(), [0, 0, 0, 2], 10, fail(FailureClass::Timeout, nothing_done)),
             (throttled(), [0, 0, 0, 0], 10, retry(1, [0, 1, 0, 0])),
             (throttled(), [1, 3, 2, 1], 10, retry(8, [1, 4, 2, 1])),
             (throttled(), [0, 5, 0, 0], 10, retry(20, [0, 6, 0, 0])),
             (throttled(), [0, 58, 0, 0], 10, retry(20, [0, 59, 0, 0])),
-            (throttled(), [0, 59, 0, 0], 10, abort(no_room, true)),
+            (throttled(), [0, 59, 0, 0], 10, abort(throttled_too_long, true)),
             (unavailable(), [0, 0, 0, 0], 0, Decision::Complete),
             (unavailable(), [1, 0, 0, 0], 10, retry(1, [1, 0, 1, 0])),
             (unavailable(), [0, 0, 2, 0], 3, retry(4, [0, 0, 3, 0])),
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn many_losses_in_a_row_are_no_keys_doing() {
+    fn many_losses_in_a_row_abort_the_job() {
         let situation = |lost_in_a_row, remaining| Situation {
             tries: Tries::default(),
             sent: 10,
@@ -312,7 +312,7 @@ mod tests {
             lost_in_a_row,
             parallel: 3,
         };
-        let reason = "none of the last 33 invocations sent a response; the last: exit";
+        let reason = "none of the last 33 invocations responded; the last error: exit";
         for remaining in [0, 1, 10] {
             assert!(!matches!(
                 decide(&lost(), situation(32, remaining)),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_be_a_keys_doing_is_a_loss() {
+    fn only_results_that_a_key_may_cause_are_losses() {
         let worn_out = tries([0, 0, MAX_UNAVAILABLE, 0]);
         for (result, tries, expected) in [
             (lost(), Tries::default(), true),

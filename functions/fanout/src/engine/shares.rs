@@ -1,7 +1,7 @@
-//! The job's limit on requests, shared out among the attempts in flight.
+//! Divides the job's limit on requests among the attempts in flight.
 //!
-//! The limit is cut into as many slots as attempts may be in flight (`parallel`), and attempts hold whole
-//! slots, so that the sum can neither pass the limit nor leave a rest by rounding.
+//! The limit has as many slots as attempts may be in flight (`parallel`). Each attempt holds whole slots, so that the
+//! sum of all shares never exceeds the limit, and rounding loses nothing.
 
 #[derive(Debug)]
 pub struct Shares {
@@ -19,13 +19,13 @@ impl Shares {
         }
     }
 
-    /// Whether so many attempts can have a slot each.
+    /// Whether each of `attempts` attempts can have a slot.
     pub fn allow(&self, attempts: usize) -> bool {
         self.free >= attempts
     }
 
-    /// Takes the slots of one attempt, which is the first of `others + 1` that will want some of those that are
-    /// free. There must be one for it.
+    /// Takes the slots of one attempt, and leaves as many for each of `others` attempts. At least one slot must be
+    /// free.
     pub fn take(&mut self, others: usize) -> usize {
         let slots = (self.free / (others + 1)).clamp(1, self.free);
         self.free -= slots;
@@ -36,7 +36,7 @@ impl Shares {
         self.free += slots;
     }
 
-    /// What an attempt with so many slots may ask S3 for.
+    /// The share of an attempt with this many slots, in requests per second.
     pub fn requests_per_second(&self, slots: usize) -> f64 {
         self.max_requests_per_second * slots as f64 / self.slots as f64
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_never_passed_and_all_of_it_is_given_out() {
+    fn shares_use_the_whole_limit_and_never_exceed_it() {
         for parallel in 1..40 {
             for attempts in 1..=parallel {
                 let mut shares = Shares::new(1000.0, parallel);

@@ -1,13 +1,15 @@
-//! How many invocations may be in flight: halved when Lambda throttles or S3 refuses much of what the
-//! processors ask, one more for each other response (multiplicative decrease as in TCP's AIMD; the increase is
-//! that of its slow start, since responses are seconds apart).
+//! The window: how many invocations of the processor may be in flight.
+//!
+//! A throttle or a failure of Lambda halves it. So does a response that says that S3 throttled many requests. Each
+//! other response adds one. The decrease is that of TCP's AIMD. The increase is that of TCP's slow start, because
+//! responses are seconds apart.
 
-/// Starts wide open: most jobs are never throttled.
+/// Starts at its maximum, because most jobs are never throttled.
 #[derive(Debug)]
 pub struct Window {
     size: usize,
     max: usize,
-    /// Attempts up to this sequence number had their numbers before the last decrease, and tell nothing new.
+    /// The highest sequence number at the last decrease. Attempts up to it tell nothing new.
     shrunk_at: u64,
 }
 
@@ -28,8 +30,8 @@ impl Window {
         self.size = (self.size + 1).min(self.max);
     }
 
-    /// Attempt `sequence` was throttled; `latest` is the last one that has a number. A throttle hits many attempts at
-    /// once: only the first of those that were in flight together counts.
+    /// Halves the window, because attempt `sequence` was throttled. `latest` is the highest sequence number so far. A
+    /// throttle affects many attempts: of those that were in flight together, only the first counts.
     pub fn shrink(&mut self, sequence: u64, latest: u64) {
         if sequence > self.shrunk_at {
             self.size = (self.size / 2).max(1);
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_burst_of_throttles_halves_once() {
+    fn a_burst_of_throttles_halves_the_window_once() {
         let mut window = Window::new(32);
         for sequence in 1..=32 {
             window.shrink(sequence, 32);

@@ -1,4 +1,4 @@
-//! Requests, and what they and the functions cost.
+//! The requests of a job, and the cost of these requests and of Lambda.
 
 use std::time::Duration;
 
@@ -20,17 +20,17 @@ pub struct Cost {
     pub total: f64,
 }
 
-/// Of a job that takes so many seconds.
+/// The requests of a job that takes this many `seconds`.
 pub fn requests(job: &Job, found: &Found, seconds: f64) -> Requests {
     let records = match job.records {
         Records::None => 0,
         Records::Ndjson => found.chunks,
         Records::Sidecar => found.images,
     };
-    // fanout writes its checkpoint before it sends chunks, and with its report once a second.
+    // fanout writes its checkpoint before it sends each chunk. Once a second, it writes the checkpoint and the report.
     let reports = found.chunks + 2 * whole_seconds(seconds);
     let profile = job.images.profile();
-    // One of unknown size may turn out to be more than its front.
+    // An image of unknown size may be larger than its front.
     let second_reads = match profile.reads {
         Reads::Metadata => 0,
         Reads::Whole => found.of_unknown_size,

@@ -8,17 +8,17 @@ use crate::store::ListedCounts;
 
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Whether that is all there is.
+    /// Whether the listing finished.
     pub is_complete: bool,
     pub counts: ListedCounts,
     pub images: u64,
     pub bytes_to_read: u64,
-    /// By the processors: what S3 copies by itself is not among them.
+    /// Sent by the processors, without the bytes that S3 copies by itself.
     pub bytes_to_send: u64,
     /// Images of unknown size.
     pub of_unknown_size: u64,
     pub chunks: u64,
-    /// Requests that it took.
+    /// Requests of the listing.
     pub lists: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Images a second that each limit allows.
+//! The images per second that each limit allows.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use crate::job::Job;
 /// (Amazon S3 User Guide, "Best practices design patterns").
 const REQUEST_SECONDS: f64 = 0.1;
 
-/// Of one prefix, before S3 splits it (the same page).
+/// For one prefix, before S3 splits it (the same page).
 const S3_READS_PER_SECOND: f64 = 5_500.0;
 const S3_WRITES_PER_SECOND: f64 = 3_500.0;
 
-/// By the name that a user sees.
+/// The images per second that each limit allows, by the name of the limit in the response.
 pub fn limits(job: &Job, config: &Config, found: &Found) -> BTreeMap<&'static str, f64> {
     let images = found.images as f64;
     let profile = job.images.profile();
@@ -47,7 +47,7 @@ pub fn limits(job: &Job, config: &Config, found: &Found) -> BTreeMap<&'static st
     limits
 }
 
-/// Processors at work at a time.
+/// Processors that run at the same time.
 pub fn processors(job: &Job, found: &Found) -> f64 {
     (job.parallel as u64).min(found.chunks).max(1) as f64
 }

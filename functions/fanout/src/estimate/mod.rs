@@ -1,10 +1,10 @@
-//! What a job would take: arithmetic on what a listing found.
+//! Estimates the time and cost of a job from what a listing found.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`found`] | what was found |
-//! | [`limits`] | images a second that each limit allows |
-//! | [`cost`] | requests, and what they and the functions cost |
+//! | [`found`] | what a listing found |
+//! | [`limits`] | images per second that each limit allows |
+//! | [`cost`] | the requests of a job, and the cost |
 
 mod cost;
 mod found;
@@ -26,12 +26,13 @@ pub use found::Found;
 pub struct Estimate {
     pub source: S3Uri,
     pub destination: S3Uri,
-    /// Whether the numbers below are of all there is: listing, too, ends with the function's time.
+    /// Whether the listing finished. It ends early if the time of the function is up; all numbers are then about the
+    /// part that was listed.
     pub listing_finished: bool,
     pub listed: u64,
     pub ignored: u64,
     pub skipped: u64,
-    /// What would be processed.
+    /// Images that the job would process.
     pub images: u64,
     pub bytes_listed: u64,
     pub bytes_to_read: u64,
@@ -40,9 +41,9 @@ pub struct Estimate {
     pub requests: Requests,
     pub seconds: f64,
     pub images_per_second: f64,
-    /// The lowest of the limits: what to change to be faster.
+    /// The name of the lowest limit. To make the job faster, change this one.
     pub bottleneck: &'static str,
-    /// Images a second that each limit allows.
+    /// Images per second that each limit allows.
     pub limits: BTreeMap<&'static str, f64>,
     pub cost_usd: Cost,
     pub prices: Prices,
@@ -94,7 +95,7 @@ mod tests {
     use crate::request::Request;
     use crate::store::ListedCounts;
 
-    fn of(images: &str, fields: &str) -> Estimate {
+    fn estimate_for(images: &str, fields: &str) -> Estimate {
         let request = format!(
             r#"{{"source": "s3://photos/", "destination": "s3://photos-out/", "images": "{images}" {fields}}}"#
         );
@@ -125,33 +126,33 @@ mod tests {
         Duration::from_secs_f64(number + 0.5).as_secs()
     }
 
-    /// Reckoned by hand.
+    /// The expected numbers were calculated by hand.
     #[test]
     fn a_million_photos_of_3_mb() {
-        let copy = of("copy", "");
+        let copy = estimate_for("copy", "");
         assert_eq!((copy.bottleneck, about(copy.images_per_second)), ("s3 writes", 3500));
         assert_eq!(about(copy.seconds), 286);
         assert_eq!(
             (copy.requests.get, copy.requests.copy, copy.requests.invoke),
             (1_000_000, 1_000_000, 2_000)
         );
-        // 1,000,000 COPY, 2,000 records, 2,000 + 572 writes of fanout and 1,000 LIST; 1,000,000 GET.
+        // 1,000,000 COPY, 2,000 record files, 2,000 + 572 writes by fanout, 1,000 LIST; and 1,000,000 GET.
         assert_eq!(about(copy.cost_usd.s3 * 1000.0), 5428);
-        // 285.7 s of 32 times 1,769 MB and once 512 MB.
+        // 285.7 s of 32 processors with 1,769 MB and one fanout with 512 MB.
         assert!((copy.cost_usd.lambda - 0.2129).abs() < 0.001, "{:?}", copy.cost_usd);
 
-        let upload = of("upload", "");
-        // 32 times 78 MB/s, each image twice.
+        let upload = estimate_for("upload", "");
+        // 32 processors with 78 MB/s each. Each image is read and sent.
         assert_eq!((upload.bottleneck, about(upload.images_per_second)), ("network", 417));
         assert_eq!(
-            of("none", r#", "parallel": 1, "concurrency": 8"#).bottleneck,
+            estimate_for("none", r#", "parallel": 1, "concurrency": 8"#).bottleneck,
             "lambda concurrency"
         );
         assert_eq!(
-            of("none", r#", "parallel": 1, "concurrency": 900"#).bottleneck,
+            estimate_for("none", r#", "parallel": 1, "concurrency": 900"#).bottleneck,
             "network"
         );
-        let slow = of("copy", r#", "max_requests_per_second": 1000"#);
+        let slow = estimate_for("copy", r#", "max_requests_per_second": 1000"#);
         assert_eq!(
             (slow.bottleneck, about(slow.images_per_second)),
             ("max_requests_per_second", 500)

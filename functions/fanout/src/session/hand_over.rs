@@ -1,4 +1,4 @@
-//! From one invocation of fanout to the next.
+//! Starts the next invocation of fanout for a long job.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::Session;
 use crate::store::{Checkpoint, Header};
 
-/// A job that needs more invocations than this, ten days of them, does not come forward.
+/// The most invocations of one job, which take ten days. A job that needs more is assumed to make no progress.
 const MAX_GENERATIONS: u32 = 1000;
 
 /// How long Lambda may take to accept the next invocation.
@@ -29,7 +29,7 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times()
     .with_jitter();
 
-/// What an invocation that goes on with a job is sent.
+/// The request that fanout sends to itself to continue a job.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Continuation {
@@ -46,7 +46,7 @@ pub enum HandOverError {
     NotStarted(String),
 }
 
-/// Starts the next invocation, trying again while there is time.
+/// Starts the next invocation. Retries while there is time.
 pub async fn hand_over(session: &Session<'_>, checkpoint: &Checkpoint) -> Result<(), HandOverError> {
     let header = &checkpoint.header;
     let generation = header.generation + 1;
@@ -59,7 +59,8 @@ pub async fn hand_over(session: &Session<'_>, checkpoint: &Checkpoint) -> Result
         generation,
     });
     let payload = Blob::new(payload.expect("a continuation is valid JSON"));
-    // The wait before the next try, that try, and a look at what it came to; jitter may double the wait.
+    // Time for the wait before the next try, for the try itself, and for reading the checkpoint after it. Jitter may
+    // double the wait.
     let next_try = MAX_BACKOFF * 2 + ACCEPT_TIMEOUT * 2;
     (|| start_next(session, header, generation, &payload))
         .retry(BACKOFF)
@@ -68,7 +69,7 @@ pub async fn hand_over(session: &Session<'_>, checkpoint: &Checkpoint) -> Result
         .map_err(HandOverError::NotStarted)?;
     info!(
         job_id = header.job_id,
-        generation, "the time is up; the next invocation goes on"
+        generation, "the time is up; the next invocation continues the job"
     );
     Ok(())
 }
@@ -86,9 +87,9 @@ async fn start_next(session: &Session<'_>, header: &Header, generation: u32, pay
     let problem = match timeout(ACCEPT_TIMEOUT, sent).await {
         Ok(Ok(_)) => return Ok(()),
         Ok(Err(error)) => format!("invoking {function}: {}", Cause::from_sdk(&error)),
-        Err(_) => format!("invoking {function}: no response"),
+        Err(_) => format!("invoking {function}: no response in time"),
     };
-    // The response may be all that was lost.
+    // Perhaps only the response was lost. Then the checkpoint has the new generation.
     let destination = Destination::from(header.destination.clone());
     match Checkpoint::load(&session.s3, &destination, &header.job_id).await {
         Ok((found, _)) if found.header.generation >= generation => Ok(()),

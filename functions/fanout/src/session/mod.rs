@@ -1,4 +1,4 @@
-//! One invocation of fanout: who it is, how long it has, and its work on a job.
+//! One invocation of fanout: its id, its deadline, and its work on a job.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -17,16 +17,16 @@ use crate::App;
 
 pub struct Session<'a> {
     pub app: &'a App,
-    /// Unique, even where Lambda delivers one event twice.
+    /// Unique, even if Lambda delivers an event twice.
     pub id: String,
     pub deadline: Instant,
     pub meter: Meter,
-    /// Its requests are counted by `meter`.
+    /// `meter` counts the requests of this client.
     pub s3: Client,
 }
 
 impl<'a> Session<'a> {
-    /// `deadline_ms` is since 1970, as Lambda gives it.
+    /// Starts a session. `deadline_ms` is in milliseconds since 1970, as Lambda gives it.
     pub fn new(app: &'a App, request_id: &str, deadline_ms: u64) -> Self {
         let meter = Meter::default();
         Self {
@@ -42,7 +42,7 @@ impl<'a> Session<'a> {
         &self.app.clock
     }
 
-    /// The same session with its requests counted from zero: those so far are in a checkpoint.
+    /// The same session with a new meter, because the checkpoint has the requests so far.
     fn recounted(&self) -> Self {
         let meter = Meter::default();
         Self {

@@ -1,4 +1,4 @@
-//! Begins a job, or takes it over from an invocation before, and works on it.
+//! Begins a job, or takes it over from an earlier invocation, and works on it.
 
 use lambda_runtime::tracing::{info, warn};
 use shared::object::ETag;
@@ -13,22 +13,22 @@ use crate::job::Job;
 use crate::store::{Checkpoint, journal};
 
 impl Session<'_> {
-    /// The first invocation of a job.
+    /// Begins a job, as its first invocation.
     pub async fn begin(&self, job: &Job, mut checkpoint: Checkpoint) -> Result<Report, Error> {
         checkpoint.take_over(&self.id, self.deadline, self.clock());
         let mut engine = self.engine(job, checkpoint, None);
-        // The first page shows whether the source can be listed at all, the first checkpoint whether the
-        // destination can be written: both before anything is done.
+        // The first page shows whether the source can be listed. The first checkpoint shows whether the destination can
+        // be written. Both come before any other work.
         engine
             .first_page()
             .await
             .map_err(|error| Error::listing(error, job.manifest.is_some()))?;
-        info!(job_id = job.id, source = %job.source, destination = %job.destination.uri(), "job begins");
-        // A large future, so on the heap.
+        info!(job_id = job.id, source = %job.source, destination = %job.destination.uri(), "job started");
+        // On the heap, because the future is large.
         Box::pin(self.work(job, engine)).await
     }
 
-    /// A later invocation of a job that nobody is at work on.
+    /// Takes over a job that no other invocation works on.
     pub async fn take_over(&self, job: &Job, mut checkpoint: Checkpoint, etag: ETag) -> Result<Report, Error> {
         checkpoint.take_over(&self.id, self.deadline, self.clock());
         let mut engine = self.engine(job, checkpoint, Some(etag));
@@ -36,11 +36,11 @@ impl Session<'_> {
             let (checkpoint, _) = Checkpoint::load(&self.s3, &job.destination, &job.id).await?;
             return Ok(checkpoint.report());
         }
-        info!(job_id = job.id, generation = engine.header.generation, "job goes on");
+        info!(job_id = job.id, generation = engine.header.generation, "job continues");
         journal::discard(&self.s3, job, &engine.header.uncounted_failures).await?;
         engine.header.uncounted_failures.clear();
         engine.reclaim().await;
-        // A large future, so on the heap.
+        // On the heap, because the future is large.
         Box::pin(self.work(job, engine)).await
     }
 
@@ -70,10 +70,7 @@ impl Session<'_> {
                 Err(error) => self.abort(job, &checkpoint, error.to_string()).await,
             },
             Ending::LeaseLost => {
-                warn!(
-                    job_id = job.id,
-                    "another invocation is at work on the job; this one ends"
-                );
+                warn!(job_id = job.id, "another invocation works on the job; this one ends");
                 let (found, _) = Checkpoint::load(&self.s3, &job.destination, &job.id).await?;
                 Ok(found.report())
             }
@@ -81,7 +78,7 @@ impl Session<'_> {
         }
     }
 
-    /// Ends a job that could not be handed over, unless somebody has gone on with it after all.
+    /// Ends a job that could not be handed over, unless another invocation has continued it after all.
     async fn abort(&self, job: &Job, checkpoint: &Checkpoint, reason: String) -> Result<Report, Error> {
         let (found, etag) = Checkpoint::load(&self.s3, &job.destination, &job.id).await?;
         if !found.header.has_owner_of(&checkpoint.header) {

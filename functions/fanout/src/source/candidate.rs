@@ -1,4 +1,4 @@
-//! An object that came out of the source.
+//! An object that was found in the source.
 
 use aws_sdk_s3::primitives::DateTime;
 use shared::object::ObjectRef;
@@ -10,13 +10,12 @@ pub struct Candidate {
     pub disposition: Disposition,
 }
 
-/// What a listing or a list decides about an object, before the filters do.
+/// What a listing or a list of keys decides about an object, before the filters apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     Process,
-    /// Its output is newer than it is.
+    /// Its copy is newer than the object.
     Skip,
-    /// A row of a list that names no object to process: an old version, a key outside the source, or a
-    /// duplicate.
+    /// A row of a list that is not to be processed: an old version, a key outside the source, or a duplicate.
     Ignore,
 }

@@ -1,4 +1,4 @@
-//! Records of CSV, read as they come, none longer than [`MAX_RECORD_BYTES`].
+//! Reads CSV records as a stream. None may be longer than [`MAX_RECORD_BYTES`].
 
 use std::io;
 use std::pin::Pin;
@@ -7,13 +7,14 @@ use std::task::{Context, Poll, ready};
 use csv_async::{AsyncReader, AsyncReaderBuilder, ErrorKind, StringRecord};
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// A key of 1,024 bytes, URL-encoded, and every column there is, fit many times.
+/// The longest CSV record or JSON line. A URL-encoded key of 1,024 bytes with all columns of an inventory needs much
+/// less.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;
 
-/// What the reader reads ahead of the record that it is at.
+/// How many bytes the reader may read beyond the current CSV record.
 const BUFFER_BYTES: usize = 8 * 1024;
 
-/// Why a record cannot be read.
+/// Why a CSV record cannot be read.
 #[derive(Debug)]
 pub enum CsvError {
     TooLong,
@@ -23,7 +24,7 @@ pub enum CsvError {
 
 pub struct CsvRecords<R> {
     reader: AsyncReader<Limited<R>>,
-    /// The line on which the last record began, from 1.
+    /// The line where the last CSV record began, from 1.
     pub line: u64,
 }
 
@@ -43,7 +44,7 @@ impl<R: AsyncRead + Unpin + Send> CsvRecords<R> {
         Self { reader, line: 1 }
     }
 
-    /// Reads the next record; false at the end.
+    /// Reads the next CSV record. Returns false at the end.
     pub async fn next(&mut self, record: &mut StringRecord) -> Result<bool, CsvError> {
         let (start, line) = (self.reader.position().byte(), self.reader.position().line());
         self.line = line;
@@ -61,7 +62,7 @@ impl<R: AsyncRead + Unpin + Send> CsvRecords<R> {
                 ErrorKind::Utf8 { err, .. } => CsvError::Invalid(err.to_string()),
                 other => CsvError::Invalid(format!("{other:?}")),
             })?;
-        // Blank lines in front of a record belong to none.
+        // Blank lines before a CSV record do not belong to it.
         if let Some(position) = record.position().filter(|_| found) {
             self.line = position.line().max(line);
         }
@@ -72,23 +73,23 @@ impl<R: AsyncRead + Unpin + Send> CsvRecords<R> {
     }
 }
 
-/// What only shows while bytes are read. It goes through the reader of records as an I/O error.
+/// An error that is found while bytes are read. It passes through the CSV reader as an I/O error.
 #[derive(Debug, thiserror::Error)]
 enum Malformed {
-    #[error("it is too long")]
+    #[error("the record is too long")]
     TooLong,
-    #[error("a quoted field does not end")]
+    #[error("a quoted field has no closing quote")]
     OpenQuote,
 }
 
-/// A body that ends with an error where a record would not fit in memory, or is cut off in a quoted field.
+/// A body that fails if a CSV record is too long, or if the body ends inside a quoted field.
 struct Limited<R> {
     body: R,
-    /// Bytes so far.
+    /// Bytes read so far.
     read: u64,
-    /// How many bytes may be read before the record at hand must have ended.
+    /// The value of `read` by which the current CSV record must have ended.
     limit: u64,
-    /// Quotes so far: an odd number is inside a quoted field.
+    /// Quotes read so far. If the number is odd, the last byte is inside a quoted field.
     quotes: usize,
 }
 
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_record_has_a_limit_and_an_error_its_line() {
+    async fn a_long_record_is_an_error_with_its_line() {
         let fits = format!("a\n\"{}\"\n", "x".repeat(MAX_RECORD_BYTES - 3));
         let (records, error) = all(fits.as_bytes()).await;
         assert_eq!((records.len(), error.is_none()), (2, true));
@@ -147,13 +148,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_quoted_field_without_an_end_is_an_error() {
+    async fn a_quoted_field_without_a_closing_quote_is_an_error() {
         let (_, error) = all(b"a\nb\n\"c\nd").await;
         let Some((3, CsvError::Invalid(problem))) = error else {
             panic!("{error:?}")
         };
-        assert!(problem.contains("a quoted field does not end"), "{problem}");
-        // A terabyte: what is read of it ends with the limit.
+        assert!(problem.contains("a quoted field has no closing quote"), "{problem}");
+        // A field of one terabyte: the reader must stop at the limit.
         let endless = (&b"a\n\""[..]).chain(repeat(b'\n').take(1 << 40));
         let mut records = CsvRecords::new(endless);
         let mut record = StringRecord::new();

@@ -1,4 +1,4 @@
-//! From where on a part of the source is still to come; a part of the checkpoint.
+//! Cursors: the parts of the source that are not listed yet. The checkpoint holds them.
 
 use serde::{Deserialize, Serialize};
 use shared::object::{ETag, Key, ObjectUri, etag};
@@ -10,36 +10,36 @@ pub enum Cursor {
     List(KeyList),
 }
 
-/// Keys from one (exclusive) to another (inclusive).
+/// The keys from `after` (exclusive) to `until` (inclusive).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRange {
-    /// Empty for the beginning.
+    /// Empty: from the first key.
     pub after: Key,
-    /// `None` for the end.
+    /// `None`: to the last key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Key>,
 }
 
-/// A list of keys, from some row on.
+/// The rest of a list of keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyList {
-    /// Where it is.
+    /// The file with the list.
     pub uri: ObjectUri,
-    /// What it was when it was first opened: the rest must come from the same list.
+    /// The `ETag` when the list was first opened. All rows must come from this version.
     #[serde(default, with = "etag::or_empty", skip_serializing_if = "Option::is_none")]
     pub etag: Option<ETag>,
     pub format: Format,
-    /// Rows that have been read.
+    /// How many rows have been read.
     pub rows: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// CSV of S3 Inventory: the columns are named in its manifest, keys are URL-encoded.
+    /// The CSV of S3 Inventory. Its manifest names the columns. Keys are URL-encoded.
     Inventory { columns: Vec<String> },
-    /// CSV whose first record names the columns; keys are plain.
+    /// CSV whose first line names the columns. Keys are not encoded.
     Csv,
-    /// One JSON object a line; keys are plain.
+    /// One JSON object per line. Keys are not encoded.
     Ndjson,
 }

@@ -1,14 +1,14 @@
-//! Duplicates in a list of keys.
+//! Finds duplicates in a list of keys.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-/// A list of up to this many keys may be in any order. Each costs 16 bytes and its place in a table that may be
-/// half empty: 36 MB in all.
+/// A list of up to this many keys may be in any order. Each key needs 16 bytes in a hash table that may be half empty:
+/// 36 MB in total.
 const MAX_UNSORTED_KEYS: usize = 1_000_000;
 
-/// Finds duplicates in a list: by a hash of 128 bits of each, or, in a list too long for that,
-/// by its order.
+/// Finds duplicates in a list. The first `MAX_UNSORTED_KEYS` keys are compared by their hashes of 128 bits. Later keys
+/// are only compared with the key before, so a longer list must be sorted.
 #[derive(Default)]
 pub struct Distinct {
     hashing: [RandomState; 2],
@@ -17,10 +17,10 @@ pub struct Distinct {
     ascending: bool,
 }
 
-/// A list too long to find its duplicates.
+/// The error for a list that is too long and not sorted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a list of more than {MAX_UNSORTED_KEYS} keys must be in order, so that duplicates can be found: sort it by bytes \
+    "a list of more than {MAX_UNSORTED_KEYS} keys must be sorted, so that duplicates can be found: sort it by bytes \
      (LC_ALL=C sort), or split it"
 )]
 pub struct Unsorted;
@@ -33,7 +33,7 @@ impl Distinct {
         }
     }
 
-    /// Whether a key is new.
+    /// Whether the key was not in the list before.
     pub fn is_new(&mut self, key: &str) -> Result<bool, Unsorted> {
         if self.ascending {
             match self.last.as_deref() {
@@ -47,7 +47,7 @@ impl Distinct {
             return Ok(self.hashes.insert(self.hash(key)));
         }
         if self.ascending {
-            // As many as before stay, so that the list counts as long.
+            // The hashes stay, so that the list still counts as long.
             Ok(true)
         } else {
             Err(Unsorted)

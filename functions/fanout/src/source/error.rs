@@ -1,4 +1,4 @@
-//! Why keys do not come.
+//! Why the source cannot be read.
 
 use std::io;
 
@@ -9,12 +9,12 @@ use super::csv::MAX_RECORD_BYTES;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// With the request and its location in the message.
+    /// The message names the request and its location.
     #[error(transparent)]
     Request(#[from] s3::Error),
-    #[error("ListObjectsV2 {listed}: an empty page that says more keys follow")]
+    #[error("ListObjectsV2 {listed}: S3 sent an empty page and said that more keys follow")]
     EmptyPage { listed: S3Uri },
-    /// The body broke off.
+    /// The body of a list broke off.
     #[error("GetObject {list}: {source}")]
     Body { list: ObjectUri, source: io::Error },
     #[error("{list}, line {line}: {problem}")]
@@ -23,7 +23,7 @@ pub enum Error {
         line: u64,
         problem: String,
     },
-    #[error("{list}, line {line}: it is longer than {MAX_RECORD_BYTES} bytes")]
+    #[error("{list}, line {line}: the row is longer than {MAX_RECORD_BYTES} bytes")]
     RecordTooLong { list: ObjectUri, line: u64 },
     #[error("{0} is empty: its first line must name the columns")]
     EmptyCsv(ObjectUri),
@@ -32,7 +32,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same page or list may well be read later.
+    /// Whether a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Request(error) => error.is_retryable(),

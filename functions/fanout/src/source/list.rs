@@ -1,5 +1,5 @@
-//! The rows of a list of keys, a thousand at a time: CSV or one JSON object a line, plain or gzipped,
-//! read as it comes.
+//! Reads a list of keys as a stream, 1,000 rows at a time. The list is CSV or has one JSON object per line, and may be
+//! gzipped.
 
 use std::pin::pin;
 
@@ -23,7 +23,7 @@ use super::rows::Rows;
 /// Rows in one batch.
 const BATCH_ROWS: usize = 1000;
 
-/// Some rows, and where to go on behind them.
+/// Some rows, and the rest of the list after them.
 #[derive(Debug)]
 pub struct Batch {
     pub rows: Vec<Candidate>,
@@ -31,7 +31,7 @@ pub struct Batch {
     pub next: Option<KeyList>,
 }
 
-/// A list that is being read, ahead of what is asked for by a batch.
+/// Receives the batches of a list. A task reads the list, one batch ahead.
 pub struct ListReader(mpsc::Receiver<Result<Batch, Error>>);
 
 impl ListReader {
@@ -39,7 +39,7 @@ impl ListReader {
         let (batches, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
             if let Err(error) = read(&s3, &source, list, &batches).await {
-                // Nobody waits for it when the job has ended.
+                // Sending fails only if the job has ended.
                 let _ = batches.send(Err(error)).await;
             }
         });
@@ -47,7 +47,7 @@ impl ListReader {
     }
 
     pub async fn next(&mut self) -> Result<Batch, Error> {
-        let ended = || Error::Task("the reading of a list".to_owned());
+        let ended = || Error::Task("reading a list".to_owned());
         self.0.recv().await.unwrap_or_else(|| Err(ended()))
     }
 }
@@ -124,21 +124,21 @@ async fn read_lines(body: impl AsyncRead + Unpin, mut rows: Rows, mut batcher: B
     Ok(())
 }
 
-/// Collects rows, and sends them on a batch at a time.
+/// Collects rows, and sends them in batches.
 struct Batcher<'a> {
     list: KeyList,
-    /// Rows so far.
+    /// Rows read so far.
     read: u64,
     rows: Vec<Candidate>,
     batches: &'a Batches,
 }
 
 impl Batcher<'_> {
-    /// Takes a row; false once nobody waits for more.
+    /// Takes a row. Returns false if nobody waits for more rows.
     async fn take(&mut self, row: Candidate) -> bool {
         self.read += 1;
         if self.read <= self.list.rows {
-            // It came out before; reading it again has only told what is a duplicate.
+            // An earlier batch had this row. It was read again only to find duplicates.
             return true;
         }
         self.rows.push(row);
@@ -158,7 +158,7 @@ impl Batcher<'_> {
             rows: self.rows,
             next: None,
         };
-        // Nobody waits for it when the job has ended.
+        // Sending fails only if the job has ended.
         let _ = self.batches.send(Ok(batch)).await;
     }
 
@@ -189,7 +189,8 @@ impl Batcher<'_> {
         }
     }
 
-    /// Bytes that are no gzip or no UTF-8 will not be any when they are read again.
+    /// The error of a body that cannot be read. Bytes that are not valid gzip or UTF-8 will not be valid the next time,
+    /// so this is not retryable.
     fn body_error(&self, line: u64, source: std::io::Error) -> Error {
         match source.kind() {
             std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {

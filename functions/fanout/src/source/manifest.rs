@@ -1,4 +1,4 @@
-//! Which lists of keys a manifest names.
+//! Finds the lists of keys that a manifest names.
 
 use aws_sdk_s3::Client;
 use serde::Deserialize;
@@ -9,16 +9,16 @@ use super::cursor::{Cursor, Format, KeyList};
 use super::error::Error;
 use super::list::has_ending;
 
-/// Why a manifest gives no keys.
+/// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error(transparent)]
     Request(#[from] s3::Error),
     #[error("{uri}{problem}")]
     Unsupported { uri: ObjectUri, problem: String },
-    #[error("{uri} is no manifest of S3 Inventory: {problem}")]
+    #[error("{uri} is not a manifest of S3 Inventory: {problem}")]
     NotInventory { uri: ObjectUri, problem: String },
-    /// A list that it names.
+    /// An error in one of its lists.
     #[error(transparent)]
     List(#[from] Error),
 }
@@ -41,7 +41,7 @@ struct InventoryFile {
     key: Key,
 }
 
-/// The cursors at the beginning of a manifest's lists.
+/// Returns the cursors of all lists that a manifest names.
 pub async fn open(s3: &Client, uri: &ObjectUri, source: &S3Uri) -> Result<Vec<Cursor>, ManifestError> {
     let unsupported = |problem: String| ManifestError::Unsupported {
         uri: uri.clone(),
@@ -56,10 +56,12 @@ pub async fn open(s3: &Client, uri: &ObjectUri, source: &S3Uri) -> Result<Vec<Cu
     } else if has_ending(plain, "ndjson") || has_ending(plain, "jsonl") {
         Format::Ndjson
     } else if has_ending(plain, "parquet") || has_ending(plain, "orc") {
-        return Err(unsupported(format!(": Parquet and ORC are not read; {CHOOSE_CSV}")));
+        return Err(unsupported(format!(
+            ": fanout does not read Parquet and ORC; {CHOOSE_CSV}"
+        )));
     } else {
-        let endings = "manifest.json (S3 Inventory), .csv, .ndjson, .jsonl, each but the first also with .gz";
-        return Err(unsupported(format!(" ends in none of {endings}")));
+        let endings = "manifest.json (S3 Inventory), .csv, .ndjson or .jsonl; the last three also with .gz";
+        return Err(unsupported(format!(" must end in {endings}")));
     };
     let list = KeyList {
         uri: uri.clone(),
@@ -70,7 +72,7 @@ pub async fn open(s3: &Client, uri: &ObjectUri, source: &S3Uri) -> Result<Vec<Cu
     Ok(vec![Cursor::List(list)])
 }
 
-/// The cursors at the beginning of all files with one JSON object a line below a prefix.
+/// Returns the cursors of all files below a folder. Each file has one JSON object per line.
 pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, s3::Error> {
     let mut cursors = Vec::new();
     let mut after = Key::default();
@@ -99,7 +101,7 @@ pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, s3::Error
     }
 }
 
-/// Of some 200 bytes a file, and each file names up to millions of keys.
+/// The largest manifest. It needs about 200 bytes per file, and a file can name millions of keys.
 const MAX_MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
 
 const CHOOSE_CSV: &str = "choose CSV as the output format of the S3 Inventory configuration";
@@ -118,20 +120,20 @@ async fn inventory(s3: &Client, uri: &ObjectUri, source: &S3Uri) -> Result<Vec<C
     let size = found.size.unwrap_or_default();
     if size > MAX_MANIFEST_BYTES {
         return Err(wrong(format!(
-            "it has {size} bytes, and a manifest only names files; is it a list itself, .ndjson?"
+            "it has {size} bytes, more than {MAX_MANIFEST_BYTES}; a list of keys must end in .csv, .ndjson or .jsonl"
         )));
     }
     let (_, body) = s3::get_latest(s3, uri).await?;
     let manifest: Inventory = serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
     if manifest.file_format != "CSV" {
         return Err(unsupported(format!(
-            " names files of format {}, and only CSV is read; {CHOOSE_CSV}",
+            " names files of format {}, but fanout reads only CSV; {CHOOSE_CSV}",
             manifest.file_format
         )));
     }
     if manifest.source_bucket != source.bucket.as_str() {
         return Err(unsupported(format!(
-            " is an inventory of bucket {}, the source is {source}",
+            " is an inventory of bucket {}, but the source is {source}",
             manifest.source_bucket
         )));
     }
@@ -158,7 +160,7 @@ async fn inventory(s3: &Client, uri: &ObjectUri, source: &S3Uri) -> Result<Vec<C
     Ok(manifest.files.into_iter().map(cursor).collect())
 }
 
-/// The columns of a schema, if one of them is `Key`.
+/// The columns of a schema; `None` if none of them is `Key`.
 fn columns(schema: &str) -> Option<Vec<String>> {
     let columns: Vec<String> = schema.split(',').map(|name| name.trim().to_owned()).collect();
     columns.iter().any(|column| column == "Key").then_some(columns)

@@ -1,19 +1,20 @@
-//! What a job works through: ranges of keys, listed many at a time, and lists of keys, read one after
-//! the other. Whatever has not come out of here yet is told by a few cursors, from which another
-//! invocation goes on.
+//! The source of a job: ranges of keys, and lists of keys.
+//!
+//! Many ranges are listed at the same time. Lists are read one after the other. A few cursors describe what has not
+//! been listed yet, so that another invocation can continue.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`scope`] | what is listed, and how |
-//! | [`candidate`] | an object that came out |
-//! | [`cursor`] | from where on the rest is still to come |
-//! | [`error`] | why keys do not come |
-//! | [`range`] | one page of a range of keys, with what the destination has of it |
-//! | [`split`] | where to cut a range in pieces that can be listed at once |
-//! | [`list`] | a list of keys, read as it comes |
-//! | [`csv`] | records of CSV, with a limit on their length |
-//! | [`rows`] | what one row of a list says |
-//! | [`manifest`] | which lists a manifest names |
+//! | [`candidate`] | an object that was found |
+//! | [`cursor`] | the parts of the source that are not listed yet |
+//! | [`error`] | why the source cannot be read |
+//! | [`range`] | one page of a range of keys, compared with its outputs |
+//! | [`split`] | where to split a range, so that its parts can be listed at the same time |
+//! | [`list`] | a list of keys, read as a stream |
+//! | [`csv`] | CSV records, with a limit on their length |
+//! | [`rows`] | the rows of a list |
+//! | [`manifest`] | the lists that a manifest names |
 //! | [`distinct`] | duplicates in a list of keys |
 
 mod candidate;
@@ -48,11 +49,11 @@ use range::Page;
 pub use scope::Scope;
 use split::Split;
 
-/// Requests for pages at a time: 32 list some 300,000 keys a second where a page takes 100 ms, more than
-/// any job can process.
+/// The most requests for pages at the same time. If a page takes 100 ms, 32 of them list about 300,000 keys per second,
+/// more than any job can process.
 const MAX_LISTERS: usize = 32;
 
-/// A page or a list is read at most this often in a row, beside the attempts of the SDK.
+/// At this many failed reads in a row, the listing fails. Each read has all the SDK's attempts.
 const MAX_ATTEMPTS: u32 = 4;
 
 /// A range that is being listed.
@@ -64,13 +65,13 @@ struct Listing {
     paging: bool,
     splitting: bool,
     pages: u32,
-    /// When `pages` reaches this, cutting the range is worth a try.
+    /// From this number of pages on, a split of the range is worth a try.
     split_at: u32,
-    /// Pages until the next try after one that found nothing.
+    /// How many pages to list before the next try to split.
     patience: u32,
 }
 
-/// What a task brings.
+/// The result of a task.
 enum TaskResult {
     Page(u64, Result<Page, s3::Error>),
     Split(u64, Result<Split, s3::Error>),
@@ -82,9 +83,9 @@ pub struct Source {
     listings: BTreeMap<u64, Listing>,
     next_id: u64,
     lists: VecDeque<KeyList>,
-    /// The first of the lists, while it is read.
+    /// Reads the first of the lists.
     reader: Option<ListReader>,
-    /// Attempts that failed in a row.
+    /// Failed reads in a row.
     failed_attempts: u32,
     tasks: JoinSet<TaskResult>,
     /// Characters seen in keys.
@@ -113,7 +114,7 @@ impl Source {
         source
     }
 
-    /// What has not come out yet.
+    /// The parts of the source that `next` has not returned yet.
     pub fn cursors(&self) -> Vec<Cursor> {
         let ranges = self
             .listings
@@ -126,9 +127,11 @@ impl Source {
         self.listings.is_empty() && self.lists.is_empty()
     }
 
-    /// The next objects; of one range they come in key order, of several ranges as they are listed. About
-    /// `demand` more are wanted: with none wanted, only what has been asked for already comes, if
-    /// anything. Cancelling loses nothing.
+    /// Returns the next objects. Those of one range are in key order. Pages of several ranges come in the order in
+    /// which they arrive.
+    ///
+    /// `demand` is about how many more objects are wanted. With 0, no new request starts, and only pages that were
+    /// already requested are returned. Cancelling this future loses nothing.
     pub async fn next(&mut self, demand: usize) -> Result<Vec<Candidate>, Error> {
         loop {
             self.start(demand);
@@ -146,7 +149,7 @@ impl Source {
                         TaskResult::Split(id, split) => self.take_split(id, split),
                     }
                 }
-                batch = async { reader.expect("only polled where there is one").next().await },
+                batch = async { reader.expect("only polled if there is a reader").next().await },
                     if reader.is_some() => {
                     let objects = self.take_batch(batch)?;
                     if !objects.is_empty() || self.is_exhausted() {
@@ -158,7 +161,7 @@ impl Source {
         }
     }
 
-    /// Starts as many requests as the demand justifies.
+    /// Starts as many requests as `demand` needs.
     fn start(&mut self, demand: usize) {
         let wanted = demand.div_ceil(self.scope.page_keys.into()).min(MAX_LISTERS);
         if demand > 0
@@ -183,7 +186,7 @@ impl Source {
             }
         }
         while self.tasks.len() < wanted {
-            // The range that has shown most pages since it was last cut is likely to have most to come.
+            // The range with the most pages since its last split probably has the most keys left.
             let busiest = self
                 .listings
                 .iter_mut()
@@ -207,7 +210,7 @@ impl Source {
     fn insert(&mut self, range: KeyRange) {
         let listing = Listing {
             range,
-            // Of many ranges most are short, and a cut costs as much as some pages.
+            // If there are many ranges, most of them are short, and a split costs as much as several pages.
             split_at: if self.listings.len() < MAX_LISTERS { 1 } else { 4 },
             patience: 1,
             ..Listing::default()
@@ -245,7 +248,7 @@ impl Source {
                 listed: self.scope.source.clone(),
             });
         }
-        // A few keys of a page tell which characters keys are made of.
+        // A few keys of a page show which characters the keys contain.
         for candidate in objects.iter().step_by(objects.len() / 8 + 1) {
             self.alphabet.extend(candidate.object.key.as_str().chars());
         }
@@ -253,9 +256,9 @@ impl Source {
     }
 
     fn take_split(&mut self, id: u64, split: Result<Split, s3::Error>) {
-        // A cut is worth a try, and no more: a range can be listed without.
+        // A failed split does no harm: the range is listed as a whole.
         let split = split.unwrap_or_else(|error| {
-            warn!(%error, "a range of keys could not be cut");
+            warn!(%error, "a range of keys could not be split");
             let listing = self.listings.get(&id);
             Split {
                 until: listing.and_then(|listing| listing.range.until.clone()),
@@ -264,7 +267,7 @@ impl Source {
         });
         self.alphabet
             .extend(split.seen.iter().flat_map(|key| key.as_str().chars()));
-        // It may have come to its end meanwhile, or part of the way.
+        // In the meantime, the range may have been listed to its end, or past some of the points.
         let Some(listing) = self.listings.get_mut(&id) else {
             return;
         };
@@ -290,7 +293,7 @@ impl Source {
     fn take_batch(&mut self, batch: Result<Batch, Error>) -> Result<Vec<Candidate>, Error> {
         let batch = match batch {
             Ok(batch) => batch,
-            // The rows so far do not come out again.
+            // The cursor is after the last batch, so no row is returned twice.
             Err(error) if error.is_retryable() && self.failed_attempts + 1 < MAX_ATTEMPTS => {
                 self.failed_attempts += 1;
                 self.reader = None;

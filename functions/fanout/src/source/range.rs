@@ -1,4 +1,4 @@
-//! One page of a range of keys, with what the destination has of it.
+//! Lists one page of a range of keys, and compares it with its outputs in the destination.
 
 use std::vec::IntoIter;
 
@@ -14,12 +14,12 @@ use super::scope::Scope;
 #[derive(Debug)]
 pub struct Page {
     pub objects: Vec<Candidate>,
-    /// Whether more keys follow, in this range or behind it.
+    /// Whether more keys follow, in this range or after it.
     pub truncated: bool,
 }
 
-/// Lists the page behind a key. Where outputs are to be looked at, they are listed beside it: they have
-/// the same order, since every output's key is that of its source with another beginning.
+/// Lists the page after a key. If outputs are to be compared, they are listed at the same time. They have the same
+/// order as the source, since the key of each output is the key of its source with another beginning.
 pub async fn page(s3: &Client, scope: &Scope, after: &Key) -> Result<Page, s3::Error> {
     let span = Span {
         source: &scope.source,
@@ -84,7 +84,7 @@ impl<'a> Outputs<'a> {
         let prefix = &scope.source.prefix;
         let output_of = |key: &Key| {
             let mut output = destination.image_key(key.relative_to(prefix).unwrap_or_default());
-            // A longer key has no output; a shorter start only lists a little more.
+            // Longer keys have no output. With a shortened key, only a few more outputs are listed.
             output.truncate(output.floor_char_boundary(MAX_KEY_BYTES));
             output
         };
@@ -119,7 +119,7 @@ impl<'a> Outputs<'a> {
         Ok(())
     }
 
-    /// One output; later calls must ask for later keys.
+    /// Finds one output. Each call must ask for a later key than the call before.
     async fn find(&mut self, key: &Key) -> Result<Option<ListedObject>, s3::Error> {
         loop {
             match self.page.as_slice().first() {

@@ -1,4 +1,4 @@
-//! What the rows of a list say, in each of its formats.
+//! Reads the rows of a list, in each of its formats.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use csv_async::StringRecord;
@@ -13,12 +13,12 @@ use super::distinct::Distinct;
 pub struct Rows {
     source: S3Uri,
     format: Format,
-    /// `None` before the record that names them.
+    /// `None` until the row that names them has been read.
     columns: Option<Vec<String>>,
     distinct: Distinct,
 }
 
-/// One row; what it does not say is absent.
+/// One row. Fields that it does not have are absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Row {
@@ -46,7 +46,7 @@ impl Rows {
         }
     }
 
-    /// The object that a record of CSV names; `None` for one that names the columns, or is blank.
+    /// Returns the object that a CSV record names. `None` if the record is blank or names the columns.
     pub fn csv_record(&mut self, record: &StringRecord) -> Result<Option<Candidate>, String> {
         if record.len() == 1 && record[0].trim().is_empty() {
             return Ok(None);
@@ -63,32 +63,35 @@ impl Rows {
         self.candidate(row).map(Some)
     }
 
-    /// The object that a line of JSON names; `None` for a blank line.
+    /// Returns the object that a line of JSON names. `None` if the line is blank.
     pub fn json_line(&mut self, line: &str) -> Result<Option<Candidate>, String> {
         if line.trim().is_empty() {
             return Ok(None);
         }
-        let row = serde_json::from_str(line).map_err(|error| format!("no object with a \"key\": {error}"))?;
+        let row = serde_json::from_str(line).map_err(|error| format!("not a JSON object with a \"key\": {error}"))?;
         self.candidate(row).map(Some)
     }
 
     fn candidate(&mut self, row: Row) -> Result<Candidate, String> {
         if row.key.is_empty() {
-            return Err("it has no key".to_owned());
+            return Err("the row has no key".to_owned());
         }
         let key = Key::checked(row.key).map_err(|error| error.to_string())?;
         if let Some(bucket) = row.bucket.filter(|bucket| bucket != self.source.bucket.as_str()) {
-            return Err(format!("it is of bucket {bucket}, the source is {}", self.source));
+            return Err(format!(
+                "the row names bucket {bucket}, but the source is {}",
+                self.source
+            ));
         }
         let last_modified = row.last_modified.filter(|time| !time.is_empty());
         let last_modified = last_modified
             .map(|time| {
                 DateTime::from_str(&time, DateTimeFormat::DateTimeWithOffset)
-                    .map_err(|_| format!("{time:?} is no RFC 3339 time, as in 2026-01-01T00:00:00Z"))
+                    .map_err(|_| format!("{time:?} is not an RFC 3339 time such as 2026-01-01T00:00:00Z"))
             })
             .transpose()?;
         let is_new = match self.format {
-            // It names each current object once.
+            // An inventory names each current object once.
             Format::Inventory { .. } => true,
             Format::Csv | Format::Ndjson => self.distinct.is_new(key.as_str()).map_err(|error| error.to_string())?,
         };
@@ -121,7 +124,8 @@ fn header(record: &StringRecord) -> Result<Vec<String>, String> {
     }
     let found = columns.join(",");
     Err(format!(
-        "it must name the columns, key among them (and, if known, size, etag, version_id, last_modified), not {found:.100}"
+        "the first line must name the columns, including key (and, if known, size, etag, version_id, last_modified); \
+         it is: {found:.100}"
     ))
 }
 
@@ -130,7 +134,7 @@ fn check_width(columns: &[String], record: &StringRecord) -> Result<(), String> 
         return Ok(());
     }
     Err(format!(
-        "{} fields, but there are {} columns: {}",
+        "the row has {} fields, but there are {} columns: {}",
         record.len(),
         columns.len(),
         columns.join(", ")
@@ -153,8 +157,8 @@ fn csv_row(columns: &[String], record: &StringRecord) -> Result<Row, String> {
     Ok(row)
 }
 
-/// Column names as in "Amazon S3 Inventory list" of the S3 User Guide. The version is left out: an
-/// inventory is a day old, and what is wanted is the object as it is now.
+/// Reads a row of an inventory. The column names are from "Amazon S3 Inventory list" in the S3 User Guide. The version
+/// is left out: an inventory is about a day old, and the job processes the current object.
 fn inventory_row(columns: &[String], record: &StringRecord) -> Result<Row, String> {
     let mut row = Row::default();
     for (column, field) in columns.iter().zip(record) {
@@ -176,7 +180,7 @@ fn number(field: &str) -> Result<Option<u64>, String> {
     if field.is_empty() {
         return Ok(None);
     }
-    let number = field.parse().map_err(|_| format!("{field:?} is no size in bytes"))?;
+    let number = field.parse().map_err(|_| format!("{field:?} is not a size in bytes"))?;
     Ok(Some(number))
 }
 
@@ -207,7 +211,7 @@ mod tests {
         })
     }
 
-    /// What a row of CSV gives.
+    /// Reads one row of CSV.
     fn csv(rows: &mut Rows, text: &str) -> Result<Option<Candidate>, String> {
         let mut records = CsvRecords::new(text.as_bytes());
         let mut record = StringRecord::new();
@@ -258,30 +262,30 @@ mod tests {
     }
 
     #[test]
-    fn broken_lines_say_what_is_wrong() {
+    fn an_error_says_what_is_wrong_with_a_row() {
         let mut own = rows(Format::Csv);
         csv(&mut own, "key,size").unwrap();
         let mut json = rows(Format::Ndjson);
         for (error, part) in [
             (
                 csv(&mut own, "2024/a.jpg"),
-                "1 fields, but there are 2 columns: key, size",
+                "the row has 1 fields, but there are 2 columns: key, size",
             ),
-            (csv(&mut own, "2024/a.jpg,big"), "\"big\" is no size"),
-            (csv(&mut own, ",5"), "it has no key"),
+            (csv(&mut own, "2024/a.jpg,big"), "\"big\" is not a size"),
+            (csv(&mut own, ",5"), "the row has no key"),
             (
                 csv(&mut rows(Format::Csv), "2024/a.jpg"),
-                "it must name the columns, key among them",
+                "the first line must name the columns, including key",
             ),
-            (json.json_line("2024/a.jpg"), "no object with a \"key\""),
-            (json.json_line("{\"size\": 1}"), "it has no key"),
+            (json.json_line("2024/a.jpg"), "not a JSON object with a \"key\""),
+            (json.json_line("{\"size\": 1}"), "the row has no key"),
             (
                 json.json_line(r#"{"key": "2024/a", "last_modified": "today"}"#),
-                "no RFC 3339 time",
+                "not an RFC 3339 time",
             ),
             (
                 csv(&mut inventory(), r#""other","2024/a.jpg","","true","false","1","","""#),
-                "it is of bucket other, the source is s3://photos/2024/",
+                "the row names bucket other, but the source is s3://photos/2024/",
             ),
             (
                 csv(&mut inventory(), r#""photos","%FF","","true","false","1","","""#),

@@ -1,10 +1,12 @@
-//! Where to cut a range of keys of which nothing is known but the part that was listed.
+//! Finds where to split a range of keys. Only the part that was listed so far is known.
 //!
-//! S3 lists forwards only, so the one question to ask is: which is the first key behind this one? Two
-//! rounds of it cut a range. The first looks for the topmost position at which later keys differ from
-//! the last key listed: if none has anything but `2024/` in front, the cut is behind that. It halves
-//! the positions. The second asks, all at once, for the characters that stand at that position, and
-//! cuts between those that do.
+//! S3 lists forwards only, so the only useful question is: what is the first key after this text? A split asks it in
+//! two rounds:
+//!
+//! 1. The first round finds the first position at which a later key differs from the last key listed. If all later keys
+//!    start with `2024/`, this position is after `2024/`. The round is a binary search over the positions.
+//! 2. The second round asks for several characters at this position, all at the same time. The range is split between
+//!    the characters that occur.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -16,7 +18,7 @@ use shared::s3::{self, Span};
 
 use super::cursor::KeyRange;
 
-/// The most pieces of one cut: enough to have every lister at work after two.
+/// The most ranges that one split makes. After two splits, every lister is busy.
 const MAX_PIECES: usize = 16;
 
 pub struct Splitter {
@@ -29,31 +31,32 @@ pub struct Splitter {
     pub alphabet: BTreeSet<char>,
 }
 
-/// How a range is cut. Any cut is right; a good one has about as much on both sides.
+/// How to split a range. Every split is correct; a good one makes ranges of about the same size.
 #[derive(Debug, Default)]
 pub struct Split {
-    /// In key order; between each two, and behind the last, there are keys.
+    /// In key order. There are keys between each point and the next, and after the last one.
     pub points: Vec<Key>,
-    /// Behind this there are none.
+    /// The range has no keys after this one.
     pub until: Option<Key>,
-    /// Keys that came up.
+    /// Keys that were found.
     pub seen: Vec<Key>,
 }
 
 impl Splitter {
-    /// Cuts into up to so many pieces.
+    /// Splits the range into up to `pieces` ranges.
     pub async fn split(mut self, pieces: usize) -> Result<Split, s3::Error> {
         let mut split = Split::default();
         if let Some((depth, key)) = self.branch().await? {
             let points = self.points(depth, &key, pieces.clamp(2, MAX_PIECES) - 1);
             split.seen.push(key);
-            let keys = try_join_all(points.iter().map(|point| self.first_behind(point))).await?;
+            let keys = try_join_all(points.iter().map(|point| self.first_after(point))).await?;
             for (index, (point, key)) in points.iter().zip(&keys).enumerate() {
                 let Some(key) = key else {
                     self.range.until = Some(point.clone());
                     break;
                 };
-                // Nothing between this point and the next: the next one cuts the same.
+                // If no key is between this point and the next, both split the range in the same way. The next one is
+                // used.
                 if points.get(index + 1).is_none_or(|next| key <= next) {
                     split.points.push(point.clone());
                 }
@@ -64,19 +67,20 @@ impl Splitter {
         Ok(split)
     }
 
-    /// The topmost position at which a later key differs from the last one listed, and such a key.
+    /// Finds the first position at which a later key differs from the last one listed, and such a key.
     async fn branch(&mut self) -> Result<Option<(usize, Key)>, s3::Error> {
         let after: Vec<char> = self.range.after.as_str().chars().collect();
         let until = self.range.until.as_ref().map_or("", Key::as_str);
         let mut low = common(&after, until).max(self.source.prefix.as_str().chars().count());
-        // A branch below the one between the ends of a page has no more behind it than a page.
+        // Deeper than the position where the first and the last key of the page differ, less than a page of keys has
+        // been listed. That is too few to expect many more.
         let mut high = after.len().min(common(&after, self.page_start.as_str()) + 1);
         let mut found = None;
         let mut depth = low;
         while low < high {
             let point = successor(&after[..=depth]);
             let key = match &point {
-                Some(point) => self.first_behind(point).await?,
+                Some(point) => self.first_after(point).await?,
                 None => None,
             };
             if let Some(key) = key {
@@ -93,7 +97,8 @@ impl Splitter {
         Ok(found)
     }
 
-    /// Where to cut at a position: between characters that may stand there, `max` of them, evenly chosen.
+    /// Returns up to `max` points for a split at a position. They are chosen evenly from the characters that may occur
+    /// there.
     fn points(&self, depth: usize, beyond: &Key, max: usize) -> Vec<Key> {
         let stem: String = self.range.after.as_str().chars().take(depth).collect();
         let (Some(last), Some(next)) = (
@@ -106,7 +111,7 @@ impl Splitter {
             let known = self.alphabet.range((Bound::Excluded(last), Bound::Unbounded));
             known.copied().collect()
         } else {
-            // An unknown script: ever further into it.
+            // A script that no key had so far: points at growing distances in it.
             (0..20)
                 .filter_map(|power| char::from_u32(u32::from(next) + (1 << power)))
                 .collect()
@@ -127,8 +132,8 @@ impl Splitter {
         point.as_str().len() <= MAX_KEY_BYTES && self.range.until.as_ref().is_none_or(|until| point < until)
     }
 
-    /// The first key of the range behind a point.
-    async fn first_behind(&self, point: &Key) -> Result<Option<Key>, s3::Error> {
+    /// Finds the first key of the range after a point.
+    async fn first_after(&self, point: &Key) -> Result<Option<Key>, s3::Error> {
         if !self.is_inside(point) {
             return Ok(None);
         }
@@ -149,15 +154,15 @@ impl Splitter {
     }
 }
 
-/// How many characters two texts have in common at their beginning.
+/// How many characters two texts have in common at their start.
 fn common(text: &[char], other: &str) -> usize {
     text.iter().zip(other.chars()).take_while(|&(&a, b)| a == b).count()
 }
 
-/// The first text behind all that begin with this one.
+/// The first text after all texts that start with this one.
 fn successor(text: &[char]) -> Option<Key> {
     let (&last, stem) = text.split_last()?;
-    // The range of characters leaves out surrogates.
+    // A range of `char` leaves out surrogates.
     let next = (last..=char::MAX).nth(1)?;
     Some(stem.iter().chain([&next]).collect::<String>().into())
 }

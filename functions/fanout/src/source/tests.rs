@@ -1,4 +1,4 @@
-//! The listing as a whole, against the embedded S3.
+//! Tests of the whole listing, against the local S3 server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +32,7 @@ fn source(s3: Client, prefix: &str, page_keys: u16, cursors: Vec<Cursor>) -> Sou
     Source::new(s3, scope, cursors)
 }
 
-/// All that comes out, asked for in steps of `demand`, stopped and taken up again after every `stop`
-/// batches.
+/// Lists all keys in steps of `demand`. The listing is stopped and continued after every `stop` batches.
 async fn drain(s3: &Client, prefix: &str, page_keys: u16, demand: usize, stop: usize) -> Vec<String> {
     let mut cursors = vec![Cursor::Keys(KeyRange::default())];
     let mut keys = Vec::new();
@@ -56,7 +55,7 @@ async fn drain(s3: &Client, prefix: &str, page_keys: u16, demand: usize, stop: u
     keys
 }
 
-/// Keys that share beginnings, over alphabets of one to four bytes a character.
+/// Keys with common beginnings, made of characters of one to four bytes.
 fn keys() -> impl Strategy<Value = BTreeSet<String>> {
     let part = prop_oneof![
         Just("2024/".to_owned()),
@@ -73,7 +72,7 @@ fn keys() -> impl Strategy<Value = BTreeSet<String>> {
 }
 
 #[test]
-fn any_keys_in_any_pages_come_once_each() {
+fn each_key_is_listed_once_with_any_page_size() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -86,7 +85,7 @@ fn any_keys_in_any_pages_come_once_each() {
     });
     runner
         .run(&cases, |(keys, of, characters, page_keys, demand, stop)| {
-            // Some beginning of some key.
+            // The beginning of one of the keys.
             let prefix: String = match keys.len() {
                 0 => String::new(),
                 count => keys
@@ -109,8 +108,9 @@ fn any_keys_in_any_pages_come_once_each() {
         .unwrap();
 }
 
-/// How a listing of 20,000 keys spreads: rounds of requests at a time, and probes beside the pages.
-async fn rounds(keys: impl Iterator<Item = String>) -> (usize, u64) {
+/// Lists all keys, and checks that each one comes once. Returns the most ranges at the same time, and the number of
+/// requests that were not for pages.
+async fn list_all(keys: impl Iterator<Item = String>) -> (usize, u64) {
     let keys: BTreeSet<String> = keys.collect();
     let server = server(&keys).await;
     let meter = shared::s3::Meter::default();
@@ -135,7 +135,7 @@ async fn rounds(keys: impl Iterator<Item = String>) -> (usize, u64) {
 }
 
 #[tokio::test]
-async fn every_shape_of_names_is_cut_in_many_pieces() {
+async fn keys_of_every_shape_are_split_into_many_ranges() {
     let number = |index: u32| index.wrapping_mul(2_654_435_761);
     for (shape, keys) in [
         (
@@ -172,7 +172,7 @@ async fn every_shape_of_names_is_cut_in_many_pieces() {
                 .collect(),
         ),
         (
-            "nearly all behind a few",
+            "nearly all after a few",
             (0..20_000)
                 .map(|index| {
                     if index < 150 {
@@ -184,8 +184,8 @@ async fn every_shape_of_names_is_cut_in_many_pieces() {
                 .collect(),
         ),
     ] {
-        let (pieces, probes) = rounds(keys.into_iter()).await;
-        assert!(pieces >= MAX_LISTERS / 2, "{shape}: {pieces} pieces");
+        let (pieces, probes) = list_all(keys.into_iter()).await;
+        assert!(pieces >= MAX_LISTERS / 2, "{shape}: {pieces} ranges");
         assert!(probes < 600, "{shape}: {probes} more requests than pages");
     }
 }

@@ -1,8 +1,8 @@
-//! `checkpoint.json`: all that another invocation needs to go on with a job, and who is at work on it.
+//! `checkpoint.json`: everything that another invocation needs to continue a job, and which invocation works on it.
 //!
-//! It is only ever replaced with `If-Match`, so of two invocations that work on one job, one finds out
-//! with its next write. An attempt is in here before it is sent: whatever a killed invocation left behind
-//! is known to the next one.
+//! It is only replaced with `If-Match`. If two invocations work on one job, one of them finds out with its next write.
+//! An attempt is in the checkpoint before it is sent. So if an invocation is killed, the next one knows all its
+//! attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +25,15 @@ use crate::job::Job;
 use crate::request::Request;
 use crate::source::Cursor;
 
-/// The layout that is written. Layout 1 had other names, and is read through the aliases below.
+/// The layout that is written. Layout 1 had other field names, which are the aliases below.
 const VERSION: u32 = 2;
 const MIN_VERSION: u32 = 1;
 
-/// A lease counts as over only this long after its end, since clocks differ a little.
+/// A lease counts as ended only this long after its end, because clocks differ a little.
 const CLOCK_SKEW: Duration = Duration::from_secs(1);
 
-/// No lease is longer than Lambda lets a function run; one that seems so comes from a clock that was
-/// wrong, and binds nobody.
+/// The longest lease: a little more than Lambda's longest time-out. A lease that seems longer comes from a wrong clock
+/// and does not count.
 const MAX_LEASE: Duration = Duration::from_secs(MAX_TIMEOUT.as_secs() + 60);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,34 +41,34 @@ pub struct Checkpoint {
     #[serde(flatten)]
     pub header: Header,
     pub counters: Counters,
-    /// What has not been listed.
+    /// The parts of the source that are not listed yet.
     pub cursors: Vec<Cursor>,
-    /// What is to be sent.
+    /// The waiting chunks.
     pub queue: Vec<Arc<Chunk>>,
-    /// What may have been sent, and has no result.
+    /// Attempts that may have been sent, and have no result.
     #[serde(alias = "open")]
     pub in_flight: Vec<InFlightAttempt>,
 }
 
-/// Which job it is, and who is at work on it.
+/// Which job it is, and which invocation works on it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     pub version: u32,
     pub job_id: String,
     pub source: S3Uri,
     pub destination: S3Uri,
-    /// What was asked for, and what the environment said then.
+    /// The request that started the job, with the defaults from the environment at that time.
     pub request: Request,
     pub state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Which invocation in the chain, from 1.
+    /// The number of the invocation in the chain of the job, from 1.
     pub generation: u32,
-    /// The id of the invocation at work.
+    /// The id of the invocation that works on the job.
     pub owner: String,
-    /// Until when it may be at work, in milliseconds since 1970; 0 once it has handed over.
+    /// When the lease ends, in milliseconds since 1970. It is 0 after a hand-over.
     pub lease_ms: u64,
-    /// Grows with each write of one owner.
+    /// Grows with each write of the same owner.
     pub revision: u64,
     #[serde(default, alias = "stop")]
     pub stop_requested: bool,
@@ -76,39 +76,39 @@ pub struct Header {
     pub uncounted_failures: Vec<UncountedFiles>,
 }
 
-/// Only what tells whether the rest can be read.
+/// Only the field that says whether the rest can be read.
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
 
-/// What a write came to.
+/// The result of a write.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Saved {
-    /// With its `ETag`.
+    /// Written. With the new `ETag`.
     Written(ETag),
-    /// Not written: the job is to stop. With the `ETag` of the checkpoint that says so.
+    /// Not written, because the job is to stop. With the `ETag` of the checkpoint that says so.
     StopRequested(ETag),
-    /// Not written: another invocation is at work.
+    /// Not written, because another invocation works on the job.
     LeaseLost,
 }
 
 impl Header {
-    /// Whether an invocation is at work on the job.
+    /// Whether an invocation works on the job and its lease has not ended.
     pub fn is_leased(&self, clock: &Clock) -> bool {
         let now = clock.since_epoch().saturating_sub(CLOCK_SKEW);
         let left = Duration::from_millis(self.lease_ms).saturating_sub(now);
         self.state == State::Running && !left.is_zero() && left <= MAX_LEASE
     }
 
-    /// Whether the same invocation is at work.
+    /// Whether both name the same invocation.
     pub fn has_owner_of(&self, other: &Self) -> bool {
         (self.generation, &self.owner) == (other.generation, &other.owner)
     }
 }
 
 impl Checkpoint {
-    /// Of a job about to start.
+    /// The checkpoint of a job that is about to start.
     pub fn new(job: &Job, request: Request, cursors: Vec<Cursor>) -> Self {
         Self {
             header: Header {
@@ -133,7 +133,7 @@ impl Checkpoint {
         }
     }
 
-    /// The checkpoint of a job and its `ETag`; `None` where the job was never started.
+    /// Reads the checkpoint of a job and its `ETag`. `None` if the job was never started.
     pub async fn find(s3: &Client, destination: &Destination, job_id: &str) -> Result<Option<(Self, ETag)>, Error> {
         let uri = destination.checkpoint(job_id);
         let (meta, body) = match s3::get_latest(s3, &uri).await {
@@ -148,18 +148,18 @@ impl Checkpoint {
         let Version { version } = serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
         if !(MIN_VERSION..=VERSION).contains(&version) {
             return Err(unreadable(format!(
-                "it was written by another version of fanout (layout {version}, this one reads {VERSION}): finish \
-                 the job with that version, or start it anew under another job_id"
+                "it was written by another version of fanout (layout {version}, this one reads {MIN_VERSION} to \
+                 {VERSION}): finish the job with that version, or start it again with another job_id"
             )));
         }
         let mut checkpoint: Self = serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
         checkpoint.header.version = VERSION;
-        // Without it nothing tells whether the checkpoint is still the same.
+        // Without an ETag, nothing shows whether the checkpoint was replaced.
         let etag = meta.etag.ok_or_else(|| unreadable("it has no ETag".to_owned()))?;
         Ok(Some((checkpoint, etag)))
     }
 
-    /// The same of a job that must be there.
+    /// Reads the checkpoint of an existing job and its `ETag`.
     pub async fn load(s3: &Client, destination: &Destination, job_id: &str) -> Result<(Self, ETag), Error> {
         let found = Self::find(s3, destination, job_id).await?;
         found.ok_or_else(|| Error::NoSuchJob {
@@ -168,7 +168,7 @@ impl Checkpoint {
         })
     }
 
-    /// Makes `owner` the one at work, with a lease until `deadline`.
+    /// Makes `owner` the owner, with a new generation and a lease until `deadline`.
     pub fn take_over(&mut self, owner: &str, deadline: Instant, clock: &Clock) {
         let left = deadline.saturating_duration_since(clock.now());
         let header = &mut self.header;
@@ -189,7 +189,7 @@ impl Checkpoint {
         serde_json::to_vec(self).expect("a checkpoint is valid JSON").into()
     }
 
-    /// Writes it if nothing else was written since `etag`, or at all where there is none.
+    /// Writes the checkpoint if `etag` is still its `ETag` in S3. Without `etag`, writes it if there is no checkpoint.
     pub async fn save(&self, s3: &Client, destination: &Destination, etag: Option<&ETag>) -> Result<Saved, Error> {
         let target = destination.checkpoint(&self.header.job_id);
         let condition = etag.map_or(Condition::Absent, Condition::Matches);
@@ -205,7 +205,7 @@ impl Checkpoint {
         } else if found.header.stop_requested && !self.header.stop_requested {
             Saved::StopRequested(etag)
         } else if found.header.revision == self.header.revision {
-            // Our own: its response got lost, and the SDK sent it again.
+            // This is our own write: its response was lost, and the SDK sent it again.
             Saved::Written(etag)
         } else {
             Saved::LeaseLost
@@ -213,7 +213,7 @@ impl Checkpoint {
     }
 }
 
-/// Writes a checkpoint, before it the failed keys that are no longer in it.
+/// Writes the failed keys that are no longer in the checkpoint, and then the checkpoint.
 pub async fn save(
     s3: &Client,
     job: &Job,
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_binds_until_it_ends_and_never_for_long() {
+    fn a_lease_holds_until_it_ends_and_has_a_limit() {
         let (clock, mut checkpoint) = (Clock::default(), checkpoint());
         assert!(!checkpoint.header.is_leased(&clock));
         checkpoint.take_over("a", clock.now() + Duration::from_secs(600), &clock);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_over_leaves_uncounted_the_files_that_the_one_before_may_have_written() {
+    fn later_files_of_the_previous_owner_are_uncounted() {
         let (clock, mut checkpoint) = (Clock::default(), checkpoint());
         checkpoint.take_over("a", clock.now(), &clock);
         assert!(checkpoint.header.uncounted_failures.is_empty());

@@ -12,10 +12,10 @@ use shared::protocol::usage::Usage;
 
 use crate::job::Job;
 
-/// Before a share of failures says anything, this many images must have been processed.
+/// The share of failed images is only checked after this many images.
 const MIN_SAMPLE: u64 = 500;
 
-/// What a listing brought, chunks aside.
+/// What a listing counts. Chunks are counted when they are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListedCounts {
     pub listed: u64,
@@ -32,10 +32,10 @@ pub struct Counters {
     pub ok: u64,
     pub with_exif: u64,
     pub failures: BTreeMap<FailureClass, u64>,
-    /// Chunks made, so also the number of the next one.
+    /// Chunks so far. This is also the number of the next chunk.
     pub chunks: u64,
     pub invocations: u64,
-    /// Attempts that Lambda had no room for.
+    /// Attempts that Lambda throttled.
     pub invocations_throttled: u64,
     pub bytes_listed: u64,
     /// Of all processors.
@@ -46,7 +46,7 @@ pub struct Counters {
     pub elapsed_ms: u64,
     /// Files of failed keys that this generation has written.
     pub failed_files: u32,
-    /// Those in none of the files yet.
+    /// Failed keys that are not in a file yet.
     pub failed_keys: Vec<FailedKey>,
 }
 
@@ -58,7 +58,7 @@ impl Counters {
         self.bytes_listed += counts.bytes;
     }
 
-    /// Counts all of a response but its unprocessed keys.
+    /// Counts a response, except its unprocessed keys.
     pub fn add_response(&mut self, response: ChunkResponse) {
         self.ok += response.ok;
         self.with_exif += response.with_exif;
@@ -98,7 +98,7 @@ impl Counters {
         self.listed - self.ignored - self.skipped - self.processed()
     }
 
-    /// Why the job should not go on, if too many images failed.
+    /// The reason to abort the job, if too many images failed.
     pub fn abort_reason(&self, job: &Job) -> Option<String> {
         let processed = self.processed();
         if processed < MIN_SAMPLE {
@@ -108,7 +108,7 @@ impl Counters {
             let max = job.max_failed_percent;
             return Some(format!("more than {max} % of the images failed (max_failed_percent)"));
         }
-        // Then every other image would fail, too.
+        // If all images were denied so far, the others would be denied, too.
         let denied = self
             .failures
             .get(&FailureClass::AccessDenied)
@@ -129,7 +129,7 @@ mod tests {
     use crate::request::Request;
 
     #[test]
-    fn a_job_is_aborted_once_a_fair_sample_has_failed() {
+    fn a_job_is_aborted_only_after_enough_images() {
         let request = Request {
             source: Some("s3://photos/".parse().unwrap()),
             destination: Some("s3://photos-out/".parse().unwrap()),

@@ -5,23 +5,22 @@ use shared::s3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// With the request and its location in the message.
+    /// The message names the request and its location.
     #[error("the destination cannot be used: {0}")]
     Request(#[from] s3::Error),
     #[error(
-        "there is no job {job_id} below {destination}: give the job_id and the destination it was started with; if it was \
-         started as an event and could not begin, the log of fanout says why"
+        "there is no job {job_id} in {destination}: give the job_id and the destination of the request that started \
+         it; if that was an event, the job may have failed to start, and the log of fanout says why"
     )]
     NoSuchJob { job_id: String, destination: String },
     #[error("{uri} cannot be read: {problem}")]
     Unreadable { uri: ObjectUri, problem: String },
-    #[error("the checkpoint of job {job_id} changes too often to ask it to stop; ask again")]
+    #[error("job {job_id} cannot be stopped now, because its checkpoint changes too often; send the request again")]
     Busy { job_id: String },
 }
 
 impl Error {
-    /// Whether the same may well succeed at once. A request that failed has had all the attempts that the SDK
-    /// makes.
+    /// Whether a retry may succeed now. The SDK has already made all its attempts at a failed request.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Busy { .. } => true,

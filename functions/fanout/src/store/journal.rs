@@ -1,4 +1,4 @@
-//! `failed/<generation>-<n>.ndjson`: every failed key, with its class. A redrive reads them as lists.
+//! `failed/<generation>-<n>.ndjson`: the failed keys with their classes. A redrive reads these files as lists.
 
 use aws_sdk_s3::Client;
 use bytes::Bytes;
@@ -13,15 +13,15 @@ use crate::job::Job;
 /// Failed keys go to a file when there are this many, so that they need little memory.
 const MAX_KEYS_IN_MEMORY: usize = 1_000;
 
-/// The files of one generation from one number on that may have been written and are not counted: whoever
-/// wrote them was killed before its next checkpoint.
+/// Files that may have been written and are not counted, because their invocation was killed before its next
+/// checkpoint: those of `generation`, from the number `from` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UncountedFiles {
     pub generation: u32,
     pub from: u32,
 }
 
-/// A file that is not written yet.
+/// A file of failed keys that is not written yet.
 #[derive(Debug)]
 pub struct FailuresFile {
     /// From 1 in each generation.
@@ -30,7 +30,7 @@ pub struct FailuresFile {
 }
 
 impl FailuresFile {
-    /// Takes the failed keys for a file when there are many of them, or no more will come.
+    /// Takes the failed keys for a file if there are many of them, or if this is the last file.
     pub fn take(counters: &mut Counters, is_last: bool) -> Option<Self> {
         let count = counters.failed_keys.len();
         if count == 0 || (count < MAX_KEYS_IN_MEMORY && !is_last) {
@@ -55,7 +55,7 @@ pub async fn record_failures(s3: &Client, job: &Job, generation: u32, file: Fail
     s3::put_object(s3, &target, s3::NDJSON, file.lines).await
 }
 
-/// Empties files that are not counted: their keys are processed again, and will be in other files then.
+/// Empties files that are not counted. Their keys are processed again, and go to other files if they fail again.
 pub async fn discard(s3: &Client, job: &Job, uncounted: &[UncountedFiles]) -> Result<(), Error> {
     for UncountedFiles { generation, from } in uncounted {
         for number in *from.. {

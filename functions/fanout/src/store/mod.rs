@@ -1,12 +1,12 @@
-//! What a job leaves below `jobs/<job_id>/` of its destination.
+//! The files of a job, below `jobs/<job_id>/` in its destination.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`checkpoint`] | `checkpoint.json`: all that the next invocation needs, and who is at work |
+//! | [`checkpoint`] | `checkpoint.json`: what the next invocation needs, and which invocation works on the job |
 //! | [`journal`] | `failed/`: the failed keys |
 //! | [`report`] | `job.json` |
 //! | [`counters`] | the numbers in both |
-//! | [`error`] | why none of it can be read or written |
+//! | [`error`] | why a file cannot be read or written |
 
 pub mod checkpoint;
 pub mod counters;

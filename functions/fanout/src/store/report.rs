@@ -1,4 +1,4 @@
-//! `job.json`: how far a job is, and fanout's response.
+//! The report of a job: `job.json`, and fanout's response.
 
 use std::time::Duration;
 
@@ -62,10 +62,10 @@ impl Checkpoint {
         }
     }
 
-    /// What the bottleneck of the job was so far.
+    /// The bottleneck of the job so far.
     fn diagnosis(&self) -> Option<Diagnosis> {
         let header = &self.header;
-        // It was checked before the job began; that of an older version may be out of range by now.
+        // The request was valid when the job started. But another version of fanout may have had other ranges.
         let job = Job::from_request(&header.request, &header.job_id).ok()?;
         let counters = &self.counters;
         let measurements = Measurements {
@@ -84,7 +84,7 @@ impl Checkpoint {
     }
 }
 
-/// With three decimals; 0 where nothing was measured.
+/// `of` divided by `to`, with three decimals. 0 if `to` is 0.
 fn ratio(of: f64, to: f64) -> f64 {
     if to > 0.0 {
         (of / to * 1000.0).round() / 1000.0
@@ -93,16 +93,16 @@ fn ratio(of: f64, to: f64) -> f64 {
     }
 }
 
-/// Writes `job.json`, if that can be done: it is made anew from the next checkpoint, or when somebody asks
-/// for the report.
+/// Writes `job.json`. An error is only logged, because the next checkpoint writes the file again or, when the job has
+/// ended, the next `status`.
 pub async fn update(s3: &Client, report: &Report) {
     if let Err(error) = write(s3, report).await {
         warn!(%error, "job.json was not updated");
     }
 }
 
-/// The report of a job that has ended. `job.json` is written again: a kill right after the last checkpoint
-/// leaves the one before.
+/// Returns the report of a job that has ended. Writes `job.json` again, because it is out of date if fanout was killed
+/// right after the last checkpoint.
 pub async fn rewrite(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Error> {
     let report = checkpoint.report();
     write(s3, &report).await?;
@@ -115,7 +115,7 @@ async fn write(s3: &Client, report: &Report) -> Result<(), s3::Error> {
     s3::put_object(s3, &destination.job(&report.job_id), s3::JSON, body.into()).await
 }
 
-/// The one line that a job leaves in the log once it has ended.
+/// Logs the summary of a job that has ended.
 pub fn log_end(report: &Report) {
     if report.state == State::Running {
         return;

@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use crate::cloud::{Cloud, Gate, Processor, Timeouts, UNTIL_LAST_START, UNTIL_LAST_WAIT};
 
 #[tokio::test]
-async fn a_long_job_goes_on_in_the_next_invocation() {
+async fn a_long_job_continues_in_the_next_invocation() {
     let cloud = Cloud::with(async |number, processor: Processor| {
-        // Each invocation of fanout has time for some twenty chunks.
+        // Each invocation of fanout has time for about 20 chunks.
         if number % 20 == 0 {
             processor.clock.advance(UNTIL_LAST_START);
         }
@@ -27,7 +27,7 @@ async fn a_long_job_goes_on_in_the_next_invocation() {
     let report = cloud.until_ended("job").await;
     assert_eq!((report.ok, report.with_exif), (800, 80), "{report:?}");
     assert!(report.generation > 2, "{report:?}");
-    // All 80 chunks were sent once: what was in flight was waited for.
+    // All 80 chunks were sent once, because fanout waited for the attempts in flight.
     assert_eq!((report.chunks, report.invocations), (80, 80));
     cloud.check_all(&report);
 }
@@ -44,7 +44,7 @@ async fn an_invocation_that_outlives_fanout_is_given_up_by_the_next() {
                 if number != 2 {
                     return processor.run().await;
                 }
-                // On its own: when fanout ends, the connection does, but not the work.
+                // In a task of its own: when fanout ends, the connection breaks, but the work continues.
                 let work = tokio::spawn(async move {
                     gate.pass().await;
                     done.send(processor.run().await).await.unwrap();
@@ -67,7 +67,7 @@ async fn an_invocation_that_outlives_fanout_is_given_up_by_the_next() {
     assert_eq!((first.state, first.pending), (State::Running, 20), "{first:?}");
     let report = cloud.until_ended("job").await;
     assert_eq!((report.ok, report.generation), (60, 2), "{report:?}");
-    // The late one comes, and changes nothing.
+    // The late processor ends, and changes nothing.
     gate.open();
     let Some(Reply::FunctionError(error)) = late.recv().await else {
         panic!("the late processor must fail");
@@ -88,7 +88,7 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
                 clock.advance(Duration::from_secs(5));
                 return Reply::Rejected(403, "AccessDeniedException");
             }
-            // The job has no time for a second round.
+            // No time is left for more attempts.
             if payload["attempt"] == "1-2" {
                 clock.advance(UNTIL_LAST_START);
             }
@@ -127,8 +127,8 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
     cloud.check(&report);
 }
 
-/// A cloud whose processor waits at a gate from invocation `number` on.
-async fn gated(number: usize) -> (Cloud, Gate) {
+/// A cloud whose processor waits at a gate, from invocation `number` on.
+async fn with_gate(number: usize) -> (Cloud, Gate) {
     let gate = Gate::closed();
     let at = gate.clone();
     let cloud = Cloud::with(move |current, processor: Processor| {
@@ -145,8 +145,8 @@ async fn gated(number: usize) -> (Cloud, Gate) {
 }
 
 #[tokio::test]
-async fn one_fanout_a_job() {
-    let (cloud, gate) = gated(4).await;
+async fn only_one_fanout_works_on_a_job() {
+    let (cloud, gate) = with_gate(4).await;
     cloud.put_many(200);
     let fields = json!({"chunk_keys": 10, "parallel": 2});
     let second = async {
@@ -159,7 +159,7 @@ async fn one_fanout_a_job() {
     assert_eq!(second.state, State::Running);
     let first = first.unwrap();
     assert_eq!((first.ok, first.invocations), (200, 20), "{first:?}");
-    // The result of a finished one.
+    // The response is the report of the finished job.
     assert_eq!(cloud.run(fields).await.unwrap(), first);
     assert_eq!(cloud.invocations.load(Relaxed), 20);
     cloud.check_all(&first);
@@ -167,10 +167,10 @@ async fn one_fanout_a_job() {
 
 #[tokio::test]
 async fn two_starts_at_the_same_moment_are_one_job() {
-    let (cloud, gate) = gated(1).await;
+    let (cloud, gate) = with_gate(1).await;
     cloud.put_many(100);
     let fields = json!({"chunk_keys": 10});
-    // Whoever lost has its response first: the other one waits at the gate.
+    // The invocation that lost responds first: the other one waits at the gate.
     let start = async || {
         let report = cloud.run(fields.clone()).await.unwrap();
         gate.open();
@@ -188,7 +188,7 @@ async fn two_starts_at_the_same_moment_are_one_job() {
 
 #[tokio::test]
 async fn the_first_checkpoint_has_the_first_chunks() {
-    let (cloud, gate) = gated(1).await;
+    let (cloud, gate) = with_gate(1).await;
     cloud.put_many(10);
     let first = async {
         cloud.until(|cloud| cloud.invocations.load(Relaxed) == 2).await;
@@ -203,7 +203,7 @@ async fn the_first_checkpoint_has_the_first_chunks() {
 }
 
 #[tokio::test]
-async fn who_loses_the_start_writes_nothing() {
+async fn an_invocation_that_starts_second_writes_nothing() {
     let timeouts = Timeouts {
         s3: Duration::from_secs(1),
         ..Timeouts::default()
@@ -225,7 +225,7 @@ async fn who_loses_the_start_writes_nothing() {
         times: usize::MAX,
     });
     let other = async {
-        // The job was looked for and not found, and is being listed: for as long as it takes.
+        // fanout has looked for the job, has not found it, and is listing the source.
         cloud.until(|cloud| lists(cloud) > before).await;
         cloud.put_out("jobs/job/checkpoint.json", checkpoint);
         cloud.server.faults.clear();
@@ -238,12 +238,12 @@ async fn who_loses_the_start_writes_nothing() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_lost_its_job_ends_without_a_trace() {
-    let (cloud, gate) = gated(5).await;
+async fn an_invocation_that_lost_its_job_writes_nothing() {
+    let (cloud, gate) = with_gate(5).await;
     cloud.put_many(100);
     let thief = async {
         cloud.until(|cloud| cloud.invocations.load(Relaxed) >= 5).await;
-        // As another invocation would.
+        // Does what another invocation would do.
         let mut checkpoint = cloud.checkpoint("job").unwrap();
         checkpoint["owner"] = json!("another");
         checkpoint["generation"] = json!(2);
@@ -257,8 +257,8 @@ async fn an_invocation_that_lost_its_job_ends_without_a_trace() {
 }
 
 #[tokio::test]
-async fn a_job_can_be_asked_how_it_is_and_to_stop() {
-    let (cloud, gate) = gated(21).await;
+async fn a_job_has_a_status_and_can_be_stopped() {
+    let (cloud, gate) = with_gate(21).await;
     cloud.put_many(1_000);
     let asked = async {
         let is_counted = |cloud: &Cloud| cloud.report("job").is_some_and(|report| report.ok == 200);
@@ -284,26 +284,26 @@ async fn a_job_can_be_asked_how_it_is_and_to_stop() {
     assert!(report.reason.as_ref().unwrap().contains("stopped"), "{report:?}");
     assert!(report.pending > 100 && report.ok > 0, "{report:?}");
     cloud.check(&report);
-    // Both are final.
+    // The report does not change any more.
     for action in ["status", "stop", "run"] {
         assert_eq!(cloud.run(json!({"action": action})).await.unwrap(), report);
     }
 }
 
 #[tokio::test]
-async fn what_is_asked_of_no_job_is_an_error() {
+async fn a_request_about_a_missing_job_is_an_error() {
     let cloud = Cloud::start().await;
     cloud.put_many(1);
     for (request, part) in [
-        (json!({"action": "status"}), "no job job below s3://photos-out/"),
+        (json!({"action": "status"}), "no job job in s3://photos-out/"),
         (json!({"action": "stop", "job_id": null}), "job_id: it is missing"),
         (json!({"action": "redrive"}), "parent: it is missing"),
-        (json!({"parent": "job"}), "parent: only action redrive takes it"),
+        (json!({"parent": "job"}), "parent: only a redrive takes it"),
         (
             json!({"action": "redrive", "parent": "job", "manifest": "s3://lists/a.csv"}),
             "manifest: a redrive takes its keys from its parent",
         ),
-        (json!({"action": "redrive", "parent": "none"}), "no job none below"),
+        (json!({"action": "redrive", "parent": "none"}), "no job none in"),
         (
             json!({"continue_job": "none", "destination": "s3://photos-out/", "generation": 2}),
             "unknown field",
@@ -317,7 +317,7 @@ async fn what_is_asked_of_no_job_is_an_error() {
     assert!(
         error
             .to_string()
-            .contains("job job was started for source s3://photos/, manifest none, parent none; ask for the same"),
+            .contains("job job was started for source s3://photos/, manifest none, parent none; give the same"),
         "{error}"
     );
 }

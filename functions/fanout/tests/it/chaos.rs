@@ -1,4 +1,4 @@
-//! Whatever S3 and Lambda do, a job ends as it does in peace.
+//! Whatever S3 and Lambda do, a job ends as it does without faults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use crate::cloud::{Cloud, Processor};
 const IMAGES: usize = 600;
 
 /// Kills one invocation in ten, at a random moment.
-async fn killed_at_times(number: usize, processor: Processor) -> Reply {
+async fn sometimes_killed(number: usize, processor: Processor) -> Reply {
     let mut random = ChaCha8Rng::seed_from_u64(number as u64);
     let moment = match random.random_range(0..10) {
         0 => Duration::from_millis(random.random_range(0..300)),
         _ => Duration::from_mins(5),
     };
-    // What is dropped does nothing more, as a process that is killed.
+    // A future that is dropped does nothing more, like a process that is killed.
     timeout(moment, processor.run()).await.unwrap_or(Reply::Dropped)
 }
 
-/// What a job wrote, its reports aside: under the key, and for files of records, whose names tell of
-/// attempts, each line by itself.
+/// What a job wrote, without its report and checkpoint: images by key, and each line of the record files by itself,
+/// because the names of these files depend on the attempts.
 fn written(cloud: &Cloud) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for key in cloud.server.store.keys("photos-out", "") {
@@ -42,7 +42,11 @@ fn written(cloud: &Cloud) -> BTreeMap<String, Vec<u8>> {
             .to_vec();
         if key.starts_with("records/") {
             for line in String::from_utf8(body).unwrap().lines() {
-                assert_eq!(found.insert(format!("record {line}"), Vec::new()), None, "twice");
+                assert_eq!(
+                    found.insert(format!("record {line}"), Vec::new()),
+                    None,
+                    "a record is there twice"
+                );
             }
         } else if key.starts_with("images/") {
             found.insert(key, body);
@@ -59,7 +63,7 @@ async fn faults_change_nothing_but_the_time() {
     let report = calm.run(fields.clone()).await.unwrap();
     assert_eq!((report.state, report.ok), (State::Completed, 600), "{report:?}");
 
-    let cloud = Cloud::with(killed_at_times).await;
+    let cloud = Cloud::with(sometimes_killed).await;
     for key in calm.server.store.keys("photos", "") {
         let object = calm.server.store.get("photos", &key).unwrap();
         cloud.server.store.load("photos", &key, (*object).clone());

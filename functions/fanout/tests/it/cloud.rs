@@ -1,4 +1,4 @@
-//! An S3 server, a Lambda endpoint that runs the processor, and fanout's settings for both.
+//! A local S3 server, a Lambda endpoint that runs the processor, and the settings of fanout for both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,17 +15,17 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::protocol::job::{Report, State};
 
-/// What each invocation of fanout may take, on the clock of the cloud.
+/// The time of each invocation of fanout, on the clock of the cloud.
 pub const LIFETIME: Duration = Duration::from_mins(15);
 
-/// From the start of an invocation to when it starts nothing more, and to when it waits for nothing more.
+/// The time from the start of an invocation until it starts nothing more, and until it waits for nothing more.
 pub const UNTIL_LAST_START: Duration = Duration::from_secs(14 * 60 + 1);
 pub const UNTIL_LAST_WAIT: Duration = Duration::from_secs(14 * 60 + 41);
 
 /// Every lease ends within this.
 pub const LEASE: Duration = Duration::from_mins(17);
 
-/// The smallest thing that is a JPEG: no image, but enough to have no EXIF in it.
+/// The smallest file that is a JPEG. It has no image and no EXIF.
 pub const TINY: [u8; 6] = [0xFF, 0xD8, 0xFF, 0xDA, 0xFF, 0xD9];
 
 /// A JPEG with the EXIF `Make`: a big-endian TIFF with one entry of four bytes.
@@ -37,19 +37,19 @@ pub struct Cloud {
     /// Invocations of the processor.
     pub invocations: Arc<AtomicUsize>,
     pub app: Arc<App>,
-    /// What deadlines and leases are judged by: a test sets it forward when the job is in some state.
+    /// The clock for deadlines and leases. A test advances it when the job is in a certain state.
     pub clock: Clock,
     _lambda: Endpoint,
 }
 
 impl Cloud {
-    /// The processor as it is.
+    /// A cloud that runs the processor without changes.
     pub async fn start() -> Self {
         Self::with(async |_, processor: Processor| processor.run().await).await
     }
 
-    /// `invoke` stands between fanout and the processor: it is told the number of the invocation, from
-    /// 1, and may run the processor or not.
+    /// A cloud with `invoke` between fanout and the processor. `invoke` gets the number of the invocation, from 1, and
+    /// may run the processor or not.
     pub async fn with<F, R>(invoke: F) -> Self
     where
         F: Fn(usize, Processor) -> R + Clone + Send + Sync + 'static,
@@ -120,7 +120,7 @@ impl Cloud {
         self.server.store.load("photos", key, object);
     }
 
-    /// Objects named so that every tenth has EXIF.
+    /// Puts `count` objects. Every tenth has EXIF.
     pub fn put_many(&self, count: usize) {
         for index in 0..count {
             let body = if index % 10 == 0 { TINY_WITH_EXIF } else { &TINY[..] };
@@ -133,11 +133,11 @@ impl Cloud {
         self.server.store.load("photos-out", key, object);
     }
 
-    /// Runs `job` over all of the source bucket, with some fields of the request set.
+    /// Runs `job` over the whole source bucket, with these fields of the request.
     pub async fn run(&self, fields: Value) -> Result<Report, Error> {
         match self.response(fields).await? {
             Response::Report(report) => Ok(*report),
-            Response::Estimate(estimate) => panic!("an estimate: {estimate:?}"),
+            Response::Estimate(estimate) => panic!("an estimate instead of a report: {estimate:?}"),
         }
     }
 
@@ -149,7 +149,7 @@ impl Cloud {
         handle(&self.app, request, "request-1", 0).await
     }
 
-    /// Runs a job, and kills fanout once the cloud is in some state; whether it was still at work then.
+    /// Runs a job, and kills fanout when the cloud is in a certain state. Returns false if the job ended before.
     pub async fn kill_when(&self, fields: Value, state: impl FnMut(&Self) -> bool) -> bool {
         tokio::select! {
             biased;
@@ -161,7 +161,7 @@ impl Cloud {
         }
     }
 
-    /// Waits for a state of the cloud. One that never comes is to fail the test, and not to hang it.
+    /// Waits until the cloud is in a certain state. If this takes too long, the test fails and does not hang.
     pub async fn until(&self, mut state: impl FnMut(&Self) -> bool) {
         let reached = async {
             while !state(self) {
@@ -171,7 +171,7 @@ impl Cloud {
         let patience = Duration::from_mins(30);
         tokio::time::timeout(patience, reached)
             .await
-            .expect("the state never comes");
+            .expect("the cloud should reach the state");
     }
 
     /// Requests to S3 and to Lambda so far.
@@ -190,21 +190,21 @@ impl Cloud {
         self.report(job_id).unwrap()
     }
 
-    /// What `job.json` says.
+    /// The content of `job.json`.
     pub fn report(&self, job_id: &str) -> Option<Report> {
         let key = format!("jobs/{job_id}/job.json");
         self.server.store.get("photos-out", &key)?;
         Some(serde_json::from_str(&self.text(&key)).unwrap())
     }
 
-    /// What `checkpoint.json` says.
+    /// The content of `checkpoint.json`.
     pub fn checkpoint(&self, job_id: &str) -> Option<Value> {
         let key = format!("jobs/{job_id}/checkpoint.json");
         self.server.store.get("photos-out", &key)?;
         Some(serde_json::from_str(&self.text(&key)).unwrap())
     }
 
-    /// How many records a job has of each key.
+    /// How many records of each key a job has written.
     pub fn records(&self, job_id: &str) -> BTreeMap<String, usize> {
         let mut found = BTreeMap::new();
         for line in self.lines(&format!("records/job={job_id}/")) {
@@ -213,11 +213,14 @@ impl Cloud {
         found
     }
 
-    /// The failed keys that a job has recorded, with their classes.
+    /// The failed keys that a job has written, with their classes.
     pub fn failed(&self, job_id: &str) -> Vec<(String, String)> {
-        let of = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+        let field = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
         let lines = self.lines(&format!("jobs/{job_id}/failed/"));
-        lines.iter().map(|line| (of(line, "key"), of(line, "class"))).collect()
+        lines
+            .iter()
+            .map(|line| (field(line, "key"), field(line, "class")))
+            .collect()
     }
 
     /// The JSON lines of all objects below a prefix of the destination.
@@ -242,8 +245,8 @@ impl Cloud {
         String::from_utf8(object.body.bytes().to_vec()).unwrap()
     }
 
-    /// The accounting is exact, the same is in `job.json`, each `ok` image has one record, and each failed one
-    /// is recorded.
+    /// Checks that the counts add up, that `job.json` has the same report, that each `ok` image has one record, and
+    /// that each failed key is in a file.
     pub fn check(&self, report: &Report) {
         let sum = report.ignored + report.skipped + report.ok + report.failed + report.pending;
         assert_eq!(report.listed, sum, "{report:?}");
@@ -260,8 +263,8 @@ impl Cloud {
         assert!(distinct.iter().all(|key| !records.contains_key(*key)));
     }
 
-    /// The same of a job that has processed every image of the source: the keys with a record and the failed
-    /// ones are together those that were listed.
+    /// Does the same checks, and checks that the job has processed every image of the source: each key has a record or
+    /// is in a file of failed keys.
     pub fn check_all(&self, report: &Report) {
         self.check(report);
         assert_eq!(report.state, State::Completed, "{report:?}");
@@ -283,7 +286,7 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// Longer than any test sets the clock forward.
+    /// Longer than any test advances the clock.
     fn default() -> Self {
         Self {
             invoke: Duration::from_hours(24),
@@ -328,14 +331,14 @@ impl Processor {
         }
     }
 
-    /// Whether it was sent a key.
+    /// Whether the chunk has this key.
     pub fn holds(&self, key: &str) -> bool {
         let objects = self.payload["objects"].as_array().unwrap();
         objects.iter().any(|object| object["key"] == key)
     }
 }
 
-/// A gate that invocations wait at until a test opens it.
+/// A gate where invocations wait until a test opens it.
 #[derive(Clone, Debug)]
 pub struct Gate(tokio::sync::watch::Sender<bool>);
 

@@ -1,4 +1,4 @@
-//! Jobs in a storm of faults, at Lambda and at S3.
+//! Jobs with many faults of Lambda and of S3.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use serde_json::json;
 
 use crate::cloud::{Cloud, Processor, Timeouts};
 
-/// An invocation that hangs is lost after this; it must be longer than one takes on a busy machine.
+/// An invocation that hangs is lost after this time. It must be longer than an invocation takes on a busy machine.
 const TIMEOUTS: Timeouts = Timeouts {
     invoke: Duration::from_secs(10),
     s3: Duration::from_secs(2),
 };
 
-/// What S3 does now and then; the SDK tries again.
+/// Faults that S3 has now and then. The SDK retries the requests.
 fn put_faults(cloud: &Cloud) {
     for operation in ["GetObject", "PutObject", "CopyObject", "ListObjectsV2"] {
         for (effect, after, times) in [
@@ -38,7 +38,7 @@ fn put_faults(cloud: &Cloud) {
 }
 
 #[tokio::test]
-async fn every_key_has_one_outcome_whatever_happens() {
+async fn every_key_has_one_outcome_despite_faults() {
     let runs = (0..4).map(|seed| {
         tokio::spawn(async move {
             let invoke = move |number, processor: Processor| async move {
@@ -46,13 +46,13 @@ async fn every_key_has_one_outcome_whatever_happens() {
                 let poison = processor.payload.to_string().contains("00666.jpg");
                 match random.random_range(0..12) {
                     _ if poison => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
-                    // The storm passes, before a key that is alone has bad luck twice.
+                    // The faults end, so that no key that is alone meets two of them.
                     _ if number > 60 => processor.run().await,
                     0 => Reply::Rejected(429, "TooManyRequestsException"),
                     1 => Reply::Rejected(500, "ServiceException"),
                     2 => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
                     3 => {
-                        // It hangs, with its work done.
+                        // It hangs after its work.
                         processor.run().await;
                         tokio::time::sleep(Duration::from_secs(3600)).await;
                         Reply::Dropped
@@ -81,7 +81,7 @@ async fn every_key_has_one_outcome_whatever_happens() {
 }
 
 #[tokio::test]
-async fn throttles_shrink_what_is_in_flight() {
+async fn throttles_reduce_the_invocations_in_flight() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -90,7 +90,7 @@ async fn throttles_shrink_what_is_in_flight() {
         let now = in_flight.clone();
         async move {
             let running = now.fetch_add(1, SeqCst) + 1;
-            // Room for four after the first rush.
+            // Lambda runs four at the same time, and throttles the others.
             let reply = if running > 4 {
                 Reply::Rejected(429, "TooManyRequestsException")
             } else {
@@ -105,16 +105,16 @@ async fn throttles_shrink_what_is_in_flight() {
     cloud.put_many(1_000);
     let report = cloud.run(json!({"chunk_keys": 10, "parallel": 16})).await.unwrap();
     assert_eq!((report.ok, report.failed), (1_000, 0), "{report:?}");
-    // Sixteen at a time all through would be throttled three times in four: some 300 times.
+    // With 16 in flight all the time, three of four would be throttled: about 300 times.
     assert!(report.throttled < 150, "{report:?}");
     cloud.check_all(&report);
 }
 
 #[tokio::test]
-async fn the_limit_on_requests_is_shared_out_and_never_passed() {
+async fn the_limit_on_requests_is_shared_and_never_exceeded() {
     use std::sync::{Arc, Mutex};
 
-    // Of those in flight, the most of that, and all.
+    // The sum of the shares in flight, its maximum, and all shares.
     let shares: Arc<Mutex<(f64, f64, Vec<f64>)>> = Arc::default();
     let seen = shares.clone();
     let cloud = Cloud::with(move |number, processor: Processor| {
@@ -128,7 +128,7 @@ async fn the_limit_on_requests_is_shared_out_and_never_passed() {
                 all.push(share);
             }
             let reply = if processor.holds("00299.jpg") && number <= 30 {
-                // The last chunk fails once all others are done, and is alone when it is sent again.
+                // The last chunk fails after all others are done. So it is alone when it is sent again.
                 let is_alone = || {
                     let (now, _, all) = &*seen.lock().unwrap();
                     all.len() == 30 && *now <= share + 0.1
@@ -152,6 +152,6 @@ async fn the_limit_on_requests_is_shared_out_and_never_passed() {
     let (_, max, all) = &*shares.lock().unwrap();
     assert!(*max <= 2000.1, "{max}");
     assert!(all.iter().all(|share| *share >= 499.9), "{all:?}");
-    // The last one need not leave room for others.
+    // The last attempt need not leave slots for others.
     assert!(*all.last().unwrap() > 1999.9, "{all:?}");
 }

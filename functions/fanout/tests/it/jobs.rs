@@ -1,3 +1,5 @@
+//! Jobs that end in one invocation of fanout.
+
 use local::lambda::Reply;
 use local::s3::{Headers, Object};
 use serde_json::{Value, json};
@@ -7,7 +9,7 @@ use shared::protocol::job::State;
 use crate::cloud::{Cloud, Processor, TINY, TINY_WITH_EXIF};
 
 #[tokio::test]
-async fn every_page_is_processed_and_accounted_for() {
+async fn every_page_is_processed_and_counted() {
     let cloud = Cloud::start().await;
     cloud.put_many(1_200);
     cloud.put("notes.txt", b"no image");
@@ -19,7 +21,7 @@ async fn every_page_is_processed_and_accounted_for() {
     assert_eq!((report.chunks, report.invocations), (6, 6));
     assert_eq!(
         (report.requests.get, report.requests.copy),
-        // One more looks for a checkpoint.
+        // One more request looks for a checkpoint.
         (1_201, 1_200)
     );
     assert!((2..10).contains(&report.requests.list), "{report:?}");
@@ -30,7 +32,7 @@ async fn every_page_is_processed_and_accounted_for() {
 
 #[tokio::test]
 async fn a_report_says_what_limited_the_job() {
-    // What processors use on Lambda: 10 images in each chunk, of 60 ms each.
+    // What processors use on Lambda. Each chunk has 10 images, which take 60 ms each.
     let on_lambda = |cpu_ms: u64, vcpu_ms: u64, elapsed_ms: u64, throttled: u64| {
         json!({"cpu_ms": cpu_ms, "vcpu_ms": vcpu_ms, "elapsed_ms": elapsed_ms, "throttled": throttled,
                "stages": {"download": [[60_000, 10]]}})
@@ -51,16 +53,17 @@ async fn a_report_says_what_limited_the_job() {
             "raise `concurrency`",
         ),
         (on_lambda(280, 289, 1_000, 0), 0, json!({}), "cpu", "0.29 of a vCPU"),
-        (on_lambda(10, 1_000, 1_000, 1), 0, json!({}), "s3 rate", "S3 refused "),
+        (on_lambda(10, 1_000, 1_000, 1), 0, json!({}), "s3 rate", "S3 throttled "),
         (
             on_lambda(10, 1_000, 1_000, 0),
             1,
             json!({}),
             "lambda concurrency",
-            "Lambda refused 14.3 %",
+            "Lambda throttled 14.3 %",
         ),
         (
-            // So much longer than the test takes that it was busy all the time, with all its images in flight.
+            // This is much longer than the test takes. So the processor seems busy all the time, with all images in
+            // flight.
             json!({"cpu_ms": 0, "vcpu_ms": 600_000, "elapsed_ms": 600_000,
                    "stages": {"download": [[600_000_000_u64, 10]]}}),
             0,
@@ -78,7 +81,7 @@ async fn a_report_says_what_limited_the_job() {
     }
 }
 
-/// The report of a job whose processors say what they used, `refused` times throttled by Lambda.
+/// The report of a job whose processors report `used`. Lambda throttles it `refused` times.
 async fn job_of_six_chunks(used: Value, refused: usize, fields: &Value) -> Value {
     let cloud = Cloud::with(move |number, processor: Processor| {
         let used = used.clone();
@@ -110,7 +113,7 @@ async fn job_of_six_chunks(used: Value, refused: usize, fields: &Value) -> Value
 }
 
 #[tokio::test]
-async fn awkward_keys_go_all_the_way() {
+async fn unusual_keys_are_processed() {
     let keys = [
         "a b+c.jpg",
         "%2B%25.jpg",
@@ -140,7 +143,7 @@ async fn awkward_keys_go_all_the_way() {
 }
 
 #[tokio::test]
-async fn what_the_list_knows_to_be_archived_fails_without_a_request() {
+async fn objects_listed_as_archived_fail_without_a_request() {
     let cloud = Cloud::start().await;
     cloud.put_many(3);
     for (key, class, restored) in [
@@ -157,7 +160,7 @@ async fn what_the_list_knows_to_be_archived_fails_without_a_request() {
     let report = cloud.run(json!({})).await.unwrap();
     assert_eq!((report.ok, report.failed), (5, 2), "{report:?}");
     assert_eq!(report.failures[&FailureClass::Archived], 2);
-    // One more looks for a checkpoint.
+    // One more request looks for a checkpoint.
     assert_eq!(report.requests.get, 5 + 1);
     let failed: Vec<String> = cloud.failed("job").into_iter().map(|(key, _)| key).collect();
     assert_eq!(failed, ["archived.jpg", "deep.jpg"]);
@@ -165,7 +168,7 @@ async fn what_the_list_knows_to_be_archived_fails_without_a_request() {
 }
 
 #[tokio::test]
-async fn sidecars_are_one_file_an_image() {
+async fn each_image_has_one_sidecar() {
     let cloud = Cloud::start().await;
     cloud.put_many(30);
     let report = cloud
@@ -206,7 +209,7 @@ async fn an_empty_prefix_completes_with_zeros() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_from_the_start_is_an_error_before_any_work() {
+async fn a_problem_at_the_start_is_an_error_before_any_work() {
     let cloud = Cloud::start().await;
     cloud.put_many(3);
     cloud.server.faults.deny("ListObjectsV2", "secret/");
@@ -234,7 +237,7 @@ async fn what_is_wrong_from_the_start_is_an_error_before_any_work() {
 }
 
 #[tokio::test]
-async fn a_second_start_of_a_job_answers_with_its_report() {
+async fn a_second_start_of_a_job_responds_with_its_report() {
     let cloud = Cloud::start().await;
     cloud.put_many(5);
     let first = cloud.run(json!({})).await.unwrap();
@@ -263,7 +266,7 @@ async fn failed_keys_are_listed_with_their_class() {
 }
 
 #[tokio::test]
-async fn too_many_failures_end_a_job_early() {
+async fn too_many_failures_abort_a_job() {
     let cloud = Cloud::start().await;
     cloud.put_many(3_000);
     cloud.server.faults.deny("GetObject", ".jpg");
@@ -280,7 +283,7 @@ async fn too_many_failures_end_a_job_early() {
 }
 
 #[tokio::test]
-async fn a_destination_that_takes_no_images_ends_a_job_early() {
+async fn a_destination_that_refuses_images_aborts_a_job() {
     let cloud = Cloud::start().await;
     cloud.put_many(1_500);
     cloud.server.faults.deny("CopyObject", "");
@@ -296,7 +299,7 @@ async fn a_destination_that_takes_no_images_ends_a_job_early() {
 }
 
 #[tokio::test]
-async fn what_comes_back_unprocessed_is_sent_again() {
+async fn unprocessed_keys_are_sent_again() {
     let cloud = Cloud::with(async |number, mut processor: Processor| {
         if number > 1 {
             return processor.run().await;

@@ -1,4 +1,4 @@
-//! fanout killed at random moments, and started again.
+//! Jobs whose fanout is killed at random moments, and started again.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -11,8 +11,8 @@ use shared::protocol::job::State;
 use crate::cloud::{Cloud, LEASE, Processor};
 
 #[tokio::test]
-async fn killed_anywhere_nothing_is_lost_and_nothing_counts_twice() {
-    // Side by side: they mostly wait for back-offs.
+async fn after_kills_no_key_is_lost_or_counted_twice() {
+    // All at the same time, because they mostly wait between retries.
     let runs = (0..10).map(|seed| tokio::spawn(kill_and_resume(seed)));
     for (seed, run) in runs.collect::<Vec<_>>().into_iter().enumerate() {
         let kills = run.await.unwrap();
@@ -20,7 +20,7 @@ async fn killed_anywhere_nothing_is_lost_and_nothing_counts_twice() {
     }
 }
 
-/// Runs one job, killing fanout three times; how many of the kills hit it at work.
+/// Runs one job, and kills fanout up to three times. Returns the number of kills before the job ended.
 async fn kill_and_resume(seed: u64) -> u32 {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let cloud = Cloud::with(move |number, processor: Processor| async move {
@@ -33,7 +33,7 @@ async fn kill_and_resume(seed: u64) -> u32 {
                 Reply::Dropped
             }
             3 => {
-                // It works after fanout has given it up.
+                // The processor works after fanout has given the attempt up.
                 tokio::spawn(async move {
                     processor.until_given_up().await;
                     processor.run().await;
@@ -45,12 +45,12 @@ async fn kill_and_resume(seed: u64) -> u32 {
     })
     .await;
     cloud.put_many(300);
-    // One in ten fails.
+    // One image in ten fails.
     cloud.server.faults.deny("GetObject", "7.jpg");
     let fields = json!({"chunk_keys": 8, "parallel": 4});
     let mut kills = 0;
     for _ in 0..3 {
-        // All of the job takes some 750 requests.
+        // The whole job takes about 750 requests.
         let moment = cloud.requests() + random.random_range(0..350);
         if cloud
             .kill_when(fields.clone(), |cloud| cloud.requests() >= moment)
@@ -71,7 +71,7 @@ async fn kill_and_resume(seed: u64) -> u32 {
     kills
 }
 
-/// A cloud in which the fifth invocation of the processor, and later ones while the job is killed, hang.
+/// A cloud in which the fifth and the sixth invocation of the processor hang.
 async fn hangs_from_the_fifth() -> Cloud {
     Cloud::with(async |number, processor: Processor| {
         if (5..=6).contains(&number) {
@@ -82,7 +82,7 @@ async fn hangs_from_the_fifth() -> Cloud {
     .await
 }
 
-/// Kills fanout when it only waits for what hangs, with four chunks counted in the checkpoint.
+/// Kills fanout when only invocations that hang are in flight, and four chunks are counted in the checkpoint.
 async fn kill_while_it_hangs(cloud: &Cloud, fields: Value) {
     let counted = |cloud: &Cloud| {
         let checkpoint = cloud.checkpoint("job");
@@ -96,14 +96,14 @@ async fn kill_while_it_hangs(cloud: &Cloud, fields: Value) {
 }
 
 #[tokio::test]
-async fn failed_keys_that_nobody_came_to_count_are_discarded() {
+async fn uncounted_files_of_failed_keys_are_emptied() {
     let cloud = hangs_from_the_fifth().await;
     cloud.put_many(40);
     cloud.server.faults.deny("GetObject", "7.jpg");
     let fields = json!({"chunk_keys": 4, "parallel": 2});
     kill_while_it_hangs(&cloud, fields.clone()).await;
-    // As if the first had written two files and the second, which was to empty them, one of its own; neither
-    // was ever counted.
+    // As if the first invocation had written two files, and the second one had written one and had not emptied those of
+    // the first. None of them was counted.
     let mut checkpoint = cloud.checkpoint("job").unwrap();
     checkpoint["generation"] = json!(2);
     checkpoint["uncounted_failures"] = json!([{"generation": 1, "from": 1}]);
@@ -118,13 +118,17 @@ async fn failed_keys_that_nobody_came_to_count_are_discarded() {
 }
 
 #[tokio::test]
-async fn a_killed_job_that_is_stopped_ends_with_what_was_done() {
+async fn stop_ends_a_killed_job_with_what_was_done() {
     let cloud = hangs_from_the_fifth().await;
     cloud.put_many(60);
     kill_while_it_hangs(&cloud, json!({"chunk_keys": 4, "parallel": 2})).await;
     let status = cloud.run(json!({"action": "status"})).await.unwrap();
     assert!(
-        status.reason.as_ref().unwrap().contains("nobody is at work"),
+        status
+            .reason
+            .as_ref()
+            .unwrap()
+            .contains("no invocation works on the job"),
         "{status:?}"
     );
     let stopped = cloud.run(json!({"action": "stop"})).await.unwrap();
@@ -137,17 +141,17 @@ async fn a_killed_job_that_is_stopped_ends_with_what_was_done() {
     cloud.check(&rest);
 }
 
-/// `checkpoints/v1.json` is what a killed invocation of the version before the names changed left, as it was
-/// taking over from another: it had given up nothing yet, and emptied no files.
+/// `checkpoints/v1.json` is the checkpoint of an invocation of an older version, which wrote layout 1. It was killed
+/// when it took the job over: it had given up no attempts and emptied no files.
 #[tokio::test]
-async fn a_job_under_way_in_layout_1_goes_on_to_completion() {
+async fn a_running_job_in_layout_1_completes() {
     let cloud = Cloud::start().await;
     cloud.put_many(30);
     cloud.server.faults.deny("GetObject", "00001.jpg");
     cloud.put_out("jobs/job/checkpoint.json", include_str!("../checkpoints/v1.json"));
     let failed =
         |key: u32| json!({"key": format!("{key:05}.jpg"), "class": "timeout", "error": "x"}).to_string() + "\n";
-    // The parent's list that is still to come, and a file that nobody counted.
+    // A list of the parent that is not read yet, and a file that was not counted.
     cloud.put_out(
         "jobs/parent/failed/1-3.ndjson",
         (20..25).map(failed).collect::<String>(),
@@ -156,7 +160,7 @@ async fn a_job_under_way_in_layout_1_goes_on_to_completion() {
     let record = |key: u32| {
         json!({"key": format!("{key:05}.jpg"), "exif": key.is_multiple_of(10).then_some("x")}).to_string() + "\n"
     };
-    // What is counted, and of the two attempts in flight half of one.
+    // The records of the counted keys. One of the two attempts in flight has committed half of its keys.
     for (file, keys) in [
         ("0-1-1", vec![0]),
         ("1-1-2", vec![2, 3]),
@@ -169,7 +173,7 @@ async fn a_job_under_way_in_layout_1_goes_on_to_completion() {
     }
     let next = json!({"continue_job": "job", "destination": "s3://photos-out/", "generation": 3});
     let fanout::Response::Report(report) = fanout::handle(&cloud.app, next, "next", 0).await.unwrap() else {
-        panic!("no report");
+        panic!("the response should be a report");
     };
     assert_eq!((report.state, report.generation), (State::Completed, 3), "{report:?}");
     assert_eq!(

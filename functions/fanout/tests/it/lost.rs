@@ -30,7 +30,7 @@ async fn a_failed_invocation_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_lost_response_of_work_that_was_committed_counts_once() {
+async fn committed_work_counts_once_if_its_response_is_lost() {
     let cloud = Cloud::with(async |number, processor: Processor| {
         let reply = processor.run().await;
         if number == 1 { Reply::Dropped } else { reply }
@@ -43,12 +43,12 @@ async fn a_lost_response_of_work_that_was_committed_counts_once() {
         (State::Completed, 50, 5),
         "{report:?}"
     );
-    assert_eq!(cloud.invocations.load(Relaxed), 1, "nothing was left to send again");
+    assert_eq!(cloud.invocations.load(Relaxed), 1, "no key should be sent again");
     cloud.check(&report);
 }
 
 #[tokio::test]
-async fn of_a_commit_with_gaps_only_the_gaps_are_sent_again() {
+async fn after_an_incomplete_commit_only_the_other_keys_are_sent_again() {
     let cloud = Cloud::with(async |number, mut processor: Processor| {
         if number == 1 {
             processor.payload["objects"].as_array_mut().unwrap().truncate(30);
@@ -97,7 +97,7 @@ async fn a_processor_that_responds_too_late_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nonsense_is_no_response() {
+async fn an_invalid_response_counts_as_lost() {
     for nonsense in [
         json!({"statusCode": 200}),
         json!(null),
@@ -128,14 +128,14 @@ async fn nonsense_is_no_response() {
 }
 
 #[tokio::test]
-async fn a_key_that_kills_its_processor_is_found_and_fails_alone() {
+async fn only_the_key_that_kills_its_processor_fails() {
     for crash in [
         || Reply::FunctionError(json!({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"})),
         || Reply::Ok(json!({"what": "is this"})),
     ] {
         let cloud = Cloud::with(move |_, processor: Processor| async move {
             if processor.holds("00013.jpg") {
-                // In the middle of its work, with half of it done.
+                // It dies in the middle of its work, before its commit.
                 let mut half = processor;
                 half.payload["records"] = json!("none");
                 half.run().await;
@@ -149,14 +149,14 @@ async fn a_key_that_kills_its_processor_is_found_and_fails_alone() {
         let report = cloud.run(json!({"chunk_keys": 20})).await.unwrap();
         assert_eq!((report.ok, report.failed), (39, 1), "{report:?}");
         assert_eq!(cloud.failed("job"), [("00013.jpg".to_owned(), "internal".to_owned())]);
-        // 20 keys twice, then 10, 5, 3 or 2, 2 or 1, 1: some thirteen invocations, not forty.
+        // 20 keys twice, then 10, 5, 3 or 2, 2 or 1, and 1: about 13 invocations, not 40.
         assert!(report.invocations < 16, "{report:?}");
         cloud.check_all(&report);
     }
 }
 
 #[tokio::test]
-async fn an_invocation_that_hangs_is_lost_after_its_time() {
+async fn an_invocation_that_hangs_is_lost_after_the_timeout() {
     let timeouts = Timeouts {
         invoke: Duration::from_secs(310),
         ..Timeouts::default()
@@ -176,7 +176,7 @@ async fn an_invocation_that_hangs_is_lost_after_its_time() {
 }
 
 #[tokio::test]
-async fn a_lambda_out_of_order_is_waited_for_and_fails_nothing() {
+async fn no_key_fails_while_lambda_is_unavailable() {
     let cloud = Cloud::with(async |number, processor: Processor| match number {
         1..=4 => Reply::Rejected(503, "ServiceException"),
         5..=8 => Reply::Rejected(429, "TooManyRequestsException"),
@@ -201,7 +201,7 @@ async fn a_processor_that_never_responds_aborts_the_job() {
     );
     let reason = report.reason.as_ref().unwrap();
     assert!(
-        reason.contains("invocations sent a response") && reason.contains("ExitError"),
+        reason.contains("invocations responded") && reason.contains("ExitError"),
         "{reason}"
     );
     assert!(report.invocations < 45, "{report:?}");

@@ -1,9 +1,9 @@
-//! Whole jobs: fanout and the processor, with the real SDK, against the embedded S3 and a Lambda
-//! endpoint in this process.
+//! Whole jobs: fanout and the processor, with the real SDK, against the local S3 server and a Lambda endpoint in this
+//! process.
 
-// The futures of the SDK, of reading and of a job nest deeper than the compiler looks by default.
+// The futures of the SDK, of reading and of a job nest deeper than the compiler's default limit of 128.
 #![recursion_limit = "256"]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod chain;
 mod chaos;

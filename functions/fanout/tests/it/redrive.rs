@@ -1,4 +1,4 @@
-//! Jobs of what another job left.
+//! Jobs over the keys that another job left.
 
 use local::s3::{Effect, Fault, S3ErrorCode};
 use serde_json::json;
@@ -7,7 +7,7 @@ use shared::protocol::job::State;
 use crate::cloud::{Cloud, TINY};
 
 #[tokio::test]
-async fn failed_keys_are_redriven_and_no_others() {
+async fn only_failed_keys_are_redriven() {
     let cloud = Cloud::start().await;
     cloud.put_many(1_500);
     cloud.server.faults.add(Fault {
@@ -19,7 +19,7 @@ async fn failed_keys_are_redriven_and_no_others() {
     });
     let parent = cloud.run(json!({"chunk_keys": 100})).await.unwrap();
     assert_eq!((parent.ok, parent.failed), (1_350, 150), "{parent:?}");
-    // One has been replaced since, and one is gone: they are taken as they are now.
+    // One object was replaced since. A redrive processes the new object.
     cloud.put("00005.jpg", b"\xFF\xD8\xFF\xDB something else");
     cloud.put("later.jpg", &TINY);
     let report = cloud
@@ -34,7 +34,7 @@ async fn failed_keys_are_redriven_and_no_others() {
     );
     cloud.check(&report);
     assert!(cloud.records("again").keys().all(|key| key.ends_with("5.jpg")));
-    // The parent is as it was.
+    // The parent has not changed.
     cloud.check(&parent);
 }
 
@@ -60,7 +60,7 @@ async fn an_aborted_job_is_finished_by_a_redrive() {
         .unwrap();
     assert_eq!((report.state, report.failed), (State::Completed, 0), "{report:?}");
     cloud.check(&report);
-    // Together they have each image once.
+    // Together, the two jobs have each image once.
     assert_eq!(parent.ok + report.ok, 3_000);
     let (first, second) = (cloud.records("job"), cloud.records("again"));
     assert!(first.keys().all(|key| !second.contains_key(key)));
@@ -76,7 +76,7 @@ async fn an_aborted_job_is_finished_by_a_redrive() {
 }
 
 #[tokio::test]
-async fn a_listing_that_broke_off_goes_on_where_it_was() {
+async fn a_redrive_continues_a_listing_that_broke_off() {
     let cloud = Cloud::start().await;
     cloud.put_many(2_500);
     cloud.server.faults.add(Fault {

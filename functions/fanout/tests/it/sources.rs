@@ -1,4 +1,4 @@
-//! Manifests, and outputs that are newer than their source.
+//! Manifests, and outputs that are newer than their images.
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,7 +24,7 @@ impl Cloud {
         self.server.store.load("lists", key, object);
     }
 
-    /// S3 Inventory's manifest, as AWS documents it.
+    /// Puts a manifest of S3 Inventory, in the form that AWS documents.
     fn put_inventory(&self, format: &str, schema: &str, files: &[&str]) {
         let files: Vec<Value> = files
             .iter()
@@ -56,7 +56,7 @@ async fn an_inventory_replaces_the_listing() {
     for key in &keys {
         cloud.put(key, &TINY);
     }
-    // It is of yesterday: this one is not in it.
+    // A new object is not in the inventory.
     cloud.put("new.jpg", &TINY);
     let row = |key: &String| {
         let encoded = key
@@ -88,7 +88,7 @@ async fn an_inventory_replaces_the_listing() {
 }
 
 #[tokio::test]
-async fn own_lists_need_no_more_than_keys() {
+async fn own_lists_need_only_keys() {
     for (name, body) in [
         (
             "keys.csv",
@@ -113,7 +113,8 @@ async fn own_lists_need_no_more_than_keys() {
             cloud.put_list(name, body.clone());
             let request = json!({"manifest": format!("s3://lists/{name}"), "images": images});
             let report = cloud.run(request).await.unwrap();
-            // A key that was there before and one that is no image's are ignored; what is gone has failed.
+            // Ignored are a duplicate and a key without the extension of an image. The object that does not exist has
+            // failed.
             assert_eq!(
                 (report.listed, report.ignored, report.ok),
                 (6, 2, 3),
@@ -147,7 +148,7 @@ async fn a_key_with_a_line_break_may_be_quoted() {
 }
 
 #[tokio::test]
-async fn manifests_that_cannot_be_read_say_what_would_be_right() {
+async fn an_error_of_a_manifest_says_what_would_be_right() {
     let cloud = Cloud::start().await;
     cloud.put_many(3);
     cloud.put_inventory("Parquet", "message s3.inventory { required binary key; }", &[]);
@@ -158,32 +159,35 @@ async fn manifests_that_cannot_be_read_say_what_would_be_right() {
             "{manifest}: {error}"
         );
     };
-    refused(INVENTORY, "only CSV is read; choose CSV").await;
+    refused(INVENTORY, "reads only CSV; choose CSV").await;
     refused("s3://lists/a.parquet", "choose CSV").await;
-    refused("s3://lists/keys.txt", "ends in none of manifest.json").await;
+    refused("s3://lists/keys.txt", "must end in manifest.json").await;
     refused("s3://lists/none/manifest.json", "NotFound").await;
     cloud.put_inventory("CSV", "Bucket, Size", &[]);
     refused(INVENTORY, "no column Key").await;
     cloud.put_list("inventory/manifest.json", "{\"sourceBucket\": \"other\"}");
-    refused(INVENTORY, "is no manifest of S3 Inventory: missing field").await;
+    refused(INVENTORY, "is not a manifest of S3 Inventory: missing field").await;
     assert!(cloud.server.store.keys("photos-out", "").is_empty());
 }
 
 #[tokio::test]
-async fn a_broken_line_is_named() {
+async fn an_error_of_a_list_names_the_line() {
     let cloud = Cloud::start().await;
-    // What shows at the first rows is an error before any work.
+    // A problem in the first rows is an error before any work.
     for (list, part) in [
         ("", "s3://lists/bad.csv is empty: its first line must name the columns"),
         (
             "name,size\na.jpg,1\n",
-            "line 1: it must name the columns, key among them",
+            "line 1: the first line must name the columns, including key",
         ),
-        ("key,size\na.jpg\n", "line 2: 1 fields, but there are 2 columns"),
-        ("key\n\"a\nb.jpg\n", "line 2: a quoted field does not end"),
+        (
+            "key,size\na.jpg\n",
+            "line 2: the row has 1 fields, but there are 2 columns",
+        ),
+        ("key\n\"a\nb.jpg\n", "line 2: a quoted field has no closing quote"),
         (
             &format!("key\n\"{}", "a\n".repeat(100_000)),
-            "line 2: it is longer than 65536 bytes",
+            "line 2: the row is longer than 65536 bytes",
         ),
     ] {
         cloud.put_list("bad.csv", list);
@@ -191,7 +195,7 @@ async fn a_broken_line_is_named() {
         assert!(error.to_string().contains(part), "{error}");
     }
     assert!(cloud.server.store.keys("photos-out", "").is_empty());
-    // What shows later ends the job, and what came before counts.
+    // A later problem ends the job. The rows before it count.
     let rows: Vec<String> = (0..1_500)
         .map(|number| format!("{{\"key\": \"{number:05}.jpg\"}}\n"))
         .collect();
@@ -204,11 +208,11 @@ async fn a_broken_line_is_named() {
             .reason
             .as_ref()
             .unwrap()
-            .contains("late.ndjson, line 1501: no object"),
+            .contains("late.ndjson, line 1501: not a JSON object"),
         "{report:?}"
     );
     cloud.check(&report);
-    // Mended, it goes on behind the last row that was read.
+    // A redrive does not continue with a list that was replaced.
     cloud.put_list("late.ndjson", "");
     let error = cloud
         .run(json!({"action": "redrive", "parent": "job", "job_id": "again"}))
@@ -217,7 +221,7 @@ async fn a_broken_line_is_named() {
     assert!(error.to_string().contains("PreconditionFailed"), "{error}");
 }
 
-/// So many seconds after some moment long ago.
+/// A time in the past, plus `seconds`.
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
 }
@@ -231,7 +235,7 @@ impl Cloud {
 }
 
 #[tokio::test]
-async fn what_is_current_costs_nothing() {
+async fn a_current_output_costs_no_request() {
     let cloud = Cloud::start().await;
     for number in 0..2_300 {
         let key = format!("{number:05}.jpg");
@@ -240,7 +244,7 @@ async fn what_is_current_costs_nothing() {
     }
     cloud.put_at("photos", "notes.txt", at(0));
     cloud.put_at("photos-out", "images/notes.txt", at(1));
-    // Only a strictly newer output is sure to be of this image; S3 keeps whole seconds.
+    // An output is only current if it is strictly newer than its image, because S3 keeps whole seconds.
     cloud.put_at("photos-out", "images/00042.jpg", at(0));
     cloud.put_at("photos", "01000.jpg", at(9));
     cloud.server.store.delete("photos-out", "images/02000.jpg");
@@ -256,7 +260,7 @@ async fn what_is_current_costs_nothing() {
         "{report:?}"
     );
     assert_eq!((report.requests.get, report.requests.copy), (5, 4), "{report:?}");
-    // Three pages of the source and six or seven of the outputs, and a few probes.
+    // Three pages of the source, six or seven pages of the outputs, and a few requests to split.
     assert!(report.requests.list < 20, "{report:?}");
     let done = cloud.records("job");
     assert!(
@@ -267,7 +271,7 @@ async fn what_is_current_costs_nothing() {
 }
 
 #[tokio::test]
-async fn outputs_lie_relative_to_the_last_slash_of_the_source() {
+async fn output_keys_are_relative_to_the_last_slash_of_the_source() {
     let cloud = Cloud::start().await;
     for number in 0..30 {
         cloud.put_at("photos", &format!("2024/0{number:02}/a.jpg"), at(0));
@@ -286,7 +290,7 @@ async fn a_plan_counts_and_changes_nothing() {
     cloud.put_many(5_300);
     cloud.put("notes.txt", b"no image");
     let Response::Estimate(plan) = cloud.response(json!({"action": "plan"})).await.unwrap() else {
-        panic!("no estimate");
+        panic!("a plan should respond with an estimate");
     };
     assert!(plan.listing_finished);
     assert_eq!((plan.listed, plan.ignored, plan.images), (5_301, 1, 5_300));
@@ -297,7 +301,7 @@ async fn a_plan_counts_and_changes_nothing() {
         plan.cost_usd
     );
     assert!(cloud.server.store.keys("photos-out", "").is_empty());
-    // What the job then takes.
+    // The job makes as many chunks and copies.
     let report = cloud.run(json!({})).await.unwrap();
     assert_eq!((report.chunks, report.requests.copy), (plan.chunks, plan.requests.copy));
 }

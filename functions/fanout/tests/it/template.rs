@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use fanout::Config;
 
-/// The variables that the template sets in a block that begins with this line: every function's, or fanout's.
+/// The variables that the template sets in the block that starts with the line `block`: those of all functions, or
+/// those of fanout.
 fn variables(template: &str, block: &str) -> BTreeSet<String> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut lines = template.lines().skip_while(|line| *line != block);
