@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Checks that README, docs and CHANGELOG are true where a program can tell.
+"""Checks README.md, CHANGELOG.md and docs/ against the code.
 
-- Relative links lead to a file, and to a heading of it.
-- Each command exists, with each of its options. Those that need neither AWS nor a long time are run; the others are
-  run by other steps of .ci/run or by the tests.
-- docs cover every request field, environment variable, template parameter, output and failure class, and name none
-  that does not exist.
+- Each relative link leads to an existing file, and to an existing heading in it.
+- Each command exists, and has the options that the pages use. This script runs short commands that need no AWS. Other
+  steps of .ci/run and the tests run the rest.
+- The docs name every request field, environment variable, template parameter, output and failure class. They name
+  none that does not exist.
 
-Usage: .ci/check_docs.py LOCAL, where LOCAL is the program behind `cargo local`.
+Usage: .ci/check_docs.py LOCAL, where LOCAL is the program that `cargo local` runs.
 """
 
 import json
@@ -37,7 +37,7 @@ def read(path):
 
 
 def slug(heading):
-    """The anchor that GitHub gives a heading."""
+    """Returns the anchor that GitHub gives a heading."""
     text = re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
     return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
 
@@ -55,16 +55,16 @@ def check_links(page):
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page
         if not file.exists():
-            wrong(page, f"the link {target} leads to no file")
+            wrong(page, f"the link {target} leads to a file that does not exist")
         elif anchor and anchor not in anchors(file):
-            wrong(page, f"the link {target} leads to no heading")
+            wrong(page, f"the link {target} leads to a heading that does not exist")
 
 
 # Commands
 
 
 def code_lines(page):
-    """The lines of code blocks, with continued lines joined."""
+    """Returns the lines of all code blocks. A line that ends with a backslash is joined with the next one."""
     fenced, lines = False, []
     for line in page.read_text(encoding="utf-8").split("\n"):
         if line.strip().startswith("```"):
@@ -91,7 +91,7 @@ def help_of(local, subcommands):
 
 
 def check_local(page, command, words, local):
-    """A command of `cargo local`: its subcommands and options are those of `--help`."""
+    """Checks that `--help` lists the subcommands and options of a `cargo local` command."""
     subcommands = []
     for word in words:
         listed = re.findall(r"^  ([a-z][a-z0-9-]*)\b", help_of(local, tuple(subcommands)).partition("Commands:")[2], re.MULTILINE)
@@ -99,18 +99,18 @@ def check_local(page, command, words, local):
             break
         subcommands.append(word)
     if not subcommands and words:
-        return wrong(page, f"`{command}`: cargo local has no command {words[0]}")
+        return wrong(page, f"`{command}`: `cargo local` has no command {words[0]}")
     text = help_of(local, tuple(subcommands))
     for option in re.findall(r"--[a-z-]+", " ".join(words)):
         if option != "--help" and not re.search(re.escape(option) + r"(?![a-z-])", text):
-            wrong(page, f"`{command}`: it has no option {option}")
+            wrong(page, f"`{command}`: this command has no option {option}")
 
 
 def check_payload(page, command, payload, fields):
     try:
         request = json.loads(payload)
     except ValueError as error:
-        return wrong(page, f"`{command}`: {error}")
+        return wrong(page, f"`{command}`: the payload is not JSON: {error}")
     for field in request.keys() - fields:
         wrong(page, f"`{command}`: a request has no field {field}")
 
@@ -120,7 +120,7 @@ def check_command(page, command, local, fields):
     try:
         words = shlex.split(plain)
     except ValueError as error:
-        return wrong(page, f"`{command}`: {error}")
+        return wrong(page, f"`{command}`: not a valid shell command: {error}")
     match words:
         case ["cargo", "demo", *rest]:
             check_local(page, command, ["demo", *rest], local)
@@ -129,20 +129,20 @@ def check_command(page, command, local, fields):
         case ["cargo", "lambda", "invoke", *rest]:
             for file in re.findall(r"--data-file (\S+)", " ".join(rest)):
                 if not (ROOT / file).exists():
-                    wrong(page, f"`{command}`: there is no {file}")
+                    wrong(page, f"`{command}`: the file {file} does not exist")
         case ["fanout", payload, *_] if payload.startswith("{"):
             check_payload(page, command, payload, fields)
         case [".ci/run"] | ["cargo", "test" | "lambda" | "fuzz" | "install", *_]:
             pass
         case ["aws" | "sam" | "pip" | "rustup" | "fanout" | "fanout()", *_]:
-            # They need AWS or another machine.
+            # These need AWS, or install something.
             pass
         case _:
-            wrong(page, f"`{command}`: no check knows it")
+            wrong(page, f"`{command}`: unknown command; add it to check_command")
 
 
 def run_commands(local):
-    """Those that need neither AWS nor much time, as the pages have them, with a folder of their own."""
+    """Runs the short commands that need no AWS, on a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         for arguments in (
             ["dataset", "--out", folder, "--count", "3"],
@@ -179,25 +179,25 @@ def names_in_code():
 
 
 def section(page, heading):
-    """The text below a heading, up to the next one."""
+    """Returns the text below a heading, up to the next heading."""
     text = page.read_text(encoding="utf-8")
     found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.DOTALL | re.MULTILINE)
     if found is None:
-        wrong(page, f"there is no section {heading}")
+        wrong(page, f"the section {heading} is missing")
     return found[1] if found else ""
 
 
 def first_cells(text):
-    """The names in the first column of a section's tables."""
+    """Returns the names in the first column of a section's tables."""
     cells = [line.split("|")[1] for line in text.split("\n") if line.startswith("| `")]
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
 def compare(page, what, documented, known):
     for name in sorted(known - documented):
-        wrong(page, f"the {what} {name} is missing")
+        wrong(page, f"the {what} {name} is not documented")
     for name in sorted(documented - known):
-        wrong(page, f"there is no {what} {name}")
+        wrong(page, f"the {what} {name} does not exist")
 
 
 def check_names(fields, variables, classes, parameters, outputs):
@@ -230,7 +230,7 @@ def main():
         print(problem)
     if problems:
         sys.exit(1)
-    print(f"{len(PAGES)} pages, {count} commands, and all names are as in the code")
+    print(f"{len(PAGES)} pages and {count} commands agree with the code")
 
 
 main()

@@ -1,7 +1,7 @@
 """The guide's pipeline in Python, as its author would write it: GET an image, read its EXIF, PUT it.
 
-Prints one line of JSON: how many images, how long they took, and what that cost. Starting up and listing
-are not counted, but for the start of s5cmd.
+Prints one line of JSON with the number of images, the time, the CPU time, the peak memory and the stages. Starting up
+and listing are not counted. The start of s5cmd is.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 SOURCE = "photos"
 DESTINATION = "photos-out"
 
-# As over HTTPS: the body is not hashed to be signed.
+# The body is not hashed for the signature, as is usual over HTTPS.
 UNSIGNED_PAYLOAD = {"payload_signing_enabled": False}
 
 IFD_EXIF = 0x8769
@@ -29,7 +29,7 @@ MAKE, MODEL, ORIENTATION, TAKEN_AT = 0x010F, 0x0110, 0x0112, 0x9003
 
 
 def exif(body):
-    """All EXIF of an image, and of it what goes into the metadata of its copy."""
+    """Reads all EXIF of an image. Returns the fields that become metadata of its copy."""
     from PIL import Image
 
     tags = Image.open(io.BytesIO(body)).getexif()
@@ -45,7 +45,7 @@ def exif(body):
 
 
 class Stages:
-    """Seconds of all images together."""
+    """The time of each stage, in seconds, summed over all images."""
 
     def __init__(self):
         self.download = self.exif = self.upload = 0.0
@@ -159,7 +159,7 @@ def uvloop_tasks(images, workers):
 
 
 def s5cmd(images, workers):
-    """The server-side copy alone, without EXIF."""
+    """Copies inside S3, without EXIF."""
     program = os.path.join(os.path.dirname(sys.executable), "s5cmd")
     command = [program, "--log", "error", "--endpoint-url", os.environ["AWS_ENDPOINT_URL_S3"]]
     command += ["--numworkers", str(workers), "run"]
@@ -174,19 +174,19 @@ def s5cmd(images, workers):
                     most = max(most, peak(child.pid))
                 time.sleep(0.01)
     if child.returncode:
-        sys.exit(f"s5cmd failed: {child.returncode}")
+        sys.exit(f"s5cmd failed with exit code {child.returncode}")
     return result | {"peak_bytes": most}
 
 
 def peak(process="self"):
-    """The most memory since it was started; getrusage counts that of the program before it, too."""
+    """The peak memory of a process, in bytes. getrusage would include the program that ran before exec."""
     with open(f"/proc/{process}/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
 
 @contextlib.contextmanager
 def measured(of=resource.RUSAGE_SELF):
-    """Fills in what the block took."""
+    """Measures the block. Afterwards, the dictionary that it yields has the time, the CPU time and the peak memory."""
     result = {}
     start, before = time.perf_counter(), resource.getrusage(of)
     yield result
@@ -202,8 +202,8 @@ HOW = {"serial": serial, "processes": processes, "asyncio": tasks, "uvloop": uvl
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("how", choices=HOW)
-    parser.add_argument("--workers", type=int, default=1, help="processes, tasks or connections")
-    parser.add_argument("--images", type=int, help="only so many")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes, tasks or connections")
+    parser.add_argument("--images", type=int, help="process only this number of images")
     options = parser.parse_args()
     images = keys(options.images)
     print(json.dumps({"images": len(images)} | HOW[options.how](images, options.workers)))

@@ -1,4 +1,4 @@
-//! `cargo lambda watch`: the Lambda emulator, run as a child of this process.
+//! `cargo lambda watch`: the Lambda emulator, run as a child process.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -17,10 +17,10 @@ use crate::workspace::{self, Profile, outside_cargo};
 
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long the emulator gets to end its functions before it is killed.
+/// How long the emulator may take to end its functions before it is killed.
 const CLEANUP_GRACE_PERIOD: Duration = Duration::from_secs(5);
 
-/// A running emulator with both functions. It and they end when this is dropped.
+/// A running emulator with both functions. Dropping it ends all of them.
 #[derive(Debug)]
 pub struct Emulator {
     child: Child,
@@ -28,8 +28,8 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts the emulator on a free port and waits until it listens. `concurrency` is the number of
-    /// processes for each function; what they print goes to `log`.
+    /// Starts the emulator on a free port and waits until it listens. `concurrency` is the number of processes for each
+    /// function. Their output goes to `log`.
     pub async fn start(
         cargo_lambda: &Path,
         profile: Profile,
@@ -52,7 +52,8 @@ impl Emulator {
             .stdin(Stdio::null())
             .stdout(log_file.try_clone()?)
             .stderr(log_file)
-            // A group of its own: Ctrl-C in the terminal reaches us alone, and we end it in order.
+            // With its own process group, Ctrl-C in the terminal reaches only this process, which then ends the
+            // emulator in order.
             .process_group(0);
         if profile == Profile::Release {
             command.arg("--release");
@@ -62,7 +63,7 @@ impl Emulator {
         emulator
             .until_listening()
             .await
-            .with_context(|| format!("what it said is in {}", log.display()))?;
+            .with_context(|| format!("the emulator's output is in {}", log.display()))?;
         Ok(emulator)
     }
 
@@ -70,7 +71,7 @@ impl Emulator {
         let deadline = Instant::now() + STARTUP_TIMEOUT;
         while TcpStream::connect(self.address).await.is_err() {
             if let Some(status) = self.child.try_wait()? {
-                bail!("cargo lambda watch ended at once: {status}");
+                bail!("cargo lambda watch ended before it listened: {status}");
             }
             ensure!(
                 Instant::now() < deadline,
@@ -87,9 +88,9 @@ impl Emulator {
     }
 }
 
-/// Ends the emulator and its functions, also when the work with them is dropped half-way: by asking
-/// first, then by killing what is left. Each function has a session of its own and may outlive the
-/// emulator, so they are looked up while it is still their parent.
+/// Ends the emulator and its functions, also when a caller stops half-way. It sends SIGINT first, and kills what is
+/// left. Each function has its own session and may outlive the emulator, so the functions are looked up while the
+/// emulator is still their parent.
 impl Drop for Emulator {
     fn drop(&mut self) {
         let Some(id) = self.child.id() else {
@@ -111,7 +112,7 @@ impl Drop for Emulator {
     }
 }
 
-/// An error of a signal is that the process is gone, which is what is wanted.
+/// Sends a signal. It fails only if the process has ended, which is the goal.
 fn signal(id: u32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(id.cast_signed()) {
         let _ = kill_process(pid, signal);

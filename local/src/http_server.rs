@@ -1,4 +1,4 @@
-//! What the servers here have in common: where they listen, and their accept loop.
+//! The listener and the accept loop that all servers here share.
 
 use std::error::Error;
 use std::io;
@@ -12,11 +12,11 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Connections that wait to be accepted. Beyond so many they are dropped, and asked for again after one second and
-/// more: all that processors begin with must fit.
+/// The most connections that may wait to be accepted. Further ones are dropped, and their clients try again only after
+/// a second or more. All connections that processors open at their start must fit.
 const MAX_WAITING_CONNECTIONS: i32 = 4096;
 
-/// A running server. It ends when this is dropped.
+/// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct HttpServer {
     pub address: SocketAddr,
@@ -24,8 +24,8 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Listens on the loopback address; port 0 takes any free one. Each connection gets a clone of the service,
-    /// whose errors break the connection.
+    /// Listens on the loopback address; port 0 takes any free port. Each connection gets a clone of the service. If the
+    /// service returns an error, the connection breaks.
     pub async fn start<S, B>(port: u16, service: S) -> io::Result<Self>
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -36,22 +36,23 @@ impl HttpServer {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        // Once more, with a longer queue.
+        // `bind` already listens, but with a shorter queue.
         rustix::net::listen(&listener, MAX_WAITING_CONNECTIONS)?;
         Ok(Self {
             address: listener.local_addr()?,
             accepting: tokio::spawn(async move {
                 loop {
-                    // Out of descriptors, say: the next one may go well.
+                    // The error may be temporary, for example if there are no free file descriptors.
                     let Ok((socket, _)) = listener.accept().await else {
                         tokio::task::yield_now().await;
                         continue;
                     };
-                    // Without it each small response waits for an acknowledgement; failing to set it only costs time.
+                    // Without it, each small response waits for an acknowledgement. If it cannot be set, that only
+                    // costs time.
                     let _ = socket.set_nodelay(true);
                     let service = service.clone();
                     tokio::spawn(async move {
-                        // A client that hangs up is no business of the server.
+                        // An error means that the client hung up, which the server may ignore.
                         let _ = auto::Builder::new(TokioExecutor::new())
                             .serve_connection(TokioIo::new(socket), service)
                             .await;
@@ -61,7 +62,8 @@ impl HttpServer {
         })
     }
 
-    /// Written with the address, never `localhost`: only then does the SDK use path-style requests.
+    /// The server's URL. It has the IP address instead of `localhost`, because the SDK uses path-style requests only
+    /// for an IP address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

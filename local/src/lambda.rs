@@ -1,5 +1,5 @@
-//! A Lambda endpoint in this process: a function of Rust responds to `Invoke`, for what the emulator
-//! cannot show (function errors, throttles, crashes, time-outs).
+//! A Lambda endpoint in this process. A Rust function responds to each `Invoke`, so tests can produce what the emulator
+//! cannot: function errors, throttles, crashes and time-outs.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,21 +19,21 @@ use crate::http_server::HttpServer;
 #[derive(Debug)]
 pub enum Reply {
     Ok(Value),
-    /// The function ended with an error: HTTP 200 with `X-Amz-Function-Error`, as AWS has it.
+    /// The function ended with an error. As on AWS, this is HTTP 200 with the header `X-Amz-Function-Error`.
     FunctionError(Value),
-    /// Lambda itself rejects the request, with this status and error code.
+    /// Lambda itself rejects the request with this status and error code.
     Rejected(u16, &'static str),
-    /// The connection breaks with no response.
+    /// The connection breaks without a response.
     Dropped,
 }
 
-/// A running endpoint. It ends when this is dropped.
+/// A running endpoint. Dropping it stops it.
 #[derive(Debug)]
 pub struct Endpoint(HttpServer);
 
 impl Endpoint {
-    /// Responds to each invocation with what `function` makes of the name and the payload. An asynchronous
-    /// one (`Event`) gets its response at once and runs on its own.
+    /// Starts an endpoint that calls `function` with the function name and the payload of each invocation. An
+    /// asynchronous invocation (`Event`) gets its response at once and runs in the background.
     pub async fn start<F, R>(function: F) -> anyhow::Result<Self>
     where
         F: Fn(String, Value) -> R + Clone + Send + Sync + 'static,
@@ -66,7 +66,7 @@ where
     let mut reply = Box::pin(function(name, payload));
     let reply = if is_event {
         match poll!(&mut reply) {
-            // What Lambda does not even take is rejected at once.
+            // Lambda rejects an asynchronous invocation at once, or accepts it.
             Poll::Ready(rejected @ Reply::Rejected(..)) => rejected,
             running => {
                 if running.is_pending() {

@@ -1,22 +1,22 @@
-//! The developer's cloud: everything needed to run and test the functions on one machine. Never
+//! The developer's cloud: everything that is needed to run and test the functions on one machine. It is never
 //! deployed.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`s3`] | an S3 server, in memory: its faults, latency and counts |
+//! | [`s3`] | an S3 server in memory, with faults, latency and counts |
 //! | [`lambda`] | a Lambda endpoint in this process, for tests |
 //! | [`runtime`] | one instance of a function, run as Lambda runs it |
-//! | [`emulator`] | `cargo lambda watch`, run as a child |
-//! | [`demo`] | the whole job on this machine, and a check of every object |
+//! | [`emulator`] | `cargo lambda watch`, run as a child process |
+//! | [`demo`] | a whole job on this machine, and a check of every object |
 //! | [`dataset`] | sample photos |
-//! | [`http_server`] | where the servers here listen, and their accept loop |
-//! | [`process`] | what a running process takes, as Linux tells it |
-//! | [`workspace`] | where builds lie, and building the functions |
-//! | [`tools`] | programs that are installed where they are missing |
+//! | [`http_server`] | the listener and accept loop that all servers here share |
+//! | [`process`] | memory and CPU time of a running process, read from `/proc` |
+//! | [`workspace`] | paths of the workspace and its builds; building the functions |
+//! | [`tools`] | programs that are installed if they are missing |
 //! | [`terminal`] | progress bars, times as users write them, Ctrl-C |
 //!
-//! The command `cargo local` is the crate `local-cli`, and its benchmarks are the crate `bench`. They are crates of
-//! their own so that the functions' tests, which build this one, need not build what only those use.
+//! The command `cargo local` is the crate `local-cli`, and its benchmarks are the crate `bench`. They are separate
+//! crates because the functions' tests build this crate, and should not build dependencies that only those two need.
 
 pub mod dataset;
 pub mod demo;

@@ -1,26 +1,26 @@
-//! What a running process takes, as Linux tells it.
+//! Memory and CPU time of a running process, and its descendants, read from `/proc`.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// The most memory it has had, in bytes.
+/// The peak memory of a process, in bytes.
 pub fn peak_memory(process: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = peak
         .and_then(|peak| peak.trim().strip_suffix("kB"))
-        .context("no VmHWM")?;
+        .context("/proc/PID/status has no VmHWM; the process may have ended")?;
     Ok(kib.trim().parse::<u64>()? * 1024)
 }
 
-/// The CPU time of all its threads, but those that have ended.
+/// The CPU time of all threads of a process, except those that have ended.
 pub fn cpu_time(process: u32) -> anyhow::Result<Duration> {
     let mut total = Duration::ZERO;
     for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
-        // In nanoseconds; the times of /proc/PID/stat are in hundredths of a second.
+        // `schedstat` has nanoseconds. The times in /proc/PID/stat are only hundredths of a second.
         let Ok(schedstat) = std::fs::read_to_string(thread?.path().join("schedstat")) else {
-            // It ended just now.
+            // The thread has just ended.
             continue;
         };
         let nanos = schedstat.split(' ').next().unwrap_or_default();
@@ -29,7 +29,7 @@ pub fn cpu_time(process: u32) -> anyhow::Result<Duration> {
     Ok(total)
 }
 
-/// The processes that a process started, and those that they started, and so on.
+/// All descendants of a process: its children, their children, and so on.
 #[must_use]
 pub fn descendants(process: u32) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -49,8 +49,8 @@ pub fn descendants(process: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// The fourth field of `/proc/PID/stat`. The second is the program's name in brackets, which may hold
-/// anything.
+/// The fourth field of `/proc/PID/stat`. The second field is the program's name in parentheses. It may contain any
+/// character, so the search starts at the last `)`.
 fn parent(process: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
@@ -65,8 +65,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn children_of_children_are_found() {
-        // The child waits for input. Because of what comes after it, the shell stays its parent.
+    fn descendants_include_children_of_children() {
+        // The inner shell waits for input. Because of `; true`, the outer shell stays alive as its parent.
         let mut shell = Command::new("sh")
             .args(["-c", "sh -c 'echo $$; read line'; true"])
             .stdin(Stdio::piped())

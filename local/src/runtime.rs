@@ -1,6 +1,6 @@
-//! One instance of a function, run as Lambda runs it: its own process, fed through the Runtime API
-//! ("Using the Lambda runtime API" in the AWS Lambda Developer Guide). For what the emulator cannot
-//! show: deadlines, kills, and what one process takes.
+//! One instance of a function, run as Lambda runs it: in its own process, which gets its invocations from the Runtime
+//! API ("Using the Lambda runtime API" in the AWS Lambda Developer Guide). Tests use it for what the emulator cannot
+//! show: deadlines, kills, and the memory and CPU time of one process.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use crate::http_server::HttpServer;
 use crate::process;
 
-/// What the function is to do next.
+/// One invocation that the function has not received yet.
 struct Invocation {
     id: String,
     event: Value,
@@ -38,17 +38,17 @@ struct Invocation {
 type Outcome = Result<Value, Value>;
 
 struct Api {
-    /// When the function first asked for work: its initialisation is done.
+    /// When the function first asked for an invocation, which means that its initialisation was done.
     ready: watch::Sender<Option<Instant>>,
     next: AsyncMutex<mpsc::UnboundedReceiver<Invocation>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
 }
 
-/// A running instance. It ends when this is dropped.
+/// A running instance. Dropping it kills the process.
 pub struct Function {
     id: u32,
     started: Instant,
-    /// Holds the process, and sees it end.
+    /// Owns the process, and finishes when the process ends.
     watching: JoinHandle<()>,
     api: Arc<Api>,
     events: mpsc::UnboundedSender<Invocation>,
@@ -56,7 +56,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// Starts `binary`; what it logs goes to `log`.
+    /// Starts `binary` and writes its output to `log`.
     pub async fn start(binary: &Path, environment: &[(&str, String)], log: File) -> anyhow::Result<Self> {
         let (events, receiver) = mpsc::unbounded_channel();
         let api = Arc::new(Api {
@@ -81,10 +81,10 @@ impl Function {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} cannot be started", binary.display()))?;
-        let id = child.id().context("the function ended at once")?;
+        let id = child.id().context("the function ended right after its start")?;
         let ended = api.clone();
         let watching = tokio::spawn(async move {
-            // Its exit status tells nothing that its log does not.
+            // The log says why it ended, so the exit status adds nothing.
             let _ = child.wait().await;
             ended.waiting.lock().clear();
         });
@@ -98,8 +98,8 @@ impl Function {
         })
     }
 
-    /// Invokes it and waits for the response, however long that takes; `lifetime` is what it is told to
-    /// have.
+    /// Invokes the function and waits for the response without a limit. `lifetime` only sets the deadline that the
+    /// function is given.
     pub async fn invoke(&self, id: &str, event: Value, lifetime: Duration) -> anyhow::Result<Outcome> {
         let (responded, response) = oneshot::channel();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -115,28 +115,29 @@ impl Function {
         response.await.context("the function ended without a response")
     }
 
-    /// How long it took from the start of its process to its first request for work.
+    /// The time from the start of the process to its first request for an invocation. Fails after 10 seconds without
+    /// such a request.
     pub async fn init_time(&self) -> anyhow::Result<Duration> {
         let mut ready = self.api.ready.subscribe();
         let ready = ready.wait_for(Option::is_some);
         let ready = timeout(Duration::from_secs(10), ready)
             .await
-            .context("it asks for no work")??;
-        let first = ready.context("it was waited for")?;
+            .context("the function did not ask for an invocation within 10 s")??;
+        let first = ready.context("the time of the first request is missing")?;
         Ok(first - self.started)
     }
 
-    /// Ends it as Lambda ends a function whose time is up: at once. Its invocations stay without a response.
+    /// Kills the process at once, as Lambda does when the time of a function is up. Its invocations get no response.
     pub fn kill(&self) -> anyhow::Result<()> {
         kill_process(self.pid()?, Signal::KILL)?;
         Ok(())
     }
 
     fn pid(&self) -> anyhow::Result<Pid> {
-        Pid::from_raw(self.id.cast_signed()).context("no process has number 0")
+        Pid::from_raw(self.id.cast_signed()).context("0 is not a process id")
     }
 
-    /// The most memory it has had, in bytes.
+    /// The peak memory of the process, in bytes.
     pub fn peak_memory(&self) -> anyhow::Result<u64> {
         process::peak_memory(self.id)
     }
@@ -145,12 +146,12 @@ impl Function {
         process::cpu_time(self.id)
     }
 
-    /// Keeps its first thread, and what that starts from now on, to one core.
+    /// Restricts the first thread, and all threads that it starts from now on, to one core.
     pub fn keep_to_one_core(&self) -> anyhow::Result<()> {
         let allowed = sched_getaffinity(None)?;
         let core = (0..CpuSet::MAX_CPU).find(|&core| allowed.is_set(core));
         let mut one = CpuSet::new();
-        one.set(core.context("no core is allowed")?);
+        one.set(core.context("this process may not use any core")?);
         sched_setaffinity(Some(self.pid()?), &one)?;
         Ok(())
     }
@@ -158,7 +159,7 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // Dropping the process kills it.
+        // This drops the child process, and `kill_on_drop` kills it.
         self.watching.abort();
     }
 }
@@ -173,7 +174,7 @@ async fn respond(request: Request<Incoming>, api: Arc<Api>) -> Result<Response<F
                 ready.get_or_insert_with(Instant::now);
                 is_first
             });
-            let invocation = api.next.lock().await.recv().await.context("no more invocations")?;
+            let invocation = api.next.lock().await.recv().await.context("the instance was dropped")?;
             Ok(Response::builder()
                 .header("Lambda-Runtime-Aws-Request-Id", &invocation.id)
                 .header("Lambda-Runtime-Deadline-Ms", invocation.deadline_ms.to_string())
@@ -188,7 +189,7 @@ async fn respond(request: Request<Incoming>, api: Arc<Api>) -> Result<Response<F
             let body = request.into_body().collect().await?.to_bytes();
             let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
             if let Some(waiting) = waiting {
-                // Whoever asked may have gone.
+                // The caller may have stopped waiting.
                 let _ = waiting.send(if *how == "response" { Ok(value) } else { Err(value) });
             }
             Ok(Response::builder().status(StatusCode::ACCEPTED).body(Full::default())?)

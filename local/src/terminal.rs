@@ -1,5 +1,4 @@
-//! What the commands have in common at a terminal: a progress bar, times as users write them, and being
-//! told to stop.
+//! What all commands share at a terminal: progress bars, times as users write them, and Ctrl-C.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,21 +15,21 @@ pub fn bar(count: usize, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg:>9} {bar:40} {human_pos}/{human_len}  {rate}  {elapsed}")
         .expect("the template is valid")
         .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
-            // A bar that cannot be written is not worth failing for.
+            // A broken progress bar is no reason to fail.
             let _ = write!(out, "{:.0}/s", state.per_sec());
         });
     ProgressBar::new(count as u64).with_style(style).with_message(what)
 }
 
-/// A time such as `800ms` or `1.2s`.
+/// Parses a time such as `800ms` or `1.2s`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as in 800ms or 1.2s"))
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write a time like 800ms or 1.2s"))
 }
 
-/// Waits for Ctrl-C, or for SIGTERM as service managers send it.
+/// Waits for Ctrl-C, or for SIGTERM, which service managers send.
 ///
 /// # Panics
-/// When the process may not handle signals at all.
+/// If the process cannot handle signals.
 pub async fn stop_requested() {
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
     tokio::select! {

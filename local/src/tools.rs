@@ -1,4 +1,4 @@
-//! Programs that are installed below `target/tools` where the machine does not have them.
+//! Programs that are installed below `target/tools` if the machine does not have them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use crate::workspace::{run, target};
 
-/// The version this project is tested with, a prebuilt wheel.
+/// The version that this project is tested with. It is a prebuilt wheel.
 const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
 
 #[must_use]
@@ -18,13 +18,13 @@ pub fn folder() -> PathBuf {
     target().join("tools")
 }
 
-/// Finds `cargo-lambda` on PATH, or installs it into a virtual environment.
+/// Returns `cargo-lambda` from PATH, or installs it into a virtual environment.
 pub async fn cargo_lambda() -> anyhow::Result<PathBuf> {
     let on_path = PathBuf::from("cargo-lambda");
     if works(&on_path).await {
         return Ok(on_path);
     }
-    // Tests run side by side: one installs, the others wait for it.
+    // Tests run at the same time: one installs, and the others wait for it.
     let _lock = lock(folder()).await?;
     let environment = folder().join(CARGO_LAMBDA.replace("==", "-"));
     let installed = environment.join("bin/cargo-lambda");
@@ -52,7 +52,7 @@ async fn works(program: &Path) -> bool {
     command.status().await.is_ok_and(|status| status.success())
 }
 
-/// Waits until no other process installs tools; the lock ends with the file.
+/// Waits until no other process installs tools. Dropping the file releases the lock.
 async fn lock(tools: PathBuf) -> anyhow::Result<File> {
     spawn_blocking(move || {
         std::fs::create_dir_all(&tools)?;
@@ -63,9 +63,9 @@ async fn lock(tools: PathBuf) -> anyhow::Result<File> {
     .await?
 }
 
-/// An empty one for Python 3, in place of any that is there.
+/// Creates an empty virtual environment for Python 3, and replaces an existing one.
 pub async fn make_virtual_environment(environment: &Path) -> anyhow::Result<()> {
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment))
         .await
-        .context("no virtual environment could be made: is Python 3 installed, with its venv module?")
+        .context("the virtual environment could not be created; is Python 3 installed, with its venv module?")
 }

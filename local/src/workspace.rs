@@ -1,4 +1,4 @@
-//! The workspace that this crate lies in, and Cargo run in it: where things are, and how the functions are built.
+//! The workspace of this crate: its paths, and how Cargo builds the functions in it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ pub enum Profile {
 pub fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("this crate lies in the workspace")
+        .expect("the folder of this crate has a parent, which is the workspace")
 }
 
-/// Where builds and tools go.
+/// The folder for builds and tools.
 #[must_use]
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| folder().join("target"), |dir| folder().join(dir))
 }
 
-/// Where a build of a function lies.
+/// The path of a built function.
 #[must_use]
 pub fn binary(profile: Profile, name: &str) -> PathBuf {
     let build = match profile {
@@ -37,7 +37,7 @@ pub fn binary(profile: Profile, name: &str) -> PathBuf {
     target().join(build).join(name)
 }
 
-/// Builds both functions, which takes minutes the first time.
+/// Builds both functions. This takes minutes the first time.
 pub async fn build_functions(profile: Profile) -> anyhow::Result<()> {
     let mut command = cargo();
     command.args(["build", "--bin", "fanout", "--bin", "processor"]);
@@ -47,7 +47,7 @@ pub async fn build_functions(profile: Profile) -> anyhow::Result<()> {
     run(&mut command).await.context("the functions could not be built")
 }
 
-/// The Cargo that runs us, or else the one on PATH, to be run in the workspace.
+/// A command that runs Cargo in the workspace: the Cargo that runs this process, or else the one on PATH.
 #[must_use]
 pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
@@ -56,8 +56,8 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Takes away what `cargo run` and `cargo test` tell their child about its package. Build scripts that
-/// look at these variables (ring's does) would otherwise take every build from here for a new one.
+/// Removes the variables with which `cargo run` and `cargo test` describe the package to their child. Build scripts
+/// that read these variables, such as that of ring, would otherwise run again in every build that starts from here.
 pub fn outside_cargo(command: &mut Command) -> &mut Command {
     const ABOUT_THE_PACKAGE: [&str; 5] = [
         "CARGO_PKG_",
@@ -75,7 +75,7 @@ pub fn outside_cargo(command: &mut Command) -> &mut Command {
     command
 }
 
-/// Runs a program to its end, which must be a good one.
+/// Runs a program to its end. Fails unless the program succeeds.
 pub async fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = command.as_std().get_program().to_owned();
     let status = command

@@ -1,6 +1,6 @@
-//! Both functions under the real `cargo lambda watch`, as a user runs them.
+//! Runs both functions under the real `cargo lambda watch`, as a user does.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,22 +16,22 @@ use serde_json::{Value, json};
 use shared::protocol::job::State;
 use tokio::process::Command;
 
-/// The emulator, or `None` where it can be neither found nor installed. In CI it must be there.
+/// The path of cargo-lambda, or `None` if it is missing and cannot be installed. In CI, this is an error.
 async fn cargo_lambda() -> Option<PathBuf> {
     match tools::cargo_lambda().await {
         Ok(program) => Some(program),
         Err(error) if std::env::var_os("CI").is_some() => panic!("{error:#}"),
         Err(error) => {
-            // Not `eprintln`: what a test prints that way is not shown when it passes.
-            let told = format!("left out: {error:#}\n");
-            std::io::stderr().write_all(told.as_bytes()).unwrap();
+            // Not `eprintln`: the test harness hides its output when the test passes.
+            let message = format!("skipped: {error:#}\n");
+            std::io::stderr().write_all(message.as_bytes()).unwrap();
             None
         }
     }
 }
 
 #[tokio::test]
-async fn the_demo_finds_nothing_wrong() {
+async fn the_demo_finds_no_problems() {
     if cargo_lambda().await.is_none() {
         return;
     }
@@ -49,7 +49,7 @@ async fn the_demo_finds_nothing_wrong() {
     assert!(outcome.report.with_exif > 100, "{}", outcome.report.with_exif);
 }
 
-/// For each sample event the function that it is for, and a part of the response.
+/// For each sample event: its function, its file, and a JSON pointer into the response with the expected value.
 fn events() -> [(&'static str, &'static str, &'static str, Value); 21] {
     [
         ("processor", "s3-put.json", "/with_exif", json!(1)),
@@ -92,7 +92,7 @@ fn events() -> [(&'static str, &'static str, &'static str, Value); 21] {
 }
 
 #[tokio::test]
-async fn every_sample_event_works_as_the_readme_says() {
+async fn every_sample_event_gets_the_expected_response() {
     let Some(cargo_lambda) = cargo_lambda().await else {
         return;
     };
@@ -126,7 +126,7 @@ async fn every_sample_event_works_as_the_readme_says() {
         assert_eq!(response.pointer(pointer), Some(&expected), "{event}: {response}");
     }
     let files = std::fs::read_dir(workspace::folder().join("events")).unwrap().count();
-    assert_eq!(files, events().len(), "one that is not invoked is not shown to work");
+    assert_eq!(files, events().len(), "`events()` must list every file in events/");
     let copies = server.store.keys("photos-out", "images/");
     assert_eq!(
         copies,
@@ -138,7 +138,7 @@ async fn every_sample_event_works_as_the_readme_says() {
     );
 }
 
-/// `cargo lambda invoke FUNCTION --data-file events/EVENT`, against the emulator's port.
+/// Runs `cargo lambda invoke FUNCTION --data-file events/EVENT` on the emulator's port. Returns the response.
 async fn invoke(cargo_lambda: &Path, emulator: &Emulator, function: &str, event: &str) -> Value {
     let output = Command::new(cargo_lambda)
         .current_dir(workspace::folder())

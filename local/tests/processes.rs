@@ -1,6 +1,6 @@
-//! The processor as a process of its own, run as Lambda runs it.
+//! Runs the processor as Lambda does, as a separate process.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use local::s3::{Effect, Fault, Headers, Object, Server};
 use local::workspace::{Profile, binary, build_functions};
 use serde_json::{Value, json};
 
-/// Much more than any of this takes on a busy machine.
+/// Much longer than these tests take, even on a busy machine.
 const LIFETIME: Duration = Duration::from_mins(10);
 
 async fn processor(server: &Server, variables: &[(&'static str, &str)]) -> Function {
@@ -44,7 +44,7 @@ fn chunk(server: &Server, number: usize) -> Value {
     })
 }
 
-/// Every request of a kind for the first photo stays without a response.
+/// Leaves all requests of an operation for the first photo without a response.
 fn hang(server: &Server, operation: &'static str) {
     server.faults.add(Fault {
         operation,
@@ -64,10 +64,10 @@ async fn until_one_hangs(server: &Server) {
 #[tokio::test]
 async fn several_invocations_share_one_process() {
     let server = server().await;
-    // Nor may an image be given up while the machine is busy with others.
+    // The long time-out keeps the image from failing while the machine is busy.
     let variables = [("AWS_LAMBDA_MAX_CONCURRENCY", "4"), ("IMAGE_TIMEOUT_SECONDS", "600")];
     let processor = Arc::new(processor(&server, &variables).await);
-    // The first is in the middle of its work for as long as its requests get no response.
+    // The first invocation keeps working as long as its requests get no response.
     hang(&server, "GetObject");
     let first = tokio::spawn({
         let (processor, chunk) = (processor.clone(), chunk(&server, 0));
@@ -77,13 +77,13 @@ async fn several_invocations_share_one_process() {
     let second = processor.invoke("second", chunk(&server, 1), LIFETIME).await.unwrap();
     assert_eq!(second.unwrap()["ok"], 1);
     assert!(!first.is_finished());
-    // Its request is sent again after its time-out, and gets through.
+    // The SDK retries the request after its time-out, and the retry succeeds.
     server.faults.clear();
     assert_eq!(first.await.unwrap().unwrap()["ok"], 1);
 }
 
 #[tokio::test]
-async fn one_that_is_killed_leaves_no_commit() {
+async fn a_killed_processor_leaves_no_commit() {
     let server = server().await;
     let processor = Arc::new(processor(&server, &[]).await);
     hang(&server, "CopyObject");

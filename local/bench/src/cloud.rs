@@ -16,7 +16,7 @@ use local::runtime::Function;
 use local::s3::{Counted, Headers, Object, Server};
 use local::workspace::{Profile, binary};
 
-/// A source of counted keys, fanout as a process of its own, and processors that do no work.
+/// A source of counted keys, fanout as a separate process, and processors that do no work.
 pub struct Cloud {
     pub server: Server,
     pub fanout: Arc<Function>,
@@ -26,7 +26,7 @@ pub struct Cloud {
     _lambda: Endpoint,
 }
 
-/// The keys that were sent: how many, and a sum of their hashes, which tells whether each came once.
+/// The keys that fanout sent: their number and the sum of their hashes. The sum shows whether each was sent once.
 #[derive(Debug, Default)]
 pub struct SentKeys {
     keys: AtomicU64,
@@ -40,7 +40,7 @@ fn hash(key: &str) -> u64 {
 }
 
 impl SentKeys {
-    /// Responds at once that all is well.
+    /// Counts the keys of a chunk, and responds at once that all of them are `ok`.
     fn process(&self, payload: &Value) -> Reply {
         let objects = payload["objects"].as_array().map(Vec::as_slice).unwrap_or_default();
         for object in objects {
@@ -56,7 +56,7 @@ impl SentKeys {
         }))
     }
 
-    /// Whether each of so many keys came once.
+    /// Whether each of the first `keys` keys was sent once.
     pub fn is_each_once(&self, keys: u64) -> bool {
         let sum = (0..keys).fold(0_u64, |sum, number| sum.wrapping_add(hash(&Counted::key(number))));
         self.keys.load(Relaxed) == keys && self.sum.load(Relaxed) == sum
@@ -64,7 +64,7 @@ impl SentKeys {
 }
 
 impl Cloud {
-    /// `lifetime` is what each invocation of fanout is given.
+    /// Starts the servers and fanout. `lifetime` is the time of each invocation of fanout.
     pub async fn start(keys: u64, lifetime: Duration) -> anyhow::Result<Self> {
         let server = Server::start(0).await?;
         let object = Object::new(Bytes::from_static(b"photo").into(), Headers::default());
@@ -99,7 +99,7 @@ impl Cloud {
         let mut environment = server.environment();
         environment.push(("AWS_ENDPOINT_URL_LAMBDA", lambda.url()));
         let function = Arc::new(Function::start(&binary(Profile::Release, "fanout"), &environment, log).await?);
-        // Nobody else sets it.
+        // It cannot fail, because only this line sets it.
         let _ = fanout.set(function.clone());
         Ok(Self {
             server,
@@ -111,7 +111,7 @@ impl Cloud {
         })
     }
 
-    /// Invokes fanout for all of the source.
+    /// Invokes fanout for the whole source. `fields` are added to the request.
     pub async fn invoke(&self, fields: &Value) -> anyhow::Result<Value> {
         let mut request = json!({
             "source": "s3://photos/photos/", "destination": "s3://photos-out/", "job_id": "bench", "images": "none",
@@ -129,13 +129,13 @@ impl Cloud {
         std::fs::read_to_string(self.scratch.path().join("fanout.log")).unwrap_or_default()
     }
 
-    /// The job's report as it stands.
+    /// The current report of the job, if there is one.
     pub fn report(&self) -> Option<Report> {
         let file = self.server.store.get("photos-out", "jobs/bench/job.json")?;
         serde_json::from_slice(&file.body.bytes()).ok()
     }
 
-    /// The report of the job once it has ended, shown while it runs.
+    /// Waits until the job has ended, and returns its report. Calls `show` with each report until then.
     pub async fn until_ended(&self, show: impl Fn(&Report)) -> anyhow::Result<Report> {
         let (mut last, mut still) = (0, 0);
         loop {
@@ -148,7 +148,7 @@ impl Cloud {
             still = if report.listed == last { still + 1 } else { 0 };
             last = report.listed;
             if still > 300 {
-                bail!("the job has stood still for a minute; fanout's log:\n{}", self.log());
+                bail!("the job listed no keys for a minute; fanout's log:\n{}", self.log());
             }
         }
     }

@@ -25,27 +25,27 @@ use local::workspace::{Profile, binary};
 
 #[derive(Args, Debug)]
 pub struct Options {
-    /// How many images
+    /// Number of images
     #[arg(long, default_value_t = 20_000)]
     images: usize,
-    /// What becomes of each: none, copy or upload
+    /// Image mode: none, copy or upload
     #[arg(long, default_value = "copy")]
     mode: String,
-    /// Processes of the processor, and invocations in flight
+    /// Number of processors, and so of invocations in flight
     #[arg(long, default_value_t = 16)]
     processors: usize,
-    /// In a hundred invocations of the processor so many are killed at a random moment
+    /// Percentage of processor invocations that are killed at a random moment
     #[arg(long, default_value_t = 10)]
     kills: u32,
-    /// What each read and each write takes at least
+    /// Minimum time of each read and each write
     #[arg(long, value_parser = local::terminal::duration, default_value = "20ms")]
     latency: Duration,
-    /// Chooses what fails
+    /// Seed that chooses what fails
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
-/// In a hundred requests for objects.
+/// Percentages of the requests for objects.
 const CHANCES: Chances = Chances {
     slow_down: 5.0,
     internal_error: 2.0,
@@ -55,7 +55,7 @@ const CHANCES: Chances = Chances {
     seed: 0,
 };
 
-/// Images that no attempt gets through, and how they must fail.
+/// Images that fail in every attempt, with the failure class that each must have.
 const POISON: [(&str, FailureClass); 4] = [
     ("poison/broken-off.jpg", FailureClass::Corrupt),
     ("poison/denied.jpg", FailureClass::AccessDenied),
@@ -63,13 +63,13 @@ const POISON: [(&str, FailureClass); 4] = [
     ("poison/archived.jpg", FailureClass::Archived),
 ];
 
-/// Lambda kills the processor that takes it up.
+/// The image that kills every processor that gets it.
 const KILLING: &str = "poison/killing.jpg";
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     println!(
-        "{} images ({}), {} processors. Put on: {} % SlowDown, {} % internal errors, {} % resets, {} % stalls, {} % \
-         cut short, {} % of invocations killed, {} images that always fail.",
+        "{} images (mode {}), {} processors. Injected faults: {} % SlowDown, {} % InternalError, {} % resets, {} % \
+         stalls, {} % cuts, {} % of invocations killed, {} images that always fail.",
         HumanCount(options.images as u64),
         options.mode,
         options.processors,
@@ -82,20 +82,24 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         POISON.len(),
     );
     let photos: Vec<Vec<u8>> = (0..20).map(dataset::photo).collect::<Result<_, _>>()?;
-    let calm = job(&options, &photos, false).await.context("the calm run")?;
-    let faulty = job(&options, &photos, true).await.context("the run with faults")?;
+    let calm = job(&options, &photos, false)
+        .await
+        .context("the run without faults failed")?;
+    let faulty = job(&options, &photos, true)
+        .await
+        .context("the run with faults failed")?;
 
     println!("{}", rows(&calm, &faulty));
     let injected = faulty.server.faults.injected();
     println!(
-        "\nput on: {} SlowDown, {} internal errors, {} resets, {} stalls, {} cut short",
+        "\ninjected: {} SlowDown, {} InternalError, {} resets, {} stalls, {} cuts",
         injected.slow_down, injected.internal_error, injected.reset, injected.stall, injected.cut
     );
     let ratio = faulty.elapsed.as_secs_f64() / calm.elapsed.as_secs_f64();
-    println!("{ratio:.2} times as long as in peace");
+    println!("with faults, the job takes {ratio:.2} times as long");
     match compare(&options, &calm, &faulty) {
         Ok(()) => {
-            println!("every outcome is right, and what was written is the same byte for byte");
+            println!("every outcome is correct, and both runs wrote the same bytes");
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
@@ -118,7 +122,7 @@ fn rows(calm: &JobRun, faulty: &JobRun) -> Table {
         "invocations",
         "killed",
     ]);
-    for (name, run) in [("calm", &calm), ("with faults", &faulty)] {
+    for (name, run) in [("without faults", &calm), ("with faults", &faulty)] {
         let report = &run.report;
         let count = |number: u64| HumanCount(number).to_string();
         rows.add_row([
@@ -144,7 +148,7 @@ struct JobRun {
     kills: usize,
 }
 
-/// One whole job, every function a process of its own.
+/// Runs a whole job. Each function is a separate process.
 async fn job(options: &Options, photos: &[Vec<u8>], with_faults: bool) -> anyhow::Result<JobRun> {
     let server = Server::start(0).await?;
     fill(&server, options, photos);
@@ -181,7 +185,7 @@ async fn job(options: &Options, photos: &[Vec<u8>], with_faults: bool) -> anyhow
         .await?
     };
     if with_faults {
-        put_on(&server, options.seed);
+        inject_faults(&server, options.seed);
     }
     environment.push(("AWS_ENDPOINT_URL_LAMBDA", lambda.url()));
     let fanout = Function::start(&binary(Profile::Release, "fanout"), &environment, tempfile::tempfile()?).await?;
@@ -209,7 +213,7 @@ fn keys(payload: &Value) -> impl Iterator<Item = &str> {
 
 fn fill(server: &Server, options: &Options, photos: &[Vec<u8>]) {
     server.store.create_bucket("photos-out");
-    // Of the same time in both runs, so that the records are the same.
+    // The same time in both runs, because it is in the records, which are compared.
     let object = |index: usize| Object {
         last_modified: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         ..Object::new(photos[index % photos.len()].clone().into(), Headers::default())
@@ -226,7 +230,7 @@ fn fill(server: &Server, options: &Options, photos: &[Vec<u8>]) {
     }
 }
 
-fn put_on(server: &Server, seed: u64) {
+fn inject_faults(server: &Server, seed: u64) {
     server.faults.deny("GetObject", "denied");
     server.faults.add(Fault {
         operation: "GetObject",
@@ -238,7 +242,7 @@ fn put_on(server: &Server, seed: u64) {
     server.faults.set_chances(Some(Chances { seed, ..CHANCES }));
 }
 
-/// Whether the run with faults ended as it must, and wrote what the calm one did.
+/// Checks that both runs have the expected outcomes and wrote the same records and copies.
 fn compare(options: &Options, calm: &JobRun, faulty: &JobRun) -> anyhow::Result<()> {
     let images = options.images as u64;
     for (run, failed) in [(calm, 1), (faulty, POISON.len() as u64)] {
@@ -252,44 +256,55 @@ fn compare(options: &Options, calm: &JobRun, faulty: &JobRun) -> anyhow::Result<
     for (key, class) in POISON {
         let line = failed.remove(key).with_context(|| format!("{key} did not fail"))?;
         let line: Value = serde_json::from_str(&line)?;
-        ensure!(line["class"] == class.to_string(), "{line}");
+        ensure!(
+            line["class"] == class.to_string(),
+            "the failure class should be {class}: {line}"
+        );
     }
-    ensure!(failed.is_empty(), "{failed:?}");
+    ensure!(failed.is_empty(), "these images should not have failed: {failed:?}");
 
     let (calm_records, records) = (lines(&calm.server, "records/")?, lines(&faulty.server, "records/")?);
-    ensure!(records.len() == options.images, "{} records", records.len());
+    ensure!(
+        records.len() == options.images,
+        "there are {} records instead of {}",
+        records.len(),
+        options.images
+    );
     for (key, line) in &records {
         ensure!(
             calm_records.get(key).is_some_and(|calm| calm == line),
-            "the record of {key}: {line}"
+            "the record of {key} differs between the runs: {line}"
         );
         let image = |run: &JobRun| run.server.store.get("photos-out", &format!("images/{key}"));
         match (image(calm), image(faulty)) {
             (Some(calm), Some(faulty)) => ensure!(
                 calm.body == faulty.body && calm.headers.user_metadata == faulty.headers.user_metadata,
-                "the copy of {key}"
+                "the copy of {key} differs between the runs"
             ),
-            (None, None) => ensure!(options.mode == "none", "no copy of {key}"),
-            _ => anyhow::bail!("only one copy of {key}"),
+            (None, None) => ensure!(options.mode == "none", "{key} has no copy"),
+            _ => anyhow::bail!("only one of the two runs has a copy of {key}"),
         }
     }
     Ok(())
 }
 
-/// Each line below a prefix, under its key; a key must not come twice.
+/// Reads all lines of the files below a prefix. Returns each under its key, or an error if a key occurs twice.
 fn lines(server: &Server, prefix: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for file in server.store.keys("photos-out", prefix) {
         let body = server
             .store
             .get("photos-out", &file)
-            .context("it was listed")?
+            .context("a listed object is missing")?
             .body
             .bytes();
         for line in std::str::from_utf8(&body)?.lines() {
             let value: Value = serde_json::from_str(line)?;
             let key = value["key"].as_str().context("a line has no key")?.to_owned();
-            ensure!(found.insert(key, line.to_owned()).is_none(), "it comes twice: {line}");
+            ensure!(
+                found.insert(key, line.to_owned()).is_none(),
+                "this key occurs twice: {line}"
+            );
         }
     }
     Ok(found)

@@ -24,33 +24,33 @@ use local::workspace::{Profile, binary};
 
 #[derive(Args, Debug)]
 pub struct Options {
-    /// How many jobs
+    /// Number of jobs
     #[arg(long, default_value_t = 50)]
     jobs: u64,
-    /// Of the first job; the others count on from it
+    /// Seed of the first job; each further job has the next number
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Images of each job
+    /// Number of images in each job
     #[arg(long, default_value_t = 2_000)]
     images: usize,
-    /// How often each job's fanout is killed
+    /// How often fanout is killed in each job
     #[arg(long, default_value_t = 4)]
     kills: u32,
 }
 
-/// Jobs side by side: they mostly wait.
+/// Jobs that run at the same time. They mostly wait.
 const MAX_JOBS_IN_FLIGHT: usize = 4;
 
-/// What each invocation of fanout is given, and so how long a killed one holds its job.
+/// The time of each invocation of fanout, and so how long the lease of a killed one lasts.
 const LIFETIME: Duration = Duration::from_secs(3);
 
-/// A lease ends so long after its invocation.
+/// How long a lease lasts after the deadline of its invocation.
 const MAX_CLOCK_SKEW: Duration = Duration::from_millis(1_100);
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     println!(
-        "{} jobs of {} images; in each fanout is killed (SIGKILL) up to {} times at random moments and started \
-         again, while Lambda throttles, fails, loses responses and responds late. Both functions are real.",
+        "{} jobs of {} images. In each job, fanout is killed (SIGKILL) up to {} times at random moments and started \
+         again. Meanwhile Lambda throttles, fails, loses responses and responds late. Both functions are real.",
         options.jobs, options.images, options.kills
     );
     let photos: Arc<Vec<Vec<u8>>> = Arc::new((0..20).map(dataset::photo).collect::<Result<_, _>>()?);
@@ -84,9 +84,9 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         "{} jobs, {kills} kills, {generations} generations of fanout, {invocations} invocations of the processor: {}",
         options.jobs,
         if wrong == 0 {
-            "nothing lost, nothing counted twice".to_owned()
+            "each key was counted once".to_owned()
         } else {
-            format!("{wrong} jobs are wrong")
+            format!("{wrong} jobs are WRONG")
         }
     );
     Ok(ExitCode::from(u8::from(wrong > 0)))
@@ -99,7 +99,7 @@ struct Killed {
 
 const PROCESSORS: usize = 3;
 
-/// The fanout that Lambda invokes now; none where it was killed.
+/// The fanout that Lambda invokes now. `None` while it is killed.
 type Fanout = Arc<Mutex<Option<Arc<Function>>>>;
 
 async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -> anyhow::Result<Killed> {
@@ -110,7 +110,7 @@ async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -> an
         let object = Object::new(photos[index % photos.len()].clone().into(), Headers::default());
         server.store.load("photos", &key(index), object);
     }
-    // One in a hundred fails.
+    // One image in a hundred fails.
     server.faults.deny("GetObject", "77.jpg");
     let mut environment = server.environment();
     let processors = Arc::new(Processors::start(PROCESSORS, &environment).await?);
@@ -132,7 +132,7 @@ async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -> an
         let function = start().await?;
         let started = Instant::now();
         let lifetime = Duration::from_millis(random.random_range(20..2_900));
-        // It may have ended by then, and the next one be at work.
+        // By then, this invocation may have ended, and its successor may run.
         let _ = timeout(lifetime, function.invoke("run", request.clone(), LIFETIME)).await;
         sleep_until(started + lifetime).await;
         *fanout.lock().await = None;
@@ -140,7 +140,7 @@ async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -> an
         kills += u32::from(report(&server).is_none_or(|report| report.state == State::Running));
         sleep(LIFETIME + MAX_CLOCK_SKEW).await;
     }
-    // Nobody kills the last one, nor those that go on after it.
+    // The last fanout and its successors are not killed.
     let last = start().await?.invoke("run", request, LIFETIME).await?;
     last.map_err(|error| anyhow!("fanout failed: {error}"))?;
     let report = until_ended(&server).await?;
@@ -156,7 +156,7 @@ async fn lambda(seed: u64, processors: Arc<Processors>, fanout: Fanout) -> anyho
             if name == "fanout" {
                 let function = fanout.lock().await.clone();
                 if let Some(function) = function {
-                    // A kill ends it, and there is nobody to tell.
+                    // A kill ends the invocation, and an asynchronous invocation has no caller to report it to.
                     let _ = function.invoke("continued", payload, LIFETIME).await;
                 }
                 return Reply::Ok(Value::Null);
@@ -172,7 +172,7 @@ fn key(index: usize) -> String {
     format!("album/{index:05}.jpg")
 }
 
-/// What Lambda does with one invocation of the processor.
+/// Acts as Lambda for one invocation of the processor: runs it, or fails in a random way.
 async fn process(seed: u64, number: usize, processors: &Arc<Processors>, payload: Value) -> Reply {
     let mut random = ChaCha8Rng::seed_from_u64(seed << 32 | number as u64);
     sleep(Duration::from_millis(random.random_range(0..300))).await;
@@ -185,7 +185,7 @@ async fn process(seed: u64, number: usize, processors: &Arc<Processors>, payload
             Reply::Dropped
         }
         4 => {
-            // It responds when fanout has given it up.
+            // The processor works late, after fanout has given the attempt up.
             let processors = processors.clone();
             tokio::spawn(async move {
                 sleep(Duration::from_secs(1)).await;
@@ -209,10 +209,10 @@ async fn until_ended(server: &Server) -> anyhow::Result<Report> {
         }
         sleep(Duration::from_millis(100)).await;
     }
-    anyhow::bail!("the job does not end: {:?}", report(server))
+    anyhow::bail!("the job did not end within two minutes: {:?}", report(server))
 }
 
-/// Each key has one record or is reported once as failed, and the report says so.
+/// Checks that each key has one record or is reported as failed once, and that the report has the same counts.
 fn check(server: &Server, report: &Report, images: usize) -> anyhow::Result<()> {
     ensure!(report.state == State::Completed, "{report:?}");
     ensure!(report.listed == images as u64 && report.pending == 0, "{report:?}");
@@ -224,12 +224,12 @@ fn check(server: &Server, report: &Report, images: usize) -> anyhow::Result<()> 
     let failed = keys(server, "jobs/job/failed/")?;
     ensure!(
         records.len() as u64 == report.ok,
-        "{} records, {report:?}",
+        "{} keys have records, but the report says {report:?}",
         records.len()
     );
     ensure!(
         failed.len() as u64 == report.failed,
-        "{} failed keys, {report:?}",
+        "the files have {} failed keys, but the report says {report:?}",
         failed.len()
     );
     for index in 0..images {
@@ -241,23 +241,28 @@ fn check(server: &Server, report: &Report, images: usize) -> anyhow::Result<()> 
         let expected = if key.contains("77.jpg") { (0, 1) } else { (1, 0) };
         ensure!(
             times == expected,
-            "{key}: {} records, {} times failed",
+            "{key} has {} records and failed {} times; expected {} and {}",
             times.0,
-            times.1
+            times.1,
+            expected.0,
+            expected.1
         );
     }
     Ok(())
 }
 
-/// How often each key stands in the files below a prefix.
+/// Counts how often each key occurs in the files below a prefix.
 fn keys(server: &Server, prefix: &str) -> anyhow::Result<BTreeMap<String, usize>> {
     let mut found = BTreeMap::new();
     for file in server.store.keys("photos-out", prefix) {
-        let body = server.store.get("photos-out", &file).context("it was listed")?;
+        let body = server
+            .store
+            .get("photos-out", &file)
+            .context("a listed object is missing")?;
         for line in std::str::from_utf8(&body.body.bytes())?.lines() {
             let line: Value = serde_json::from_str(line)?;
             *found
-                .entry(line["key"].as_str().context("no key")?.to_owned())
+                .entry(line["key"].as_str().context("a line has no key")?.to_owned())
                 .or_default() += 1;
         }
     }

@@ -1,19 +1,19 @@
-//! What it takes, measured: `cargo local bench`.
+//! The benchmarks: `cargo local bench`.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`experiment`] | the guide's experiment, with its parts `guide`, `peers`, `pipelines` and `cold` |
-//! | [`scale`] | time and memory of fanout over more and more keys |
-//! | [`listing`] | a listing in many ranges beside one page after page |
-//! | [`kills`] | jobs whose fanout is killed again and again |
-//! | [`faults`] | a job with faults beside the same job in peace |
-//! | [`memory`] | time, CPU and memory of one processor |
+//! | [`experiment`] | the guide's experiment, in the parts `guide`, `peers`, `pipelines` and `cold` |
+//! | [`scale`] | time and memory of fanout for more and more keys |
+//! | [`listing`] | fanout's parallel listing, compared with one page after another |
+//! | [`kills`] | jobs whose fanout is killed repeatedly |
+//! | [`faults`] | a job with faults, compared with the same job without faults |
+//! | [`memory`] | time, CPU time and memory of one processor |
 //! | [`cloud`] | a source of counted keys, fanout, and processors that do no work |
-//! | [`processors`] | processes of the processor, one invocation at a time in each |
+//! | [`processors`] | processes of the processor, each with one invocation at a time |
 //! | [`table`] | results as tables |
 //!
-//! The crate is a library: the command `cargo local` (crate `local-cli`) holds it, and is also the program of the
-//! processes that the experiment starts, by `bench serve` and `bench client`.
+//! This crate is a library. The program is `cargo local` (crate `local-cli`). The experiment starts this program again
+//! as separate processes, with `bench serve` and `bench client`.
 
 mod cloud;
 mod experiment;
@@ -33,8 +33,8 @@ use local::workspace::{Profile, build_functions};
 
 use experiment::Part;
 
-/// Without a command: the guide's experiment with all that belongs to it, and the report
-// Its group would have the name of the one that is flattened into it.
+/// Without a command, this measures guide, peers, pipelines and cold, and writes the report
+// Without `skip`, its argument group would have the same name as the group of the flattened options.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub struct Options {
@@ -46,35 +46,35 @@ pub struct Options {
 
 #[derive(Subcommand, Debug)]
 enum Bench {
-    /// The guide's experiment: one after the other, more hardware, more processes, many at a time, fanned out
+    /// Run the guide's experiment: serial, more cores, more processes, more images in flight, fanout
     Guide,
-    /// Other programs for the same work, in Python and Rust, and s5cmd
+    /// Compare with other programs that do the same work: Python, Rust, s5cmd
     Peers,
-    /// Speed and cost, by what becomes of an image and by its size
+    /// Measure speed and cost for each image mode and image size
     Pipelines,
-    /// What a cold start takes: initialisation, size, memory
+    /// Measure cold starts: initialisation time, memory and size
     Cold,
-    /// Time and memory of fanout over more and more keys, invocations that do no work
+    /// Measure time and memory of fanout for more and more keys; the processors do no work
     Scale(scale::Options),
-    /// A listing in many ranges at once beside one page after page
+    /// Compare fanout's parallel listing with a listing of one page after another
     Listing(listing::Options),
-    /// Jobs whose fanout is killed again and again, each key looked for afterwards
+    /// Kill fanout at random moments of many jobs, and check that each key is counted once
     Kills(kills::Options),
-    /// A job with every fault that passes and some that do not, beside the same job in peace
+    /// Compare a job with injected faults with the same job without faults
     Faults(faults::Options),
-    /// Time, CPU and the most memory of one processor, for images of several sizes
+    /// Measure time, CPU time and peak memory of one processor for images of several sizes
     Memory(memory::Options),
-    /// The S3 server of the experiment
+    /// Run the S3 server of the experiment
     #[command(hide = true)]
     Serve(experiment::ServerOptions),
-    /// A peer in Rust
+    /// Run a peer that is written in Rust
     #[command(hide = true)]
     Client(experiment::RustPeerOptions),
 }
 
 pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitCode> {
     match bench {
-        // Processes that the others start.
+        // The benchmarks start these two as separate processes.
         Some(Bench::Serve(options)) => experiment::serve(options).await.map(|()| ExitCode::SUCCESS),
         Some(Bench::Client(options)) => experiment::rust_peer(options).await.map(|()| ExitCode::SUCCESS),
         None => with_functions(experiment::run(&Part::ALL, experiment)).await,
@@ -90,9 +90,9 @@ pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitC
     }
 }
 
-/// Builds the functions, and measures until told to stop.
+/// Builds the functions and measures. Ctrl-C stops the measurement.
 async fn with_functions(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    println!("building the functions (a first build takes some minutes)");
+    println!("building the functions (the first build takes some minutes)");
     build_functions(Profile::Release).await?;
     tokio::select! {
         result = work => result,

@@ -14,16 +14,16 @@ use local::terminal::bar;
 
 #[derive(Args, Debug)]
 pub struct Options {
-    /// How many keys
+    /// Number of keys
     #[arg(long, default_value_t = 1_000_000)]
     keys: u64,
-    /// What each page takes at least
+    /// Minimum time of each page
     #[arg(long, value_parser = local::terminal::duration, default_value = "50ms")]
     latency: Duration,
-    /// Runs of each, in turn
+    /// Number of runs of each listing
     #[arg(long, default_value_t = 3)]
     runs: usize,
-    /// List only so many pages one after the other, and reckon the rest from them
+    /// List only this number of pages one after another, and estimate the time of the rest
     #[arg(long)]
     pages: Option<usize>,
 }
@@ -35,7 +35,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         ..Latency::default()
     });
     println!(
-        "{} keys under one prefix, each page of 1,000 takes {:?} or more",
+        "Lists {} keys under one prefix. Each page of 1,000 keys takes at least {:?}.",
         HumanCount(options.keys),
         options.latency
     );
@@ -45,19 +45,20 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         let plan = cloud.invoke(&json!({"action": "plan"})).await?;
         parallel.push(started.elapsed());
-        ensure!(plan["listed"] == options.keys, "fanout listed {}", plan["listed"]);
+        ensure!(
+            plan["listed"] == options.keys,
+            "fanout listed {} of {} keys",
+            plan["listed"],
+            options.keys
+        );
         lists = plan["requests"]["list"].as_u64().unwrap_or_default();
     }
     let mut rows = table(["listing", "median", "fastest", "slowest", "LIST requests"]);
     let pages = options.keys.div_ceil(1000);
-    let reckoned = if options.pages.is_some() { " (reckoned)" } else { "" };
+    let estimated = if options.pages.is_some() { " (estimated)" } else { "" };
     for (name, times, lists) in [
-        (
-            format!("page after page, one SDK paginator{reckoned}"),
-            &mut serial,
-            pages,
-        ),
-        ("fanout, action plan".to_owned(), &mut parallel, lists),
+        (format!("one page after another{estimated}"), &mut serial, pages),
+        ("fanout (action plan)".to_owned(), &mut parallel, lists),
     ] {
         times.sort_unstable();
         let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
@@ -71,7 +72,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     println!("{rows}");
     let ratio = serial[serial.len() / 2].as_secs_f64() / parallel[parallel.len() / 2].as_secs_f64();
-    println!("\n{ratio:.1} times as fast");
+    println!("\nfanout is {ratio:.1} times as fast");
     Ok(ExitCode::SUCCESS)
 }
 

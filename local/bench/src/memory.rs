@@ -15,20 +15,20 @@ use local::s3::{Headers, Object, Server};
 
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Images of 8 MB; of 18 KB there are 25 times as many
+    /// Number of images of 8 MB; there are 25 times as many of 18 KB
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..))]
     images: u64,
-    /// The function's memory in MB
+    /// Memory of the function in MB
     #[arg(long, default_value_t = 512)]
     memory: u32,
-    /// Images in flight to start with
+    /// Number of images in flight at the start
     #[arg(long, default_value_t = 64)]
     concurrency: usize,
 }
 
 const MB: u64 = 1_000_000;
 
-/// How many images of each size, in invocations of so many.
+/// The images of one row: how many of each size, and how they are processed.
 struct Load {
     name: &'static str,
     images: &'static str,
@@ -38,8 +38,8 @@ struct Load {
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     println!(
-        "One processor of {} MB, {} images in flight to start with, 500 images an invocation (all in one where a \
-         large one is among them). The sources are made as they are read.",
+        "One processor of {} MB, with {} images in flight at the start. Each invocation has 500 images; the row with \
+         one large image has a single invocation. The S3 server makes the images while they are read.",
         options.memory, options.concurrency
     );
     let mut rows = table([
@@ -47,10 +47,10 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         "size",
         "mode",
         "time",
-        "CPU of each",
-        "settled at",
+        "CPU/image",
+        "in flight at the end",
         "peak memory",
-        "each byte right",
+        "bytes correct",
     ]);
     let mut all_right = true;
     for load in loads(options.images) {
@@ -66,19 +66,19 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
             format!("{:.2} ms", measured.cpu.as_secs_f64() * 1000.0 / count as f64),
             measured.concurrency.to_string(),
             megabytes(measured.peak),
-            yes_or((wrong > 0).then(|| format!("{wrong} are not"))),
+            yes_or((wrong > 0).then(|| format!("{wrong} images are wrong"))),
         ]);
     }
     println!("{rows}");
     Ok(ExitCode::from(u8::from(!all_right)))
 }
 
-/// `images` of 8 MB, and 25 times as many of the guide's.
+/// `images` images of 8 MB, and 25 times as many of the guide's size.
 fn loads(images: u64) -> Vec<Load> {
     const GUIDE_BYTES: u64 = 18_644;
     let many = images * 25;
     let of_the_guide = |mode| Load {
-        name: "18 KB each, the guide's",
+        name: "18 KB each",
         images: mode,
         chunk_keys: 500,
         sizes: vec![(many, GUIDE_BYTES)],
@@ -94,7 +94,7 @@ fn loads(images: u64) -> Vec<Load> {
         of_the_guide("copy"),
         of_the_guide("upload"),
         Load {
-            name: "18 KB each, and one of 4 GB among them",
+            name: "18 KB each, one has 4 GB",
             images: "upload",
             chunk_keys: usize::MAX,
             sizes: vec![(many / 2, GUIDE_BYTES), (1, 4_000 * MB), (many / 2, GUIDE_BYTES)],
@@ -105,15 +105,15 @@ fn loads(images: u64) -> Vec<Load> {
 struct Measured {
     elapsed: Duration,
     cpu: Duration,
-    /// Images in flight that it settled at.
+    /// The number of images in flight at the end.
     concurrency: usize,
-    /// The most memory it had, in bytes.
+    /// The peak memory in bytes.
     peak: u64,
-    /// How many images are not what they should be.
+    /// The number of images whose copy is wrong.
     wrong: usize,
 }
 
-/// A load in a fresh process.
+/// Runs a load in a new process.
 async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
     let server = Server::start(0).await?;
     server.store.create_bucket("photos-out");
@@ -142,7 +142,7 @@ async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
             Reply::Ok(response) => serde_json::from_value::<ChunkResponse>(response)?,
             other => anyhow::bail!("the processor failed: {other:?}"),
         };
-        ensure!(response.failed.is_empty(), "{:?}", response.failed);
+        ensure!(response.failed.is_empty(), "images failed: {:?}", response.failed);
         concurrency = response.concurrency;
         cpu += Duration::from_millis(response.usage.cpu_ms);
     }

@@ -10,7 +10,7 @@ use local::lambda::Reply;
 use local::runtime::Function;
 use local::workspace::{Profile, binary};
 
-/// Processes of the processor that each run one invocation at a time, as Lambda's environments do.
+/// Processes of the processor. Each runs one invocation at a time, like an execution environment of Lambda.
 pub struct Processors {
     environment: Vec<(&'static str, String)>,
     idle: Mutex<Vec<Function>>,
@@ -18,7 +18,7 @@ pub struct Processors {
     scratch: TempDir,
 }
 
-/// What each invocation is given.
+/// The time of each invocation, from its start to its deadline.
 const LIFETIME: Duration = Duration::from_mins(5);
 
 impl Processors {
@@ -46,26 +46,31 @@ impl Processors {
         Ok(())
     }
 
-    /// Invokes one of them as soon as one is free.
+    /// Runs an invocation as soon as a process is free.
     pub async fn run(&self, id: &str, payload: Value) -> Reply {
         self.invoke(id, payload, None).await.unwrap_or(Reply::Dropped)
     }
 
-    /// The same, but it is killed after some time, unless it has ended by then.
+    /// Runs an invocation, and kills its process if it has not ended after a time.
     pub async fn run_and_kill(&self, id: &str, payload: Value, after: Duration) -> Reply {
         self.invoke(id, payload, Some(after)).await.unwrap_or(Reply::Dropped)
     }
 
     async fn invoke(&self, id: &str, payload: Value, kill_after: Option<Duration>) -> anyhow::Result<Reply> {
         let _free = self.free.acquire().await?;
-        let function = self.idle.lock().await.pop().context("as many are idle as are free")?;
+        let function = self
+            .idle
+            .lock()
+            .await
+            .pop()
+            .context("there is a free permit, but no idle process")?;
         let killed_at = Instant::now() + kill_after.unwrap_or(LIFETIME);
         let outcome = tokio::select! {
             outcome = function.invoke(id, payload, LIFETIME) => outcome,
             () = sleep(killed_at - Instant::now()) => {
                 function.kill()?;
                 self.add().await?;
-                // As Lambda reports a process that is gone.
+                // Lambda reports a killed process like this.
                 let error = json!({"errorType": "Runtime.ExitError", "errorMessage": "signal: killed"});
                 return Ok(Reply::FunctionError(error));
             }
@@ -77,12 +82,12 @@ impl Processors {
         })
     }
 
-    /// The most memory that each of them has had, in bytes.
+    /// The peak memory of each process, in bytes.
     pub async fn peak_memory(&self) -> anyhow::Result<Vec<u64>> {
         self.idle.lock().await.iter().map(Function::peak_memory).collect()
     }
 
-    /// Of all of them.
+    /// The CPU time of all processes together.
     pub async fn cpu_time(&self) -> anyhow::Result<Duration> {
         self.idle.lock().await.iter().map(Function::cpu_time).sum()
     }

@@ -12,24 +12,24 @@ use local::terminal::bar;
 
 #[derive(Args, Debug)]
 pub struct Options {
-    /// How many keys: a run for each, in one invocation of fanout
+    /// Numbers of keys, separated by commas; each is a run in one invocation of fanout
     #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
     keys: Vec<u64>,
-    /// Then a run of so many keys, in a chain of invocations; 0 for none
+    /// Number of keys of a last run, in a chain of invocations; 0 skips it
     #[arg(long, default_value_t = 100_000_000)]
     chain: u64,
-    /// How long each invocation of the chain is given
+    /// Time of each invocation in the chain
     #[arg(long, value_parser = local::terminal::duration, default_value = "2m")]
     lifetime: Duration,
-    /// Keys in one chunk
+    /// Number of keys in one chunk
     #[arg(long, default_value_t = 500)]
     chunk_keys: usize,
 }
 
-/// Lambda's limit.
+/// Lambda's limit for an invocation.
 const MAX_LIFETIME: Duration = Duration::from_mins(15);
 
-/// For telling beforehand how long it takes.
+/// Used to estimate how long the benchmark takes.
 const EXPECTED_KEYS_PER_SECOND: u64 = 200_000;
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
@@ -37,19 +37,19 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let chain = (options.chain > 0).then_some((options.chain, options.lifetime));
     let all: u64 = options.keys.iter().sum::<u64>() + options.chain;
     println!(
-        "fanout alone: an S3 server that makes its keys as they are listed, and processors that do no work. \
-         About {}.",
+        "This measures fanout alone: the S3 server makes its keys while they are listed, and the processors do no \
+         work. It takes about {}.",
         HumanDuration(Duration::from_secs(all / EXPECTED_KEYS_PER_SECOND + 5))
     );
     let mut rows = table([
         "keys",
         "time",
         "keys/s",
-        "invocations of fanout",
+        "fanout invocations",
         "chunks",
         "LIST",
         "peak memory",
-        "each key once",
+        "each key sent once",
     ]);
     let mut all_right = true;
     for (keys, lifetime) in runs.chain(chain) {
@@ -71,8 +71,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!all_right)))
 }
 
-/// One job in a fresh process: its report, its time, the most memory fanout had, and whether each key
-/// was sent once.
+/// Runs one job in a new process. Returns its report, its time, the peak memory of fanout in bytes, and whether each
+/// key was sent once.
 async fn measure(keys: u64, lifetime: Duration, chunk_keys: usize) -> anyhow::Result<(Report, Duration, u64, bool)> {
     let cloud = Cloud::start(keys, lifetime).await?;
     let progress = bar(usize::try_from(keys)?, "keys");

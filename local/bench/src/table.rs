@@ -1,4 +1,4 @@
-//! Results as tables that a terminal and Markdown can show.
+//! Results as tables, for terminals and Markdown.
 
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
@@ -9,12 +9,12 @@ pub fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     table
 }
 
-/// In MB, of a million bytes.
+/// Formats a number of bytes in MB (10^6 bytes).
 pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-/// `yes`, or that it is not so, and why.
+/// `yes`, or `NO` with the reason.
 pub fn yes_or(wrong: Option<String>) -> String {
     wrong.map_or_else(|| "yes".to_owned(), |wrong| format!("NO: {wrong}"))
 }

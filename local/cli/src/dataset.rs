@@ -9,10 +9,10 @@ use local::terminal::bar;
 
 #[derive(Args)]
 pub struct Options {
-    /// The folder to write them to
+    /// Folder for the photos; it is created if it does not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How many
+    /// Number of photos
     #[arg(long, default_value_t = dataset::COUNT)]
     count: usize,
 }
@@ -22,6 +22,6 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let progress = bar(*count, "photos");
     let bytes = dataset::write(out, *count, &progress)?;
     progress.finish_and_clear();
-    println!("{count} photos, {bytes} bytes, in {}", out.display());
+    println!("wrote {count} photos ({bytes} bytes) to {}", out.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `cargo local exif`: the records of files on disk, read as the processor reads objects.
+//! `cargo local exif`: prints the records of files on disk. It reads the same ranges as the processor.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -19,19 +19,19 @@ use walkdir::WalkDir;
 
 #[derive(Args)]
 pub struct Options {
-    /// Files, and folders with all that is in them
+    /// Files, or folders to read with all files below them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Print which requests the processor would send for each, instead of its record
+    /// Print the requests that the processor would send for each file, instead of its record
     #[arg(long)]
     explain: bool,
-    /// How much of each file is read first
+    /// Number of bytes to read first from each file
     #[arg(long, value_name = "BYTES", default_value_t = metadata::FRONT_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
     front_bytes: u64,
 }
 
-/// Prints a line for each file, in the order of the paths. A file that cannot be read is told on
-/// standard error, and makes the command fail at its end.
+/// Prints a line for each file, in the order of the paths. For a file that cannot be read, it prints an error on
+/// standard error and continues; the command then ends with a failure.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut total = Total::default();
@@ -66,11 +66,11 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(exit)
 }
 
-/// The record of a file, and the ranges that were read for it.
+/// Returns the record of a file and the ranges that were read for it.
 fn read(path: &Path, front_bytes: u64) -> anyhow::Result<(Record, Vec<Range<u64>>)> {
     let data = std::fs::metadata(path)?;
-    // To open a pipe would wait for its writer.
-    anyhow::ensure!(data.is_file(), "it is no file");
+    // Opening a pipe would wait for its writer.
+    anyhow::ensure!(data.is_file(), "not a regular file");
     let file = File::open(path)?;
     let origin = Origin {
         key: path.to_string_lossy().into_owned().into(),
@@ -101,15 +101,15 @@ fn read_range(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// What reading one object would take.
+/// The requests that it takes to read one object.
 #[derive(Serialize)]
 struct Explained<'a> {
     key: &'a str,
     format: Format,
     size: u64,
-    /// In all requests.
+    /// Total of all requests.
     bytes: u64,
-    /// First and last byte of each, as in a Range header.
+    /// First and last byte of each request, as in a Range header.
     requests: Vec<String>,
 }
 
@@ -155,7 +155,7 @@ impl std::fmt::Display for Total {
         } = *self;
         write!(
             f,
-            "{files} files: {requests} requests, {} of {}",
+            "{files} files: {requests} requests for {} of {}",
             HumanBytes(bytes),
             HumanBytes(size)
         )

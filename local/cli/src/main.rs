@@ -1,9 +1,9 @@
-//! The command `cargo local`. It is a crate of its own, above both the developer's cloud ([`local`]) and the
-//! benchmarks ([`bench`], which need that cloud themselves).
+//! The command `cargo local`. It is a separate crate because it uses both the developer's cloud ([`local`]) and the
+//! benchmarks ([`bench`]), which depend on [`local`] too.
 //!
-//! | command | where it is |
+//! | command | code |
 //! |---|---|
-//! | `demo` | [`local::demo`], so that tests can run it |
+//! | `demo` | [`local::demo`], where tests can also run it |
 //! | `s3` | [`s3`] |
 //! | `exif` | [`exif`] |
 //! | `dataset` | [`dataset`] |
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use local::demo;
 
-/// The developer's cloud of s3-exif: an S3 server, sample photos and the whole job on one machine.
+/// Runs, tests and measures s3-exif on this machine, without AWS.
 #[derive(Parser)]
 #[command(name = "cargo local", version)]
 struct Cli {
@@ -28,15 +28,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the whole job here: S3 server, `cargo lambda watch`, fan-out, and a check of every object
+    /// Run a whole job on this machine, and check every object afterwards
     Demo(demo::Options),
-    /// Serve S3 from memory
+    /// Run an S3 server that keeps its objects in memory
     S3(s3::Options),
-    /// Measure what it takes
+    /// Measure speed, CPU time, memory and cost, and compare with other programs
     Bench(bench::Options),
-    /// Print the record of each image on disk, one a line
+    /// Print the record of each file, one per line
     Exif(exif::Options),
-    /// Write sample photos, the same bytes every time
+    /// Write sample photos to a folder, with the same bytes every time
     Dataset(dataset::Options),
 }
 
@@ -58,7 +58,7 @@ mod tests {
     use super::Cli;
 
     #[test]
-    fn the_options_of_all_commands_fit_together() {
+    fn all_commands_and_options_are_consistent() {
         Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo local s3`: serves S3 from memory until told to stop.
+//! `cargo local s3`: runs an S3 server in memory until Ctrl-C.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,13 +11,13 @@ use shared::object::Bucket;
 
 #[derive(Args)]
 pub struct Options {
-    /// 0 takes any free one
+    /// Port to listen on; 0 takes any free port
     #[arg(long, default_value_t = 9500)]
     port: u16,
-    /// Load the files of a folder into the bucket, keyed by their paths in it
+    /// Load the files of this folder into the bucket; each key is the file's path relative to DIR
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The bucket to make; NAME-out is made for the results
+    /// Name of the bucket; a second bucket, NAME-out, is created for the output
     #[arg(long, value_name = "NAME", default_value = "photos")]
     bucket: String,
     #[command(flatten)]
@@ -36,14 +36,14 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     } = options;
     ensure!(
         chances.total() <= 100.0,
-        "no more than 100 in a hundred requests can fail"
+        "the percentages of failing requests add up to more than 100"
     );
     let out = format!("{bucket}-out");
     Bucket::new(&bucket)?;
     Bucket::new(&out)?;
     let server = Server::start(port)
         .await
-        .with_context(|| format!("port {port} cannot be opened; --port takes another one"))?;
+        .with_context(|| format!("port {port} cannot be opened; choose another one with --port"))?;
     server.faults.set_latency(latency);
     server.faults.set_chances(Some(chances));
     server.store.create_bucket(&bucket);
@@ -52,10 +52,10 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         load(&server, &bucket, &folder)?;
     }
     println!(
-        "S3 is at {}, with the buckets {bucket} and {out}. Ctrl-C stops it.",
+        "The S3 server listens at {} and has the buckets {bucket} and {out}. Ctrl-C stops it.",
         server.endpoint()
     );
-    println!("Any AWS program finds it with:\n");
+    println!("Set these variables, and any AWS program uses it:\n");
     for (name, value) in server.environment() {
         println!("export {name}={value}");
     }
@@ -73,6 +73,6 @@ fn load(server: &Server, bucket: &str, folder: &Path) -> anyhow::Result<()> {
             .store
             .load(bucket, key, Object::new(body.into(), Headers::default()));
     }
-    println!("loaded {} files, {bytes} bytes, into s3://{bucket}/", files.len());
+    println!("loaded {} files ({bytes} bytes) into s3://{bucket}/", files.len());
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! `cargo local exif`, as a user runs it.
+//! Runs `cargo local exif` as a user does.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -26,7 +26,7 @@ fn keys(lines: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn folders_come_in_order_and_what_cannot_be_read_is_told() {
+fn files_are_printed_in_order_and_unreadable_ones_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::create_dir(path("b")).unwrap();
@@ -75,8 +75,8 @@ fn requests_are_explained() {
         (&line["bytes"], &line["size"]),
         (&photo.len().into(), &photo.len().into())
     );
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.starts_with("1 files: 1 requests, "), "{told}");
+    let total = String::from_utf8(output.stderr).unwrap();
+    assert!(total.starts_with("1 files: 1 requests for "), "{total}");
 
     let output = exif(&[
         "--explain".as_ref(),
@@ -87,14 +87,14 @@ fn requests_are_explained() {
     assert_eq!(lines(&output)[0]["requests"][0], "0-99");
 }
 
-/// The folder of real images with what ExifTool finds in them; `None`, and told so, without one.
+/// The folder with real images and with what ExifTool finds in them. If there is none, prints so and returns `None`.
 fn corpus() -> Option<PathBuf> {
     let corpus = std::env::var_os("EXIF_CORPUS");
     if corpus.is_none() {
-        // Not `eprintln`: what a test prints that way is not shown when it passes.
-        let told = b"left out: EXIF_CORPUS names no folder with real images
+        // Not `eprintln`: the test harness hides its output when the test passes.
+        let message = b"skipped: EXIF_CORPUS does not name a folder with real images
 ";
-        std::io::stderr().write_all(told).unwrap();
+        std::io::stderr().write_all(message).unwrap();
     }
     corpus.map(PathBuf::from)
 }
@@ -121,7 +121,7 @@ fn real_images_agree_with_exiftool() {
 }
 
 #[test]
-fn real_images_take_few_requests() {
+fn real_images_need_few_requests() {
     let Some(corpus) = corpus() else { return };
     let lines = lines(&exif(&["--explain".as_ref(), corpus.join("images").as_ref()]));
     let mut jpegs = (0, 0);
@@ -143,7 +143,7 @@ fn real_images_take_few_requests() {
     }
     assert!(
         jpegs.0 * 100 >= jpegs.1 * 99,
-        "{} of {} JPEG files in one request",
+        "only {} of {} JPEG files need one request; 99 % should",
         jpegs.0,
         jpegs.1
     );

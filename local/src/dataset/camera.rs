@@ -1,4 +1,4 @@
-//! The EXIF that cameras of several makers write.
+//! EXIF as cameras of several makers write it.
 
 use std::io::Cursor;
 
@@ -13,14 +13,14 @@ struct Camera {
     model: &'static str,
     software: &'static str,
     lens: Option<&'static str>,
-    /// Intel byte order, as most but not all makers use.
+    /// Intel byte order, which most makers use.
     little_endian: bool,
-    /// In a hundred.
+    /// Percentage of photos with a position.
     with_gps: u8,
-    /// Phones and recent cameras note the zone.
+    /// Whether the time has a time zone, as on phones and recent cameras.
     with_offset: bool,
     focal_mm: std::ops::RangeInclusive<u32>,
-    /// How much longer a lens would be on 35 mm film for the same view, in tenths.
+    /// The crop factor in tenths: the focal length for the same view on 35 mm film, divided by the real one.
     crop: u32,
 }
 
@@ -126,10 +126,10 @@ const CAMERAS: [Camera; 9] = [
     },
 ];
 
-/// Of a hundred photos, those that have none, as after an export "without metadata".
+/// Percentage of photos without EXIF, as after an export "without metadata".
 const WITHOUT_EXIF: u32 = 6;
 
-/// The body of an APP1 segment.
+/// The body of an APP1 segment, or `None` for a photo without EXIF.
 pub fn exif(rng: &mut impl Rng, index: usize, picture: &Picture) -> anyhow::Result<Option<Vec<u8>>> {
     if rng.random_ratio(WITHOUT_EXIF, 100) {
         return Ok(None);
@@ -140,7 +140,7 @@ pub fn exif(rng: &mut impl Rng, index: usize, picture: &Picture) -> anyhow::Resu
     for field in &fields {
         writer.push_field(field);
     }
-    // Offsets count from the start of the buffer, which is the TIFF header and not the identifier.
+    // Offsets in EXIF count from the TIFF header. So the writer gets a buffer without the identifier "Exif\0\0".
     let mut tiff = Cursor::new(Vec::new());
     writer.write(&mut tiff, camera.little_endian)?;
     Ok(Some([b"Exif\0\0", tiff.get_ref().as_slice()].concat()))
@@ -175,7 +175,7 @@ fn fields(rng: &mut impl Rng, camera: &Camera, index: usize, picture: &Picture) 
     fields
 }
 
-/// What every camera writes.
+/// The fields that every camera writes.
 fn always(rng: &mut impl Rng, camera: &Camera, picture: &Picture) -> Vec<Field> {
     const SHUTTERS: [u32; 10] = [15, 30, 60, 100, 125, 250, 500, 1000, 2000, 4000];
     const STOPS: [u32; 8] = [18, 20, 28, 35, 40, 56, 80, 110];

@@ -1,6 +1,5 @@
-//! Sample photos: real JPEG files with the EXIF of several makers, drawn from a seed, so that every
-//! run on every machine makes the same bytes. 8,154 of them are 152 MB, like the set of the guide
-//! "Processing Millions of Images".
+//! Sample photos: JPEG files with the EXIF of several makers. They are drawn from a seed, so every run on every machine
+//! makes the same bytes. 8,154 of them have 152 MB, like the images of the guide "Processing Millions of Images".
 
 mod camera;
 mod picture;
@@ -15,10 +14,10 @@ use jpeg_encoder::{ColorType, Encoder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The number of images in the guide's set.
+/// The number of the guide's images.
 pub const COUNT: usize = 8_154;
 
-/// Any change here changes every byte.
+/// Changing it changes every photo.
 const SEED: u64 = 0x0005_3eed;
 
 /// The `index`-th photo.
@@ -35,13 +34,13 @@ pub fn photo(index: usize) -> anyhow::Result<Vec<u8>> {
     Ok(file)
 }
 
-/// Its file name.
+/// The file name of the `index`-th photo.
 #[must_use]
 pub fn file_name(index: usize) -> String {
     format!("IMG_{index:05}.jpg")
 }
 
-/// Its key, below whatever prefix: most are plain, one in 25 is awkward.
+/// The key of the `index`-th photo, without a prefix. One key in 25 is awkward, and the others are plain.
 #[must_use]
 pub fn key(index: usize) -> String {
     const AWKWARD: [&str; 10] = [
@@ -64,9 +63,9 @@ pub fn key(index: usize) -> String {
     }
 }
 
-/// Writes `count` photos into a folder, on all cores.
+/// Writes `count` photos into a folder, on all cores. Returns their total size in bytes.
 pub fn write(out: &Path, count: usize, progress: &ProgressBar) -> anyhow::Result<u64> {
-    std::fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
+    std::fs::create_dir_all(out).with_context(|| format!("{} cannot be created", out.display()))?;
     let parts = on_all_cores(count, |index| {
         let photo = photo(index)?;
         let path = out.join(file_name(index));
@@ -77,7 +76,7 @@ pub fn write(out: &Path, count: usize, progress: &ProgressBar) -> anyhow::Result
     Ok(parts.iter().sum())
 }
 
-/// `work` for every index below `count`; the results in order.
+/// Calls `work` for every index below `count`, on all cores. Returns the results in order.
 pub fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> anyhow::Result<T> + Sync) -> anyhow::Result<Vec<T>> {
     let next = AtomicUsize::new(0);
     let worker = || -> anyhow::Result<Vec<(usize, T)>> {
@@ -108,13 +107,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_bytes_every_time() {
+    fn a_photo_has_the_same_bytes_every_time() {
         assert_eq!(photo(7).unwrap(), photo(7).unwrap());
         assert_ne!(photo(7).unwrap(), photo(8).unwrap());
     }
 
     #[test]
-    fn keys_are_all_different_and_some_are_awkward() {
+    fn keys_are_unique_and_some_are_awkward() {
         let keys: std::collections::BTreeSet<String> = (0..COUNT).map(key).collect();
         assert_eq!(keys.len(), COUNT);
         assert_eq!(
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn photos_are_read_as_they_were_made() {
+    fn photos_can_be_read_without_warnings() {
         let read: Vec<_> = (0..60)
             .map(|index| shared::metadata::read_whole(photo(index).unwrap().into()))
             .collect();

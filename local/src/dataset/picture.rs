@@ -1,5 +1,5 @@
-//! Pictures that a JPEG encoder has to work for: a sky of two colours, shapes, and the grain of a
-//! sensor. Integers only, so that every machine draws the same.
+//! Pictures that compress like photos: a sky of two colours, discs, and the grain of a sensor. They are computed with
+//! integers only, so every machine draws the same.
 
 use rand::{Rng, RngExt};
 
@@ -19,7 +19,7 @@ struct Disc {
 }
 
 pub fn draw(rng: &mut impl Rng) -> Picture {
-    // Three sizes in four are near the middle, so that files differ as in a real folder.
+    // The sum of two draws puts three sizes in four near the middle, so sizes vary as in a real folder.
     let long = 236 + rng.random_range(0..=152) + rng.random_range(0..=152);
     let (width, height) = if rng.random_bool(0.7) {
         (long, long * 3 / 4)

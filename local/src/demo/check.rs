@@ -1,4 +1,4 @@
-//! Whether a job did what it says: every object of the source against the destination.
+//! Checks that a job did what its report says: compares every object of the source with the destination.
 
 use std::collections::HashMap;
 
@@ -18,15 +18,15 @@ use crate::terminal::bar;
 
 const MAX_IN_FLIGHT: usize = 32;
 
-/// What was compared, and whatever was not as it should be.
+/// What was compared, and which problems were found.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Images whose bytes are the same on both sides.
+    /// Number of images with the same bytes in source and destination.
     pub identical: usize,
-    /// Records, each of another image.
+    /// Number of images that have exactly one record.
     pub records: usize,
     pub problems: Vec<String>,
-    /// A few record lines with EXIF.
+    /// Up to three records with EXIF, as lines.
     pub samples: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ impl Checked {
     }
 }
 
-/// Compares source and destination byte by byte, and the records and counters with both.
+/// Compares the source with the destination byte by byte, and the records and counters with both.
 pub async fn job(s3: &Client, source: &S3Uri, destination: &Destination, report: &Report) -> anyhow::Result<Checked> {
     let mut checked = Checked::default();
     account(report, &mut checked);
@@ -77,13 +77,13 @@ fn account(report: &Report, checked: &mut Checked) {
     let sum = report.ignored + report.skipped + report.ok + report.failed + report.pending;
     if report.listed != sum || report.pending != 0 {
         checked.wrong(format!(
-            "the account is not even: {} listed, but {} ignored + {} skipped + {} ok + {} failed + {} pending",
+            "the counters do not add up: {} listed, but {} ignored + {} skipped + {} ok + {} failed + {} pending",
             report.listed, report.ignored, report.skipped, report.ok, report.failed, report.pending
         ));
     }
 }
 
-/// Each failed key must be reported with its reason.
+/// Adds each failed key to the problems, and checks that each has a reason.
 async fn failures(
     s3: &Client,
     destination: &Destination,
@@ -94,19 +94,24 @@ async fn failures(
     for file in files(s3, &destination.failed_folder(&report.job_id)).await? {
         let (_, body) = s3::get_latest(s3, &file).await?;
         for line in std::str::from_utf8(&body)?.lines() {
-            let failed: FailedKey = serde_json::from_str(line).with_context(|| format!("no failed key: {line}"))?;
+            let failed: FailedKey = serde_json::from_str(line).with_context(|| format!("not a failed key: {line}"))?;
             checked.wrong(format!("{:?} failed: {}: {}", failed.key, failed.class, failed.error));
             reported += 1;
         }
     }
     if reported != report.failed {
-        checked.wrong(format!("{} keys failed, but {reported} are reported", report.failed));
+        checked.wrong(format!(
+            "the report has {} failed keys, but the files of failed keys have {reported}",
+            report.failed
+        ));
     }
     Ok(())
 }
 
 async fn image(s3: &Client, source: &S3Uri, destination: &Destination, key: &Key) -> anyhow::Result<()> {
-    let relative = key.relative_to(&source.prefix).context("listed outside its prefix")?;
+    let relative = key
+        .relative_to(&source.prefix)
+        .context("this key was listed, but is not below the source prefix")?;
     let copy = destination.image(relative)?;
     let original = ObjectRef::latest(key.clone());
     let original = s3::get_object(s3, &source.bucket, &original, None);
@@ -115,7 +120,7 @@ async fn image(s3: &Client, source: &S3Uri, destination: &Destination, key: &Key
     Ok(())
 }
 
-/// Each image must have one record.
+/// Checks that each image has exactly one record.
 async fn records(
     s3: &Client,
     destination: &Destination,
@@ -133,14 +138,17 @@ async fn records(
     for file in files(s3, &destination.records_folder(&report.job_id)).await? {
         let (_, body) = s3::get_latest(s3, &file).await?;
         for line in std::str::from_utf8(&body)?.lines() {
-            let record: Line = serde_json::from_str(line).with_context(|| format!("no record: {line}"))?;
+            let record: Line = serde_json::from_str(line).with_context(|| format!("not a record: {line}"))?;
             with_exif += u64::from(record.exif.is_some());
             if record.exif.is_some() && checked.samples.len() < 3 {
                 checked.samples.push(line.to_owned());
             }
             match found.get_mut(&record.key) {
                 Some(times) => *times += 1,
-                None => checked.wrong(format!("a record of {:?}, which is no image of the source", record.key)),
+                None => checked.wrong(format!(
+                    "{:?} has a record, but is not an image of the source",
+                    record.key
+                )),
             }
         }
     }
@@ -148,19 +156,19 @@ async fn records(
         if times == 1 {
             checked.records += 1;
         } else {
-            checked.wrong(format!("{times} records of {key:?}"));
+            checked.wrong(format!("{key:?} has {times} records instead of one"));
         }
     }
     if checked.records as u64 != report.ok || with_exif != report.with_exif {
         checked.wrong(format!(
-            "{} records, {with_exif} with EXIF, but {} ok, {} with EXIF",
+            "{} images have one record, and {with_exif} records have EXIF; the report says {} ok, {} with EXIF",
             checked.records, report.ok, report.with_exif
         ));
     }
     Ok(())
 }
 
-/// Every object below a prefix.
+/// Lists every object below a prefix.
 async fn files(s3: &Client, folder: &S3Uri) -> anyhow::Result<Vec<ObjectUri>> {
     let object = |key| ObjectUri {
         bucket: folder.bucket.clone(),
@@ -169,7 +177,7 @@ async fn files(s3: &Client, folder: &S3Uri) -> anyhow::Result<Vec<ObjectUri>> {
     Ok(keys(s3, folder).await?.into_iter().map(object).collect())
 }
 
-/// Every key below a prefix, decoded.
+/// Lists every key below a prefix, decoded.
 async fn keys(s3: &Client, folder: &S3Uri) -> anyhow::Result<Vec<Key>> {
     let mut pages = s3
         .list_objects_v2()

@@ -1,5 +1,5 @@
-//! The whole job on this machine: sample photos into the embedded S3, both functions under
-//! `cargo lambda watch`, one fan-out over all of it, and a check of every object.
+//! The demo: a whole job on this machine. It uploads sample photos to the local S3 server, runs both functions under
+//! `cargo lambda watch`, runs one job over all photos, and checks every object.
 
 mod check;
 mod report;
@@ -30,26 +30,26 @@ const SOURCE: &str = "s3://photos/album/";
 const DESTINATION: &str = "s3://photos-out/album/";
 const JOB_ID: &str = "demo";
 
-/// What both functions print, in a folder that goes unless the job could not be run.
+/// The output of both functions. Its folder is deleted, unless the job could not be run.
 const LOG: &str = "functions.log";
 
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Process the images of this folder, rather than sample photos
+    /// Process the images in this folder instead of sample photos; they are only read
     #[arg(long, value_name = "DIR", conflicts_with = "count")]
     pub images: Option<PathBuf>,
-    /// How many sample photos
+    /// Number of sample photos
     #[arg(long, default_value_t = dataset::COUNT)]
     pub count: usize,
-    /// Leave the S3 server up afterwards, to look around
+    /// Leave the S3 server running afterwards, so that you can look at the results
     #[arg(long)]
     pub keep: bool,
-    /// Run functions built without optimisation
+    /// Run functions that are built without optimisation
     #[arg(skip)]
     pub dev: bool,
 }
 
-/// What a demo came to.
+/// The result of a demo.
 #[derive(Debug)]
 pub struct Outcome {
     pub report: Report,
@@ -64,7 +64,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         let outcome = run_on(&server, options).await?;
         anyhow::Ok((server, outcome))
     };
-    // Dropping the demo half-way ends the server and the emulator.
+    // On Ctrl-C the demo is dropped, which ends the server and the emulator.
     let (server, outcome) = tokio::select! {
         result = demo => result?,
         () = stop_requested() => {
@@ -80,7 +80,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!outcome.checked.is_right())))
 }
 
-/// Runs the demo against a server, from its empty buckets to the check.
+/// Runs the demo on a server: creates the buckets, uploads, runs the job and checks it.
 pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome> {
     let source: S3Uri = SOURCE.parse()?;
     let destination: Destination = DESTINATION.parse::<S3Uri>()?.into();
@@ -90,16 +90,16 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
 
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
     let cargo_lambda = tools::cargo_lambda().await?;
-    println!("building the functions (a first build takes some minutes)");
+    println!("building the functions (the first build takes some minutes)");
     build_functions(profile).await?;
 
     let uploaded = upload(&s3, &source, &options).await?;
-    let scratch = tempfile::tempdir().context("no folder for the log of cargo lambda watch")?;
+    let scratch = tempfile::tempdir().context("no temporary folder could be created for the functions' log")?;
     let log = scratch.path().join(LOG);
     let processes = thread::available_parallelism().map_or(1, usize::from);
-    println!("starting cargo lambda watch with {processes} processes for each function");
+    println!("starting cargo lambda watch, with {processes} processes for each function");
     let emulator = Emulator::start(&cargo_lambda, profile, processes, &server.environment(), &log).await?;
-    println!("invoking fanout: {source} to {}", destination.uri());
+    println!("invoking fanout, from {source} to {}", destination.uri());
     let request = json!({
         "source": source,
         "destination": destination.uri(),
@@ -110,18 +110,21 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     drop(emulator);
     let report = result.map_err(|error| {
         let kept = scratch.keep().join(LOG);
-        error.context(format!("what the functions said is in {}", kept.display()))
+        error.context(format!("the functions' log is in {}", kept.display()))
     })?;
-    println!("checking every object of {source} against {}", destination.uri());
+    println!("comparing every object of {source} with {}", destination.uri());
     let mut checked = check::job(&s3, &source, &destination, &report).await?;
     if report.listed != uploaded as u64 {
-        checked.wrong(format!("{uploaded} objects were uploaded, {} listed", report.listed));
+        checked.wrong(format!(
+            "{uploaded} objects were uploaded, but {} were listed",
+            report.listed
+        ));
     }
     if report.state != State::Completed {
         checked.wrong(format!(
-            "the job is {:?}: {}",
+            "the job should be completed, but is {:?}: {}",
             report.state,
-            report.reason.as_deref().unwrap_or("no reason")
+            report.reason.as_deref().unwrap_or("no reason given")
         ));
     }
     Ok(Outcome { report, checked })
@@ -129,17 +132,18 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
 
 async fn upload(s3: &Client, source: &S3Uri, options: &Options) -> anyhow::Result<usize> {
     let uploaded = if let Some(folder) = &options.images {
-        println!("uploading the images of {} to {source}", folder.display());
+        println!("uploading the images in {} to {source}", folder.display());
         upload::folder(s3, source, folder).await?
     } else {
         println!("making {} sample photos and uploading them to {source}", options.count);
         upload::samples(s3, source, options.count).await?
     };
-    ensure!(uploaded > 0, "there is nothing to process");
+    ensure!(uploaded > 0, "there are no images to process");
     Ok(uploaded)
 }
 
-/// A job responds when it has ended: not to be cut short, nor started twice.
+/// fanout responds only when the job has ended, so the client has no time-out. It does not retry, because a retry would
+/// start the job twice.
 async fn lambda(emulator: &Emulator) -> aws_sdk_lambda::Client {
     let config = aws_sdk_lambda::config::Builder::from(&sdk(&emulator.endpoint()).await)
         .retry_config(RetryConfig::disabled())

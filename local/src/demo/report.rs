@@ -1,4 +1,4 @@
-//! What a person at a terminal is told.
+//! The result of the demo, as text for a terminal.
 
 use indicatif::{HumanBytes, HumanCount};
 
@@ -6,7 +6,7 @@ use super::Outcome;
 use super::check::Checked;
 use crate::s3::Server;
 
-/// Of all that went wrong, so many lines are shown.
+/// The most problems that are printed.
 const MAX_PROBLEMS: usize = 20;
 
 pub fn print(outcome: &Outcome) {
@@ -14,14 +14,14 @@ pub fn print(outcome: &Outcome) {
     let count = HumanCount;
     println!();
     println!(
-        "{} images in {:.1} s: {:.0} images/s, {:.2} ms of CPU each",
+        "{} images in {:.1} s: {:.0} images/s, {:.2} ms of CPU per image",
         count(report.ok + report.failed),
         report.elapsed_ms as f64 / 1000.0,
         report.images_per_second,
         report.cpu_ms_per_image
     );
     println!(
-        "  found      {} with EXIF, {} without, {} failed, {} ignored",
+        "  counts     {} with EXIF, {} without, {} failed, {} ignored",
         count(report.with_exif),
         count(report.ok - report.with_exif),
         count(report.failed),
@@ -47,7 +47,7 @@ pub fn print(outcome: &Outcome) {
     );
     let stages = &report.stages;
     println!(
-        "  one image  download {:.1} ms, EXIF {:.2} ms, copy {:.1} ms (medians)",
+        "  per image  download {:.1} ms, EXIF {:.2} ms, copy {:.1} ms (medians)",
         stages.download.p50_ms, stages.exif.p50_ms, stages.upload.p50_ms
     );
     println!("  images     {}images/", report.destination);
@@ -64,12 +64,15 @@ fn print_check(checked: &Checked) {
     println!();
     if checked.is_right() {
         println!(
-            "checked: {} images are byte for byte the same in source and destination, each has one record",
+            "Checked: {} images are the same in source and destination, byte for byte, and each has one record.",
             HumanCount(checked.identical as u64)
         );
         return;
     }
-    eprintln!("{} things are wrong:", HumanCount(checked.problems.len() as u64));
+    eprintln!(
+        "The check found {} problems:",
+        HumanCount(checked.problems.len() as u64)
+    );
     for problem in checked.problems.iter().take(MAX_PROBLEMS) {
         eprintln!("  {problem}");
     }
@@ -77,7 +80,7 @@ fn print_check(checked: &Checked) {
 
 pub fn print_look_around(server: &Server, outcome: &Outcome) {
     let report = &outcome.report;
-    println!("\nThe S3 server stays up until Ctrl-C. In another terminal, with any S3 client:\n");
+    println!("\nThe S3 server runs until Ctrl-C. In another terminal, use any S3 client:\n");
     for (name, value) in server.environment() {
         println!("export {name}={value}");
     }

@@ -1,4 +1,4 @@
-//! The source, uploaded through the SDK.
+//! Uploads the source images through the SDK.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::terminal::bar;
 
 const MAX_IN_FLIGHT: usize = 32;
 
-/// Uploads sample photos, some under awkward keys.
+/// Uploads sample photos, some of them under awkward keys. Returns how many.
 pub async fn samples(s3: &Client, source: &S3Uri, count: usize) -> anyhow::Result<usize> {
     let progress = bar(count, "photos");
     stream::iter(0..count)
@@ -37,7 +37,7 @@ pub async fn samples(s3: &Client, source: &S3Uri, count: usize) -> anyhow::Resul
     Ok(count)
 }
 
-/// Uploads every file below a folder.
+/// Uploads every file below a folder. Returns how many.
 pub async fn folder(s3: &Client, source: &S3Uri, folder: &Path) -> anyhow::Result<usize> {
     let files = files(folder)?;
     let progress = bar(files.len(), "files");

@@ -1,4 +1,4 @@
-//! Starting a job and watching it.
+//! Starts a job and shows its progress.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::terminal::bar;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Invokes fanout and shows how far its `job.json` says it is, until it responds.
+/// Invokes fanout, and shows the progress from `job.json` until fanout responds.
 pub async fn job(
     s3: &Client,
     lambda: &aws_sdk_lambda::Client,
@@ -43,17 +43,21 @@ async fn invoke(lambda: &aws_sdk_lambda::Client, request: &Value) -> anyhow::Res
             anyhow::anyhow!("fanout could not be invoked: {} {body}", DisplayErrorContext(error))
         })?;
     let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
-    serde_json::from_slice(payload)
-        .with_context(|| format!("fanout responded with {}", String::from_utf8_lossy(payload)))
+    serde_json::from_slice(payload).with_context(|| {
+        format!(
+            "fanout did not respond with a report: {}",
+            String::from_utf8_lossy(payload)
+        )
+    })
 }
 
-/// Ends only by being dropped, which also takes the bar away.
+/// Shows a progress bar until it is dropped.
 async fn show(s3: &Client, destination: &Destination, job_id: &str) -> std::convert::Infallible {
     let file = destination.job(job_id);
     let progress = bar(0, "images");
     loop {
         sleep(POLL_INTERVAL).await;
-        // Until the job has started there is no report to show.
+        // There is no report before the job has started.
         let Ok((_, body)) = s3::get_latest(s3, &file).await else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! What objects hold: bodies of any length, in little memory.
+//! Bodies of objects: they can have any length, and need little memory.
 
 use std::iter;
 use std::ops::Range;
@@ -9,11 +9,11 @@ use md5::{Digest, Md5};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The pattern repeats after so many bytes.
+/// The pattern repeats after this number of bytes.
 const PERIOD_BYTES: u64 = 64 * 1024;
 
-/// The pattern, twice: whatever begins in the first half and is no longer than it is one slice.
-/// It is noise without 0xFF, the byte that begins every JPEG marker.
+/// Two periods of the pattern, so that each stretch of up to one period is one slice. The pattern is noise without
+/// 0xFF, because this byte starts every JPEG marker.
 static PATTERN: LazyLock<Bytes> = LazyLock::new(|| {
     let mut pattern = vec![0; index(PERIOD_BYTES)];
     ChaCha8Rng::seed_from_u64(0x000b_0d1e).fill_bytes(&mut pattern);
@@ -24,37 +24,37 @@ static PATTERN: LazyLock<Bytes> = LazyLock::new(|| {
     pattern.into()
 });
 
-/// The bytes of an object: a rope of real bytes and of runs of one fixed pattern, which take no memory.
-/// Two bodies are equal when their bytes are, however they are made up.
+/// The bytes of an object: a sequence of real bytes and of runs. A run is a stretch of one fixed pattern, and takes no
+/// memory. Two bodies are equal if their bytes are equal, even if their segments differ.
 #[derive(Clone, Debug, Default)]
 pub struct Body {
-    /// None is empty, and no two runs that could be one stand side by side.
+    /// No segment is empty, and neighbouring runs are joined where the pattern continues.
     segments: Vec<Segment>,
 }
 
 #[derive(Clone, Debug)]
 enum Segment {
     Bytes(Bytes),
-    /// The pattern, from `phase` bytes after its beginning on.
+    /// `len` bytes of the pattern, starting `phase` bytes after its beginning.
     Run {
         phase: u64,
         len: u64,
     },
 }
 
-/// A body that comes in by pieces. Pieces that are the pattern at their offset become runs; the others
-/// are joined, so that an ordinary body is one stretch of bytes.
+/// A body that arrives in pieces. A piece that matches the pattern at its offset becomes a run. Other pieces are
+/// joined, so an ordinary body is one segment.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
     body: Body,
     len: u64,
-    /// What came since the last run.
+    /// The bytes since the last run.
     open: BytesMut,
 }
 
 impl Body {
-    /// `front`, then the pattern up to a length in all: a byte of the pattern depends on its offset in
-    /// the body only. A `front` that is longer is cut.
+    /// A body of `len` bytes: `front`, and then the pattern. Each byte of the pattern depends only on its offset in the
+    /// body. If `front` is longer than `len`, it is cut.
     #[must_use]
     pub fn long(front: Bytes, len: u64) -> Self {
         let end = front.len() as u64;
@@ -66,7 +66,7 @@ impl Body {
         body
     }
 
-    /// In bytes.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.segments.iter().map(Segment::len).sum()
@@ -77,7 +77,7 @@ impl Body {
         self.segments.is_empty()
     }
 
-    /// A part, which shares the bytes. What lies beyond the end is left out.
+    /// A part of the body, which shares its bytes. A range beyond the end is cut.
     #[must_use]
     pub fn slice(&self, range: Range<u64>) -> Self {
         let mut part = Self::default();
@@ -93,7 +93,7 @@ impl Body {
         part
     }
 
-    /// All bytes in one stretch: copied, unless they are.
+    /// All bytes in one piece. They are copied, unless the body is already one piece.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         if let [Segment::Bytes(bytes)] = &self.segments[..] {
@@ -106,7 +106,7 @@ impl Body {
         bytes.freeze()
     }
 
-    /// One body after the other, which shares the bytes.
+    /// Joins bodies. The result shares their bytes.
     #[must_use]
     pub fn concat(bodies: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::default();
@@ -116,13 +116,13 @@ impl Body {
         all
     }
 
-    /// The bytes piece by piece, none copied: real bytes as they lie, runs in pieces of up to 64 KiB.
+    /// The bytes in pieces, without a copy: each segment of real bytes as one piece, runs in pieces of up to 64 KiB.
     pub fn chunks(self) -> impl Iterator<Item = Bytes> + Send + Sync + 'static {
         self.segments.into_iter().flat_map(Segment::chunks)
     }
 
-    /// The MD5 of real bytes. Gigabytes that take no memory should take no time either, so that runs
-    /// count with their phase and length only.
+    /// The MD5 of the bytes, if all are real. A run of gigabytes should take no time, so only its phase and length
+    /// enter the digest.
     pub(super) fn digest(&self) -> String {
         let mut digest = Md5::new();
         for segment in &self.segments {
@@ -201,7 +201,7 @@ impl Segment {
         }
     }
 
-    /// A range that lies within.
+    /// A part of the segment. The range must lie within it.
     fn slice(&self, range: Range<u64>) -> Self {
         match self {
             Self::Bytes(bytes) => Self::Bytes(bytes.slice(index(range.start)..index(range.end))),
@@ -212,7 +212,7 @@ impl Segment {
         }
     }
 
-    /// Whether two segments of one length are the same bytes.
+    /// Whether two segments of the same length have the same bytes.
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Bytes(a), Self::Bytes(b)) => a == b,
@@ -220,7 +220,7 @@ impl Segment {
                 is_pattern(bytes, *phase)
             }
             (Self::Run { phase: a, len }, Self::Run { phase: b, .. }) => {
-                // What is the same for one period is the same for ever.
+                // If one period is equal, everything is.
                 a == b || PATTERN[pattern(*a, *len)] == PATTERN[pattern(*b, *len)]
             }
         }
@@ -231,7 +231,7 @@ impl Segment {
             Self::Bytes(bytes) => (Some(bytes), 0, 0),
             Self::Run { phase, len } => (None, phase, len),
         };
-        // All pieces but the last are whole periods, so that each begins at the same phase.
+        // All pieces except the last are whole periods, so each starts at the same phase.
         let run = iter::from_fn(move || {
             let piece = PATTERN.slice(pattern(phase, left));
             left -= piece.len() as u64;
@@ -249,7 +249,7 @@ impl Gathering {
             self.close();
             self.body.push(Segment::Run { phase, len });
         } else if self.open.is_empty() {
-            // Most bodies come in one piece.
+            // Most bodies arrive in one piece, which then needs no copy.
             self.open = BytesMut::from(piece);
         } else {
             self.open.extend_from_slice(&piece);
@@ -270,7 +270,7 @@ impl Gathering {
     }
 }
 
-/// Where the pattern lies from a phase on, one period of it at most.
+/// The range of [`PATTERN`] that starts at `phase` and has at most one period.
 fn pattern(phase: u64, len: u64) -> Range<usize> {
     index(phase)..index(phase + len.min(PERIOD_BYTES))
 }
@@ -281,7 +281,7 @@ fn is_pattern(bytes: &[u8], phase: u64) -> bool {
         .all(|piece| *piece == PATTERN[pattern(phase, piece.len() as u64)])
 }
 
-/// Real bytes lie in memory, so that their offsets fit.
+/// Converts an offset of real bytes. It fits into `usize`, because the bytes are in memory.
 fn index(at: u64) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }

@@ -15,13 +15,13 @@ use super::versions::{Version, Versions};
 #[derive(Debug)]
 pub struct Bucket {
     pub created: SystemTime,
-    /// The current ones.
+    /// The current object of each key.
     objects: BTreeMap<String, Arc<Object>>,
-    /// Of a bucket that keeps them.
+    /// Present if the bucket is versioned.
     versions: Option<Versions>,
-    /// In place of all others.
+    /// If present, the bucket has only these objects.
     counted: Option<Counted>,
-    /// The multipart uploads that were begun and not ended.
+    /// The multipart uploads that were started, and neither completed nor aborted.
     pub uploads: Uploads,
 }
 
@@ -59,7 +59,7 @@ impl Bucket {
         }
     }
 
-    /// The object that a request names.
+    /// The object that a request names, or the error that S3 returns if there is none.
     pub fn find(&self, key: &str, version_id: Option<&str>) -> S3Result<&Arc<Object>> {
         let Some(id) = version_id else {
             return self
@@ -78,7 +78,7 @@ impl Bucket {
         }
     }
 
-    /// Gives the id of the new version.
+    /// Puts an object. Returns the id of the new version if the bucket is versioned.
     pub fn put(&mut self, key: String, mut object: Object) -> Option<String> {
         let version_id = self.versions.as_mut().map(Versions::next_id);
         object.version_id.clone_from(&version_id);
@@ -94,8 +94,8 @@ impl Bucket {
         version_id
     }
 
-    /// Deletes a key; where versions are kept, it gets a delete marker, and only a version that is named
-    /// goes for good.
+    /// Deletes a key. In a versioned bucket, this adds a delete marker; with a `version_id`, it removes that version
+    /// permanently.
     pub fn delete(&mut self, key: &str, version_id: Option<String>) -> DeleteObjectOutput {
         let Some(versions) = &mut self.versions else {
             self.objects.remove(key);
@@ -124,7 +124,7 @@ impl Bucket {
         }
     }
 
-    /// Current objects from a key on, in key order.
+    /// The current objects from a key on, in key order.
     pub fn range<'a>(&'a self, from: Bound<&'a str>) -> impl Iterator<Item = (Cow<'a, str>, &'a Arc<Object>)> {
         let objects = self
             .objects

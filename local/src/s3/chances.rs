@@ -5,7 +5,7 @@ use s3s::S3ErrorCode;
 
 use super::effect::Effect;
 
-/// The operations that random faults are put on.
+/// The operations that random faults can hit.
 const OPERATIONS: [&str; 6] = [
     "GetObject",
     "HeadObject",
@@ -15,31 +15,31 @@ const OPERATIONS: [&str; 6] = [
     "UploadPartCopy",
 ];
 
-/// How many in a hundred requests for an object are to fail, and how. The same seed and the same order
-/// of requests give the same faults.
+/// Percentages of requests for objects that fail, by the kind of fault. The same seed and the same order of requests
+/// give the same faults.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Chances {
-    /// Let so many in a hundred requests for objects fail with 503, slow down
+    /// Percentage of requests for objects that fail with 503, slow down
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub slow_down: f64,
-    /// Let so many fail with 500, internal error
+    /// Percentage of requests for objects that fail with 500, internal error
     #[arg(long = "internal-errors", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub internal_error: f64,
-    /// Break the connection of so many before anything is done
+    /// Percentage of requests for objects whose connection breaks before anything is done
     #[arg(long = "resets", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub reset: f64,
-    /// Let so many bodies stop half way and never go on
+    /// Percentage of GETs whose body stops half-way and never continues
     #[arg(long = "stalls", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub stall: f64,
-    /// Break the connection of so many half way through the body, or once a write is done
+    /// Percentage of requests for objects whose connection breaks half-way through the body, or after the write
     #[arg(long = "cuts", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub cut: f64,
-    /// Chooses the requests
+    /// Seed that chooses the requests that fail; the same seed chooses the same requests
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
 
-/// Chances and what they are drawn from.
+/// The chances, and the random numbers that decide which request fails.
 #[derive(Debug)]
 pub(super) struct Dice {
     chances: Chances,
@@ -47,7 +47,7 @@ pub(super) struct Dice {
 }
 
 impl Chances {
-    /// How many in a hundred requests fail in any way; above 100, the last ways come short.
+    /// Percentage of requests that fail in any way. If it is above 100, the last kinds of faults happen too rarely.
     #[must_use]
     pub fn total(&self) -> f64 {
         self.slow_down + self.internal_error + self.reset + self.stall + self.cut
@@ -62,7 +62,7 @@ impl Dice {
         }
     }
 
-    /// What the next request is to suffer.
+    /// Draws the fault of the next request.
     pub fn throw(&mut self, operation: &str) -> Option<Effect> {
         if !OPERATIONS.contains(&operation) {
             return None;
@@ -79,7 +79,7 @@ impl Dice {
             drawn -= percent;
             drawn < 0.0
         })?;
-        // A write without a response only takes time: its client waits for minutes.
+        // A write without a response shows nothing new, and its client waits for minutes.
         let is_idle = matches!(effect, Effect::Stall) && operation != "GetObject";
         Some(effect).filter(|_| !is_idle)
     }
@@ -88,6 +88,6 @@ impl Dice {
 fn percent(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
-        _ => Err("a percentage is a number from 0 to 100".to_owned()),
+        _ => Err("a percentage must be a number from 0 to 100".to_owned()),
     }
 }

@@ -1,14 +1,14 @@
-//! When a request may go on: `If-Match`, `If-None-Match`, and whether an object can be read at all.
+//! The conditions of requests: `If-Match` and `If-None-Match`, and that an object to be read is not archived.
 
 use s3s::dto::ETagCondition;
 use s3s::{S3Result, s3_error};
 
 use super::object::Object;
 
-/// Tiers from which an object must be restored before it can be read.
+/// Storage classes from which an object must be restored before it can be read.
 const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
-/// Conditions on the `ETag` that a key has now; without one, there is no object.
+/// Checks the conditions on the current `ETag` of a key. It is `None` if the key has no object.
 pub fn check(
     etag: Option<&str>,
     if_match: Option<&ETagCondition>,
@@ -27,7 +27,7 @@ pub fn check(
     Ok(())
 }
 
-/// The conditions on an object that is to be read, which must not be archived.
+/// Checks the conditions on an object that is to be read, and that it is not archived.
 pub fn check_readable(
     object: &Object,
     if_match: Option<&ETagCondition>,

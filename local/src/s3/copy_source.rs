@@ -1,4 +1,4 @@
-//! What `CopyObject` and `UploadPartCopy` read.
+//! The source of `CopyObject` and `UploadPartCopy`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::conditions::check_readable;
 use super::object::Object;
 use super::service::Service;
 
-/// What one request may copy: 5 GiB.
+/// The most that one request may copy: 5 GiB.
 const MAX_SOURCE_BYTES: u64 = 5 << 30;
 
 pub struct Source<'a> {
@@ -30,11 +30,11 @@ impl<'a> Source<'a> {
                 key,
                 version_id: version_id.as_deref(),
             }),
-            _ => Err(s3_error!(NotImplemented, "only bucket/key is taken as a copy source")),
+            _ => Err(s3_error!(NotImplemented, "the copy source must be bucket/key")),
         }
     }
 
-    /// The object, if the conditions on it hold.
+    /// Returns the object if its conditions hold.
     pub fn read(
         &self,
         service: &Service,
@@ -46,7 +46,7 @@ impl<'a> Source<'a> {
         Ok(object)
     }
 
-    /// Whether the copy would replace the very object that it is made of.
+    /// Whether the copy would replace its own source.
     pub fn is(&self, bucket: &str, key: &str) -> bool {
         self.version_id.is_none() && self.bucket == bucket && self.key == key
     }

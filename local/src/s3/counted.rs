@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use super::object::Object;
 
-/// More objects than memory could hold, all the same but for their keys, which are made as they are
-/// asked for: `photos/000000000.jpg` and so on.
+/// More objects than fit into memory. They are all the same, except for their keys: `photos/000000000.jpg`,
+/// `photos/000000001.jpg` and so on. Each key is made when a request needs it.
 #[derive(Clone, Debug)]
 pub struct Counted {
     pub count: u64,
@@ -22,7 +22,7 @@ impl Counted {
         (number < self.count && Self::key(number) == key).then_some(&self.object)
     }
 
-    /// The keys from one on.
+    /// The keys from `from` on.
     pub(super) fn range(&self, from: Bound<&str>) -> impl Iterator<Item = String> + use<> {
         let first = self.first(|key| match from {
             Bound::Included(from) => key < from,
@@ -32,7 +32,7 @@ impl Counted {
         (first..self.count).map(Self::key)
     }
 
-    /// The number of the first key that `is_before` does not hold for.
+    /// The number of the first key for which `is_before` is false.
     fn first(&self, is_before: impl Fn(&str) -> bool) -> u64 {
         let (mut low, mut high) = (0, self.count);
         while low < high {

@@ -7,23 +7,24 @@ use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
 #[derive(Clone, Debug)]
 pub enum Effect {
     Error(S3ErrorCode),
-    /// The connection breaks with no response.
+    /// The connection breaks without a response, and nothing is done.
     Drop,
-    /// No response ever comes, and nothing is done.
+    /// The request gets no response, and nothing is done.
     Hang,
-    /// The body of a `GetObject` ends half way, with the connection. Any other operation takes effect,
-    /// but the connection breaks in place of the response.
+    /// The connection breaks half-way through the body of a `GetObject`. Any other operation takes effect, but the
+    /// connection breaks instead of the response.
     Cut,
-    /// Half the body of a `GetObject` comes, and then nothing ever. Any other operation takes effect,
-    /// but no response ever comes.
+    /// A `GetObject` gets half of its body, and then nothing more. Any other operation takes effect, but gets no
+    /// response.
     Stall,
-    /// A `GetObject` of a range gets 200 and everything.
+    /// A `GetObject` with a range gets status 200 and the whole body.
     WholeBody,
-    /// A `GetObject` of a range gets one of the same length that starts a byte later, and says so.
+    /// A `GetObject` with a range gets a range of the same length that starts one byte later. The response states the
+    /// range that it has.
     OtherRange,
 }
 
-/// What is still to go wrong with a request that was admitted.
+/// The fault that is still to happen to a request that was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Aftermath {
     None,
@@ -33,11 +34,11 @@ pub(super) enum Aftermath {
     OtherRange,
 }
 
-/// The status of a response that is not to be sent: the connection breaks in its place.
+/// The status of a response that must not be sent: the connection breaks instead.
 pub(super) const DROPPED_STATUS: u16 = 599;
 
 impl Aftermath {
-    /// The response to an operation that took effect, unless it is to be lost.
+    /// Returns the response to an operation that took effect, unless the fault is that the response is lost.
     pub async fn respond<T>(self, output: T) -> S3Result<S3Response<T>> {
         match self {
             Self::None | Self::WholeBody | Self::OtherRange => Ok(S3Response::new(output)),
@@ -47,7 +48,7 @@ impl Aftermath {
     }
 }
 
-/// In place of a response: the connection breaks.
+/// The error that breaks the connection instead of sending a response.
 pub(super) fn dropped() -> S3Error {
     let mut error = S3Error::new(S3ErrorCode::InternalError);
     error.set_status_code(StatusCode::from_u16(DROPPED_STATUS).unwrap_or_default());

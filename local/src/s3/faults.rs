@@ -1,4 +1,4 @@
-//! Slowness and failures that the server puts on.
+//! Latency and faults that the server injects.
 
 use std::future::pending;
 use std::time::Duration;
@@ -11,51 +11,51 @@ use super::chances::{Chances, Dice};
 use super::effect::{Aftermath, Effect, dropped};
 use crate::terminal::duration;
 
-/// How long each kind of request takes at least; also options of the command line.
+/// The minimum time of each kind of request. The fields are also options of the command line.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Latency {
-    /// What each GET and HEAD takes at least, as in 800ms
+    /// Minimum time of each GET and HEAD, for example 800ms
     #[arg(long = "get-latency", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub get: Duration,
-    /// What each PUT, COPY and request of a multipart upload takes at least
+    /// Minimum time of each PUT, COPY and request of a multipart upload
     #[arg(long = "put-latency", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub put: Duration,
-    /// What each page of a listing takes at least
+    /// Minimum time of each page of a listing
     #[arg(long = "list-latency", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub list: Duration,
 }
 
-/// Requests that are to fail.
+/// A planned fault: requests that fail, and how.
 #[derive(Debug)]
 pub struct Fault {
-    /// As S3 names it: `GetObject`
+    /// The name of the S3 operation, such as `GetObject`.
     pub operation: &'static str,
-    /// Only keys that contain this: of copies the source's, for listings the prefix.
+    /// Only requests whose key contains this text. For a copy, this is the source's key; for a listing, the prefix.
     pub key_contains: String,
     pub effect: Effect,
-    /// How many requests pass first.
+    /// How many requests succeed first.
     pub after: usize,
-    /// How many requests fail then, before the rest pass.
+    /// How many requests fail after that. The rest succeed.
     pub times: usize,
 }
 
-/// How many requests injected what, whether told one by one or by chance.
+/// The number of injected faults of each kind, planned and random ones together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InjectedFaults {
     pub slow_down: usize,
     pub internal_error: usize,
-    /// By [`Effect::Drop`].
+    /// From [`Effect::Drop`].
     pub reset: usize,
     pub hang: usize,
     pub stall: usize,
     pub cut: usize,
 }
 
-/// What the server puts on; may change while it runs.
+/// The latency and the faults of a server. They may change while it runs.
 #[derive(Debug, Default)]
 pub struct Faults {
     latency: Mutex<Latency>,
-    told: Mutex<Vec<Fault>>,
+    planned: Mutex<Vec<Fault>>,
     dice: Mutex<Option<Dice>>,
     injected: Mutex<InjectedFaults>,
 }
@@ -66,27 +66,27 @@ impl Faults {
     }
 
     pub fn add(&self, fault: Fault) {
-        self.told.lock().push(fault);
+        self.planned.lock().push(fault);
     }
 
-    /// Lets requests fail by chance, from the beginning of what the seed gives; or no more.
+    /// Starts random faults from the seed of `chances`; `None` stops them.
     pub fn set_chances(&self, chances: Option<Chances>) {
         *self.dice.lock() = chances.map(Dice::new);
     }
 
-    /// Lets everything pass from now on.
+    /// Removes all faults.
     pub fn clear(&self) {
-        self.told.lock().clear();
+        self.planned.lock().clear();
         self.set_chances(None);
     }
 
-    /// What was put on since the server started.
+    /// The number of faults since the server started.
     #[must_use]
     pub fn injected(&self) -> InjectedFaults {
         *self.injected.lock()
     }
 
-    /// Every request for a key, forever.
+    /// Refuses all requests of an operation for keys that contain a text, with `AccessDenied`.
     pub fn deny(&self, operation: &'static str, key_contains: &str) {
         self.add(Fault {
             operation,
@@ -97,10 +97,10 @@ impl Faults {
         });
     }
 
-    /// Waits as long as the request should take, then fails if it should fail. What is to go wrong later
-    /// comes back.
+    /// Waits for the latency of the request, then returns an error if the request is to fail at once. Otherwise, it
+    /// returns the fault that is to happen later.
     pub(super) async fn inject(&self, operation: &str, key: &str) -> S3Result<Aftermath> {
-        // In the order in which requests come, not in which they have waited.
+        // Drawn before the wait, so that faults depend on the order in which requests arrive.
         let chance = self.dice.lock().as_mut().and_then(|dice| dice.throw(operation));
         let latency = *self.latency.lock();
         let wait = match operation {
@@ -123,7 +123,7 @@ impl Faults {
         };
         self.count(&effect);
         match effect {
-            Effect::Error(code) => Err(S3Error::with_message(code, "as the server was told")),
+            Effect::Error(code) => Err(S3Error::with_message(code, "injected fault")),
             Effect::Drop => Err(dropped()),
             Effect::Hang => pending().await,
             Effect::Cut => Ok(Aftermath::Cut),
@@ -133,10 +133,10 @@ impl Faults {
         }
     }
 
-    /// What a request is to suffer, and one request less to suffer it.
+    /// Returns the planned fault of a request, and counts it as used.
     fn effect(&self, operation: &str, key: &str) -> Option<Effect> {
-        let mut told = self.told.lock();
-        let fault = told
+        let mut planned = self.planned.lock();
+        let fault = planned
             .iter_mut()
             .find(|fault| fault.times > 0 && fault.operation == operation && key.contains(&fault.key_contains))?;
         if fault.after > 0 {

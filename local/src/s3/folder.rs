@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use walkdir::WalkDir;
 
-/// The files below a folder, with their paths relative to it as keys, in key order.
+/// Lists the files below a folder, in key order. The key of each file is its path relative to the folder.
 pub fn files(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
     for entry in WalkDir::new(folder) {
@@ -14,7 +14,7 @@ pub fn files(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
         let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
         let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
         let parts =
-            parts.with_context(|| format!("{}: its name is not UTF-8, so it cannot be a key", relative.display()))?;
+            parts.with_context(|| format!("{}: the name is not UTF-8, so it cannot be a key", relative.display()))?;
         files.push((parts.join("/"), entry.into_path()));
     }
     files.sort();

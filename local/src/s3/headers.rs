@@ -3,10 +3,10 @@ use std::collections::HashMap;
 use s3s::dto::Timestamp;
 use s3s::{S3Result, s3_error};
 
-/// S3 keeps 2 KB of user metadata, names and values together.
+/// S3 allows 2 KB of user metadata, for names and values together.
 const MAX_USER_METADATA_BYTES: usize = 2048;
 
-/// What a PUT sets and a GET gives back.
+/// The headers of an object: PUT sets them, and GET returns them.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     pub cache_control: Option<String>,
@@ -19,7 +19,7 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// With no more user metadata than S3 takes.
+    /// Returns the headers, or an error if they have more user metadata than S3 allows.
     pub(super) fn check(self) -> S3Result<Self> {
         let sizes = self.user_metadata.iter().map(|(name, value)| name.len() + value.len());
         if sizes.sum::<usize>() > MAX_USER_METADATA_BYTES {
@@ -32,14 +32,14 @@ impl Headers {
     }
 }
 
-/// The headers of a request that writes an object. The types of PUT, COPY and `CreateMultipartUpload` have the same
-/// fields, but nothing else in common.
+/// The headers of a request that writes an object. This is a macro because the types of PUT, COPY and
+/// `CreateMultipartUpload` have the same fields, but no common trait.
 macro_rules! headers_of {
     ($input:ident) => {
         $crate::s3::headers::Headers {
             cache_control: $input.cache_control,
             content_disposition: $input.content_disposition,
-            // The SDK's own chunked upload says so here; S3 does not keep that part.
+            // The SDK sets `aws-chunked` for the transfer, and S3 does not store it.
             content_encoding: $input.content_encoding.filter(|encoding| encoding != "aws-chunked"),
             content_language: $input.content_language,
             content_type: $input.content_type,
@@ -50,7 +50,7 @@ macro_rules! headers_of {
     };
 }
 
-/// The response of GET or HEAD for an object, with the fields in which they differ.
+/// The response to GET or HEAD for an object. The caller gives the fields in which the two differ.
 macro_rules! response_for {
     ($object:expr, $output:ident { $($field:ident: $value:expr),* $(,)? }) => {{
         let object = $object;

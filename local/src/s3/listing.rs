@@ -16,7 +16,7 @@ use shared::object::Key;
 use super::bucket::Bucket;
 use super::object::Object as StoredObject;
 
-/// What `encoding-type=url` leaves as it is; a space becomes `+`.
+/// The characters that `encoding-type=url` does not encode, besides letters and digits. A space becomes `+`.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -24,17 +24,17 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'*')
     .remove(b'/');
 
-/// In one page.
+/// The most keys in one page.
 const MAX_KEYS: i32 = 1000;
 
 /// How long a restored object can still be read.
 const RESTORED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Where a page begins and what it takes up.
+/// The request for one page.
 struct Query<'a> {
     prefix: &'a str,
     delimiter: Option<&'a str>,
-    /// The key or the common prefix that the page before ended with.
+    /// The last key or common prefix of the previous page.
     resumed: Option<&'a str>,
     start_after: Option<&'a str>,
     max_keys: usize,
@@ -44,7 +44,7 @@ struct Query<'a> {
 struct Page<'a> {
     objects: Vec<(Cow<'a, str>, &'a StoredObject)>,
     common_prefixes: BTreeSet<String>,
-    /// The last key or common prefix of the page, if there is more after it.
+    /// The last key or common prefix of this page, if there are more after it.
     resume: Option<String>,
 }
 
@@ -93,7 +93,7 @@ pub fn list(bucket: &Bucket, input: &ListObjectsV2Input) -> S3Result<ListObjects
         .as_ref()
         .is_some_and(|kind| kind.as_str() == EncodingType::URL);
     let encoded = |text: &str| if url { encode(text) } else { text.to_owned() };
-    // Our continuation token is where the page before ended, encoded.
+    // A continuation token is the last key or common prefix of the previous page, encoded.
     let resumed = input.continuation_token.as_deref().map(Key::decode).transpose();
     let resumed = resumed.map_err(|_| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?;
     let max_keys = input.max_keys.unwrap_or(MAX_KEYS).clamp(0, MAX_KEYS);

@@ -1,15 +1,14 @@
-//! An S3 server for one machine: the protocol is in the hands of the `s3s` crate, the objects are in
-//! memory.
+//! An S3 server for one machine. The crate `s3s` implements the protocol, and the objects are in memory.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`operations`] | the S3 operations, and which module has each |
+//! | [`operations`] | the S3 operations, each with the module that implements it |
 //! | [`read`], [`write`], [`multipart`], [`listing`] | GET and HEAD; PUT and COPY; uploads in parts; `ListObjectsV2` |
-//! | [`conditions`], [`copy_source`] | `If-Match`, archived objects; what copies read |
-//! | [`store`], [`bucket`], [`versions`], [`uploads`], [`counted`] | what the server holds |
+//! | [`conditions`], [`copy_source`] | `If-Match` and archived objects; the source of a copy |
+//! | [`store`], [`bucket`], [`versions`], [`uploads`], [`counted`] | what the server stores |
 //! | [`object`], [`headers`], [`body`] | one object |
-//! | [`faults`], [`effect`], [`chances`] | latency, and requests that fail: as told, how, and by chance |
-//! | [`served`] | what the server was asked, counted |
+//! | [`faults`], [`effect`], [`chances`] | latency and planned faults; how a request fails; random faults |
+//! | [`served`] | the number of requests and bytes |
 //! | [`folder`] | files on disk, as keys |
 
 mod body;
@@ -59,12 +58,12 @@ pub use served::{Served, Totals};
 use service::Service;
 pub use store::Store;
 
-/// The only account there is. Requests are signed and the signatures are checked.
+/// The only account. The server checks the signature of each request.
 pub const ACCESS_KEY: &str = "local";
 pub const SECRET_KEY: &str = "local-secret";
 pub const REGION: &str = "us-east-1";
 
-/// A running server. It ends when this is dropped.
+/// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct Server {
     pub store: Arc<Store>,
@@ -74,7 +73,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on the loopback address; port 0 takes any free one.
+    /// Listens on the loopback address; port 0 takes any free port.
     pub async fn start(port: u16) -> anyhow::Result<Self> {
         let service = Service::default();
         let Service { store, faults, served } = service.clone();
@@ -86,7 +85,7 @@ impl Server {
             async move {
                 let response = response.await.map_err(|error| anyhow!("{error:?}"))?;
                 if response.status().as_u16() == DROPPED_STATUS {
-                    bail!("the connection breaks, as the server was told");
+                    bail!("injected fault: the connection breaks");
                 }
                 Ok(response)
             }
@@ -109,19 +108,19 @@ impl Server {
         self.http.url()
     }
 
-    /// The variables with which any AWS program finds this server.
+    /// The environment variables that make any AWS program use this server.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         environment(&self.endpoint())
     }
 
-    /// The SDK's settings for this server, whatever the environment says.
+    /// The SDK's settings for this server. They win over environment variables.
     pub async fn sdk(&self) -> SdkConfig {
         sdk(&self.endpoint()).await
     }
 }
 
-/// The variables with which any AWS program finds a server.
+/// The environment variables that make any AWS program use the server at `endpoint`.
 #[must_use]
 pub fn environment(endpoint: &str) -> Vec<(&'static str, String)> {
     vec![
@@ -132,8 +131,8 @@ pub fn environment(endpoint: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The functions' own settings of the SDK, for a local endpoint. Set before loading, it also wins over
-/// variables like `AWS_ENDPOINT_URL_S3`, which are set where functions are run by hand.
+/// The functions' own settings of the SDK, for a local endpoint. The endpoint is set before loading, so it wins over
+/// variables like `AWS_ENDPOINT_URL_S3`, which are set when somebody runs functions by hand.
 pub async fn sdk(endpoint: &str) -> SdkConfig {
     shared::s3::loader()
         .endpoint_url(endpoint)

@@ -101,7 +101,7 @@ pub async fn complete(
     let (etag, version_id) = service.change(&input.bucket, |bucket| {
         let object = bucket.uploads.get(&input.upload_id, &input.key)?.object(&listed)?;
         let etag = object.etag.clone();
-        // An upload whose condition does not hold stays open.
+        // If the condition does not hold, the upload stays open, as in S3.
         let version_id = put_if(bucket, input.key.clone(), object, if_match, if_none_match)?;
         bucket.uploads.remove(&input.upload_id);
         Ok((etag, version_id))
@@ -130,7 +130,7 @@ pub async fn abort(
     after.respond(AbortMultipartUploadOutput::default()).await
 }
 
-/// The part of a source that a range names, which must lie within.
+/// The part of a body that a range names. Returns an error if the range is not within the body.
 fn part_of(body: &Body, range: &str) -> S3Result<Body> {
     match Range::parse(range) {
         Ok(Range::Int {

@@ -5,20 +5,20 @@ use bytes::Bytes;
 use super::body::Body;
 use super::headers::Headers;
 
-/// One object: its bytes and all that comes back with them.
+/// One object: its bytes, and everything that S3 returns with them.
 #[derive(Clone, Debug)]
 pub struct Object {
     pub body: Body,
-    /// MD5 of the bytes, as S3 has it for objects uploaded in one piece; or what tells this body from
-    /// others, where that is enough.
+    /// As in S3: the MD5 of the bytes, or `<MD5>-<number of parts>` after a multipart upload. For a body with runs, the
+    /// digest does not cover every byte.
     pub etag: String,
-    /// Whole seconds, as S3 keeps it.
+    /// In whole seconds, as in S3.
     pub last_modified: SystemTime,
     pub headers: Headers,
     pub storage_class: Option<String>,
-    /// An archived object of which a copy can be read for a while.
+    /// Whether an archived object was restored, so that it can be read for some time.
     pub restored: bool,
-    /// Set by a versioned bucket.
+    /// Present in a versioned bucket.
     pub version_id: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The S3 operations: each goes to the module that knows it, or is here where it is a line or two.
+//! The S3 operations. Each calls the module that implements it; the shortest are implemented here.
 
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, CompleteMultipartUploadInput,

@@ -60,10 +60,10 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
     after.respond(output).await
 }
 
-/// A body on its way, with what is to go wrong there.
+/// The stream of a response's body, with the fault that is to happen in it.
 fn stream(body: Body, after: Aftermath) -> S3Result<StreamingBlob> {
     if body.is_empty() && after == Aftermath::Cut {
-        // Nothing is left to be cut but the response.
+        // An empty body cannot be cut, so the whole response is lost.
         return Err(dropped());
     }
     let pieces = |body: Body| stream::iter(body.chunks().map(Ok::<_, io::Error>));
@@ -72,9 +72,9 @@ fn stream(body: Body, after: Aftermath) -> S3Result<StreamingBlob> {
         Aftermath::None | Aftermath::WholeBody | Aftermath::OtherRange => StreamingBlob::wrap(pieces(body)),
         Aftermath::Stall => StreamingBlob::wrap(half().chain(stream::pending())),
         Aftermath::Cut => StreamingBlob::wrap(half().chain(stream::once(async {
-            // What the socket has not taken when the body fails is never sent.
+            // Bytes that the socket has not taken when the body fails are never sent. This wait lets it take them.
             tokio::time::sleep(Duration::from_millis(10)).await;
-            Err(io::Error::other("the body is cut, as the server was told"))
+            Err(io::Error::other("injected fault: the body is cut"))
         }))),
     })
 }

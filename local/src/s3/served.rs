@@ -1,16 +1,16 @@
-//! What the server was asked.
+//! Counts of what the server did.
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use shared::protocol::usage::Requests;
 
-/// Everything since the server started, the requests that were to fail too.
+/// All requests since the server started, including those that failed by an injected fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     pub requests: Requests,
-    /// Of objects, sent.
+    /// Bytes of objects that the server sent.
     pub bytes_read: u64,
-    /// Of objects, received.
+    /// Bytes of objects that the server received.
     pub bytes_written: u64,
 }
 
@@ -35,7 +35,7 @@ impl Served {
         self.change(|totals| totals.bytes_written += bytes);
     }
 
-    /// One request, by the name that S3 gives it.
+    /// Counts one request. `operation` is the name of the S3 operation, such as `GetObject`.
     pub(super) fn count(&self, operation: &str) {
         self.change(|totals| totals.requests += Requests::one(operation));
     }

@@ -1,4 +1,4 @@
-//! What every operation works with: the store, the faults that are put on, and the counts.
+//! What all operations share: the store, the injected faults, and the counts.
 
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ pub struct Service {
 }
 
 impl Service {
-    /// Counts a request, and lets it in once it has injected what it is to suffer.
+    /// Counts a request, waits for its latency and injects its fault. Returns the fault that is to happen later.
     pub async fn admit(&self, operation: &str, key: &str) -> S3Result<Aftermath> {
         self.served.count(operation);
         self.faults.inject(operation, key).await
     }
 
-    /// Reads a bucket that exists.
+    /// Reads an existing bucket.
     pub fn with<T>(&self, bucket: &str, read: impl FnOnce(&Bucket) -> S3Result<T>) -> S3Result<T> {
         self.store.read().get(bucket).ok_or_else(no_such_bucket).and_then(read)
     }
 
-    /// Changes a bucket that exists. Nothing comes in between.
+    /// Changes an existing bucket, as one atomic step.
     pub fn change<T>(&self, bucket: &str, change: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
         let mut buckets = self.store.write();
         buckets.get_mut(bucket).ok_or_else(no_such_bucket).and_then(change)

@@ -15,35 +15,35 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes a bucket unless it is there.
+    /// Creates a bucket, unless it exists.
     pub fn create_bucket(&self, name: &str) {
         self.write().entry(name.to_owned()).or_insert_with(Bucket::new);
     }
 
-    /// Makes a bucket that keeps every version of a key.
+    /// Creates a bucket that keeps every version of a key.
     pub fn create_versioned(&self, name: &str) {
         self.write().insert(name.to_owned(), Bucket::versioned());
     }
 
-    /// Makes a bucket of objects that are all the same.
+    /// Creates a bucket of objects that are all the same.
     pub fn create_counted(&self, name: &str, counted: Counted) {
         self.write().insert(name.to_owned(), Bucket::counted(counted));
     }
 
-    /// Puts an object, making its bucket where needed: for loading data without HTTP.
+    /// Puts an object without HTTP, and creates its bucket if needed.
     pub fn load(&self, bucket: &str, key: &str, object: Object) {
         let mut buckets = self.write();
         let bucket = buckets.entry(bucket.to_owned()).or_insert_with(Bucket::new);
         bucket.put(key.to_owned(), object);
     }
 
-    /// One object as it is now.
+    /// The current object of a key.
     #[must_use]
     pub fn get(&self, bucket: &str, key: &str) -> Option<Arc<Object>> {
         self.read().get(bucket)?.get(key).cloned()
     }
 
-    /// As a DELETE without a version does.
+    /// Deletes a key, like a DELETE without a version.
     pub fn delete(&self, bucket: &str, key: &str) {
         if let Some(bucket) = self.write().get_mut(bucket) {
             bucket.delete(key, None);
@@ -64,7 +64,7 @@ impl Store {
             .collect()
     }
 
-    /// How many multipart uploads were begun in a bucket, and neither completed nor aborted.
+    /// The number of multipart uploads of a bucket that were started, and neither completed nor aborted.
     #[must_use]
     pub fn uploads(&self, bucket: &str) -> usize {
         self.read().get(bucket).map_or(0, |bucket| bucket.uploads.len())

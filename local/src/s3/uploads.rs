@@ -9,12 +9,12 @@ use super::body::Body;
 use super::headers::Headers;
 use super::object::Object;
 
-/// What each part but the last must have: 5 MiB.
+/// The minimum size of each part, except the last one: 5 MiB.
 const MIN_PART_BYTES: u64 = 5 << 20;
 
 const PART_NUMBERS: RangeInclusive<i32> = 1..=10_000;
 
-/// The uploads of a bucket that were begun, and neither completed nor aborted.
+/// The multipart uploads of a bucket that were started, and neither completed nor aborted.
 #[derive(Debug, Default)]
 pub struct Uploads {
     open: BTreeMap<String, Upload>,
@@ -69,7 +69,7 @@ impl Upload {
         }
     }
 
-    /// Keeps a part, in place of any that had its number.
+    /// Stores a part. It replaces an existing part with the same number.
     pub fn put(&mut self, number: i32, part: Part) -> S3Result<()> {
         if !PART_NUMBERS.contains(&number) {
             return Err(s3_error!(
@@ -81,7 +81,7 @@ impl Upload {
         Ok(())
     }
 
-    /// The object of the parts that the client lists.
+    /// Joins the parts that the client lists into an object.
     pub fn object(&self, listed: &[CompletedPart]) -> S3Result<Object> {
         if listed.is_empty() {
             return Err(s3_error!(MalformedXML, "You must specify at least one part"));
@@ -104,7 +104,7 @@ impl Upload {
         }
         let mut digest = Md5::new();
         for part in &parts {
-            // Each ETag here is one that we made.
+            // The server itself made each ETag, so all are hexadecimal.
             digest.update(hex::decode(&part.etag).unwrap_or_default());
         }
         let etag = format!("{}-{}", hex::encode(digest.finalize()), parts.len());

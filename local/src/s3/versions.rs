@@ -14,12 +14,12 @@ pub struct Versions {
 #[derive(Debug)]
 pub struct Version {
     pub id: String,
-    /// None is a delete marker.
+    /// `None` for a delete marker.
     pub object: Option<Arc<Object>>,
 }
 
 impl Versions {
-    /// An id that no version has. Like those of S3, it cannot stand in a URL as it is.
+    /// A new version id. Like those of S3, it has characters that must be encoded in a URL.
     pub fn next_id(&mut self) -> String {
         self.made += 1;
         format!("{:04}/v+=", self.made)
@@ -34,14 +34,14 @@ impl Versions {
         self.keys.get(key)?.iter().find(|version| version.id == id)
     }
 
-    /// Removes a version for good.
+    /// Removes a version permanently.
     pub fn remove(&mut self, key: &str, id: &str) -> Option<Version> {
         let versions = self.keys.get_mut(key)?;
         let index = versions.iter().position(|version| version.id == id)?;
         Some(versions.remove(index))
     }
 
-    /// What a key holds now.
+    /// The current object of a key. `None` if the latest version is a delete marker.
     #[must_use]
     pub fn current(&self, key: &str) -> Option<&Arc<Object>> {
         self.keys.get(key)?.last()?.object.as_ref()

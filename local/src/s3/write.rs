@@ -16,7 +16,7 @@ use super::headers::headers_of;
 use super::object::Object;
 use super::service::Service;
 
-/// What one request may upload: 5 GiB.
+/// The most that one request may upload: 5 GiB.
 const MAX_BODY_BYTES: u64 = 5 << 30;
 
 pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Response<PutObjectOutput>> {
@@ -66,7 +66,7 @@ pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Respo
     } else {
         source.headers.clone()
     };
-    // The copy is in one piece, whatever the source was uploaded in.
+    // The copy is in one piece, even if the source was uploaded in parts. Then the copy needs an ETag of its own.
     let mut copy = if source.etag.contains('-') {
         Object::new(source.body.clone(), headers)
     } else {
@@ -88,7 +88,7 @@ pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Respo
     after.respond(output).await
 }
 
-/// Puts an object unless a condition forbids it. Gives the id of the new version.
+/// Puts an object if the conditions hold. Returns the id of the new version.
 pub fn put_if(
     bucket: &mut Bucket,
     key: String,
@@ -104,7 +104,7 @@ pub fn put_if(
     Ok(bucket.put(key, object))
 }
 
-/// Reads a body to its end, and gives its MD5.
+/// Reads a body to its end. Returns it with its MD5, or an error if it is larger than 5 GiB.
 pub async fn receive(body: Option<StreamingBlob>, announced: Option<i64>) -> S3Result<(Body, String)> {
     let too_large = || {
         s3_error!(

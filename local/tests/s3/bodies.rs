@@ -16,12 +16,16 @@ fn long(front: &'static [u8], len: u64) -> Body {
 }
 
 #[test]
-fn a_body_is_its_bytes_however_it_is_made_up() {
+fn bodies_are_equal_if_their_bytes_are() {
     let body = long(b"front", 200_000);
     let bytes = body.bytes();
     assert_eq!((body.len(), bytes.len()), (200_000, 200_000));
     assert!(bytes.starts_with(b"front") && !bytes[5..].contains(&0xFF));
-    assert_eq!(bytes[5..65_536], bytes[65_541..131_072], "it repeats");
+    assert_eq!(
+        bytes[5..65_536],
+        bytes[65_541..131_072],
+        "the pattern repeats after 64 KiB"
+    );
     let real = Body::from(bytes.clone());
     assert!(body == bytes && body == real);
 
@@ -48,7 +52,7 @@ fn a_body_is_its_bytes_however_it_is_made_up() {
 }
 
 #[test]
-fn gigabytes_are_compared_and_cut_at_once() {
+fn comparing_and_slicing_gigabytes_is_fast() {
     let body = long(b"front", 6 * GIB);
     assert_eq!(body.len(), 6 * GIB);
     let shifted = body.slice(1..6 * GIB);
@@ -59,7 +63,7 @@ fn gigabytes_are_compared_and_cut_at_once() {
 }
 
 #[tokio::test]
-async fn a_range_of_gigabytes_is_read_and_kept_in_no_memory() {
+async fn a_range_of_gigabytes_can_be_read_and_stored_without_memory() {
     let (server, client) = start().await;
     let object = Object::long(Bytes::from_static(b"front"), 6 * GIB, Headers::default());
     let made = object.body.clone();
@@ -77,12 +81,12 @@ async fn a_range_of_gigabytes_is_read_and_kept_in_no_memory() {
     assert_eq!(kept.body, made.slice(5 * GIB..5 * GIB + (1 << 20)));
     assert!(
         format!("{:?}", kept.body).len() < 1_000,
-        "real bytes would be written out"
+        "the object has real bytes instead of a run"
     );
 }
 
 #[tokio::test]
-async fn one_request_writes_no_more_than_5_gib() {
+async fn one_request_writes_at_most_5_gib() {
     let (server, client) = start().await;
     for (key, len) in [("most", 5 * GIB), ("more", 5 * GIB + 1)] {
         server
@@ -97,7 +101,7 @@ async fn one_request_writes_no_more_than_5_gib() {
     assert_eq!(code(copy("most").await), "none");
     assert_eq!(server.store.get("photos", "copy").unwrap().body.len(), 5 * GIB);
 
-    // By hand: the SDK would read the whole body to sign it.
+    // Sent without the SDK, which would read the whole body to sign it.
     let put = client.put_object().bucket("photos").key("put");
     let signed = PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
     let signed = put.presigned(signed).await.unwrap();

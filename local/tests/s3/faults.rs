@@ -9,16 +9,16 @@ use tokio::time::{sleep, timeout};
 
 use super::{code, start};
 
-/// How long it is watched that nothing more comes: a slow machine cannot make this fail.
+/// How long the tests watch that nothing arrives. A slow machine cannot make them fail.
 const WATCHED: Duration = Duration::from_millis(100);
 
-/// A client that asks once only.
+/// A client that does not retry.
 async fn once(server: &Server) -> Client {
     let config = aws_sdk_s3::config::Builder::from(&server.sdk().await);
     Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
 }
 
-/// One request of a kind is to fail.
+/// Lets the next request of an operation fail.
 fn fail(server: &Server, operation: &'static str, effect: Effect) {
     server.faults.add(Fault {
         operation,
@@ -35,7 +35,7 @@ async fn put(client: &Client, key: &str, body: Vec<u8>) -> bool {
 }
 
 #[tokio::test]
-async fn a_body_ends_or_stops_half_way() {
+async fn a_body_can_be_cut_or_stall_half_way() {
     let (server, _) = start().await;
     let client = once(&server).await;
     for len in [10, 3_000_000] {
@@ -53,7 +53,10 @@ async fn a_body_ends_or_stops_half_way() {
             assert_eq!(read, len / 2, "{effect:?}");
             match effect {
                 Effect::Cut => assert!(body.next().await.unwrap().is_err()),
-                _ => assert!(timeout(WATCHED, body.next()).await.is_err(), "nothing comes"),
+                _ => assert!(
+                    timeout(WATCHED, body.next()).await.is_err(),
+                    "a stalled body must not continue"
+                ),
             }
         }
         assert_eq!(get().await.unwrap().body.collect().await.unwrap().to_vec().len(), len);
@@ -61,11 +64,14 @@ async fn a_body_ends_or_stops_half_way() {
     assert!(put(&client, "a", Vec::new()).await);
     fail(&server, "GetObject", Effect::Cut);
     let empty = client.get_object().bucket("photos").key("a").send();
-    assert!(empty.await.is_err(), "an empty body has no half: the response is lost");
+    assert!(
+        empty.await.is_err(),
+        "an empty body cannot be cut, so the whole response is lost"
+    );
 }
 
 #[tokio::test]
-async fn a_range_may_be_ignored() {
+async fn a_range_can_be_ignored() {
     let (server, client) = start().await;
     put(&client, "a", b"0123456789".to_vec()).await;
     fail(&server, "GetObject", Effect::WholeBody);
@@ -76,7 +82,7 @@ async fn a_range_may_be_ignored() {
     assert_eq!(get().await.unwrap().content_length(), Some(3));
 }
 
-/// Waits until a request took effect, and sees that it gets no response.
+/// Waits until a request took effect, and checks that it gets no response.
 async fn until_lost(request: impl Future, took_effect: impl Fn() -> bool) {
     let mut request = pin!(request);
     let seen = async {
@@ -85,14 +91,14 @@ async fn until_lost(request: impl Future, took_effect: impl Fn() -> bool) {
         }
     };
     tokio::select! {
-        _ = &mut request => panic!("a response came"),
+        _ = &mut request => panic!("the request got a response"),
         () = seen => {}
     }
-    assert!(timeout(WATCHED, request).await.is_err(), "a response came");
+    assert!(timeout(WATCHED, request).await.is_err(), "the request got a response");
 }
 
 #[tokio::test]
-async fn what_lost_its_response_took_effect() {
+async fn a_request_whose_response_is_lost_takes_effect() {
     let (server, _) = start().await;
     let client = once(&server).await;
     let store = &server.store;
@@ -127,7 +133,7 @@ async fn what_lost_its_response_took_effect() {
 }
 
 #[tokio::test]
-async fn errors_come_with_their_status() {
+async fn errors_have_the_right_status() {
     let (server, _) = start().await;
     let client = once(&server).await;
     for (error, name, status) in [
@@ -141,7 +147,8 @@ async fn errors_come_with_their_status() {
     }
 }
 
-/// What so many requests suffer, as letters: reads and writes in turn.
+/// Sends reads and writes in turn, with random faults. Returns one letter for the fault of each request, and the
+/// counts of the faults.
 async fn inject(chances: Chances, requests: usize) -> (String, InjectedFaults) {
     let (server, _) = start().await;
     let client = once(&server).await;
@@ -151,7 +158,7 @@ async fn inject(chances: Chances, requests: usize) -> (String, InjectedFaults) {
     let mut before = InjectedFaults::default();
     for number in 0..requests {
         if number % 2 == 0 {
-            // The head alone: a stalled body need not be waited for.
+            // Reads only the head of the response, because a stalled body would never end.
             let _ = client.get_object().bucket("photos").key("a").send().await;
         } else {
             put(&client, "b", b"x".to_vec()).await;
@@ -168,12 +175,15 @@ async fn inject(chances: Chances, requests: usize) -> (String, InjectedFaults) {
         before = now;
     }
     server.faults.clear();
-    assert!(put(&client, "b", b"x".to_vec()).await, "all pass again");
+    assert!(
+        put(&client, "b", b"x".to_vec()).await,
+        "requests must succeed after `clear`"
+    );
     (seen, before)
 }
 
 #[tokio::test]
-async fn chances_come_in_their_share_and_the_same_from_the_same_seed() {
+async fn random_faults_match_their_percentages_and_depend_only_on_the_seed() {
     let chances = Chances {
         seed: 7,
         slow_down: 10.0,
@@ -187,7 +197,7 @@ async fn chances_come_in_their_share_and_the_same_from_the_same_seed() {
         (injected.slow_down, 60),
         (injected.internal_error, 30),
         (injected.reset, 30),
-        // Reads only.
+        // Only reads can stall, and they are half of the requests.
         (injected.stall, 30),
         (injected.cut, 60),
     ] {

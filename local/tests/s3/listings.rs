@@ -86,7 +86,7 @@ async fn a_delimiter_groups_keys_across_pages() {
 }
 
 #[tokio::test]
-async fn listings_tell_the_tier_and_whether_a_copy_was_restored() {
+async fn listings_have_the_storage_class_and_the_restore_status() {
     let (server, client) = start().await;
     for (key, tier, restored) in [
         ("a", None, false),
@@ -104,7 +104,7 @@ async fn listings_tell_the_tier_and_whether_a_copy_was_restored() {
         .send()
         .await
         .unwrap();
-    let told: Vec<_> = asked
+    let listed: Vec<_> = asked
         .contents()
         .iter()
         .map(|object| {
@@ -116,7 +116,7 @@ async fn listings_tell_the_tier_and_whether_a_copy_was_restored() {
         })
         .collect();
     assert_eq!(
-        told,
+        listed,
         [
             ("STANDARD", None),
             ("GLACIER", None),

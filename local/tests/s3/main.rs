@@ -1,6 +1,6 @@
-//! The embedded S3, through the real SDK over HTTP.
+//! Tests the local S3 server with the real SDK, over HTTP.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod bodies;
 mod faults;
@@ -46,7 +46,7 @@ fn code<T, E: ProvideErrorMetadata>(result: Result<T, E>) -> String {
 }
 
 #[tokio::test]
-async fn buckets_and_objects_come_and_go() {
+async fn buckets_are_listed_and_objects_are_deleted() {
     let (_server, client) = start().await;
     let buckets = client.list_buckets().send().await.unwrap();
     assert_eq!(

@@ -24,7 +24,7 @@ fn part_of(number: i32, etag: Option<String>) -> CompletedPart {
     CompletedPart::builder().part_number(number).set_e_tag(etag).build()
 }
 
-/// The request that ends an upload.
+/// The request that completes an upload.
 macro_rules! complete {
     ($client:expr, $key:expr, $id:expr, $parts:expr) => {
         $client
@@ -100,7 +100,7 @@ async fn six_gigabytes_are_copied_in_parts() {
     assert!(*copied == body);
     assert!(
         format!("{copied:?}").len() < 1_000,
-        "real bytes, which would take time and memory, would be shown"
+        "the copy has real bytes instead of runs, which takes time and memory"
     );
 
     assert_eq!(code(complete!(client, "copy", &id, parts).send().await), "NoSuchUpload");
@@ -120,7 +120,7 @@ async fn six_gigabytes_are_copied_in_parts() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_not_as_it_should_be_stays_open() {
+async fn an_upload_that_cannot_be_completed_stays_open() {
     let (server, client) = start().await;
     let id = begin(&client, "a").await;
     let first = upload(&client, "a", &id, 1, "small".into()).await;
@@ -140,7 +140,7 @@ async fn an_upload_that_is_not_as_it_should_be_stays_open() {
     let unless_there = complete!(client, "a", &id, [first.clone()]).if_none_match("*");
     assert_eq!(code(unless_there.send().await), "PreconditionFailed");
     let other = upload_code(&client, "b", &id, 1).await;
-    assert_eq!(other, "NoSuchUpload", "it is of another key");
+    assert_eq!(other, "NoSuchUpload", "the upload belongs to another key");
     assert_eq!(upload_code(&client, "a", &id, 10_001).await, "InvalidArgument");
     assert_eq!(server.store.uploads("photos"), 1);
 
@@ -163,7 +163,7 @@ async fn upload_code(client: &Client, key: &str, id: &str, number: i32) -> Strin
 }
 
 #[tokio::test]
-async fn each_operation_of_an_upload_can_be_told_to_fail() {
+async fn faults_can_hit_each_operation_of_an_upload() {
     let (server, client) = start().await;
     put(&client, "source", "x").await;
     let id = begin(&client, "a").await;
@@ -187,7 +187,7 @@ async fn each_operation_of_an_upload_can_be_told_to_fail() {
     let abort = client.abort_multipart_upload().bucket("photos").key("a").upload_id(&id);
     assert_eq!(code(abort.send().await), denied);
 
-    // The SDK asks again where a response was lost: then the upload is gone already.
+    // The response to the first abort is lost, so the SDK retries. By then, the upload is already gone.
     server.faults.clear();
     server.faults.add(Fault {
         operation: "AbortMultipartUpload",

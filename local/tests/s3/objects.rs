@@ -7,10 +7,13 @@ use shared::protocol::usage::Requests;
 use super::{body, code, put, start};
 
 #[tokio::test]
-async fn reads_keep_to_ranges_and_conditions() {
+async fn reads_respect_ranges_and_conditions() {
     let (server, client) = start().await;
     let etag = put(&client, "a", "0123456789").await;
-    assert_eq!(etag, "\"781e5e245d69b566979b86e28d23f2c7\"", "the MD5 of the bytes");
+    assert_eq!(
+        etag, "\"781e5e245d69b566979b86e28d23f2c7\"",
+        "the ETag is the MD5 of the bytes"
+    );
     for (range, part, total) in [
         ("bytes=2-4", "234", "bytes 2-4/10"),
         ("bytes=8-99", "89", "bytes 8-9/10"),
@@ -79,7 +82,7 @@ async fn conditional_writes_have_one_winner() {
 }
 
 #[tokio::test]
-async fn copies_keep_or_replace_what_comes_with_the_bytes() {
+async fn copies_keep_or_replace_headers_and_metadata() {
     let (_server, client) = start().await;
     let request = client
         .put_object()

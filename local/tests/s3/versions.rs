@@ -42,7 +42,7 @@ async fn every_version_can_be_read_and_copied() {
     assert_eq!(current.version_id.as_deref(), copy.version_id());
 
     let listed = client.list_objects_v2().bucket("versions").send().await.unwrap();
-    assert_eq!(listed.contents().len(), 1, "only what is current");
+    assert_eq!(listed.contents().len(), 1, "a listing has only current versions");
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_deleted_key_keeps_its_versions() {
 }
 
 #[tokio::test]
-async fn a_bucket_keeps_no_versions_unless_told_to() {
+async fn a_bucket_has_no_versions_by_default() {
     let (_server, client) = start().await;
     super::put(&client, "a", "x").await;
     let head = client.head_object().bucket("photos").key("a").send().await.unwrap();

@@ -1,4 +1,4 @@
-//! What is to be measured, and measuring it.
+//! The cases: what to measure, and how it is measured.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::launch;
 use super::program::{Concurrency, Load, Processors, Program};
 use super::run::Row;
 
-/// One row to be.
+/// One row to measure.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub name: String,
@@ -20,12 +20,11 @@ pub struct Case {
 }
 
 impl Case {
-    /// About how long one run takes: its server is started, each image waits for S3 and takes CPU time, and all is
-    /// checked.
+    /// About how long one run takes: the start of its server, the waits for S3, the CPU time, and the check.
     fn time(&self) -> Duration {
         let Load { images, latency, .. } = &self.load;
         let in_flight = match self.program {
-            // It soon finds that it can have more.
+            // The processor soon raises its images in flight.
             Program::Processors(Processors {
                 concurrency: Concurrency::From(start),
                 ..
@@ -43,7 +42,7 @@ pub fn time(cases: &[Case]) -> Duration {
     cases.iter().map(of).sum()
 }
 
-/// The progress of work that takes about so long.
+/// A progress bar for work that takes about `time`.
 pub fn progress(time: Duration) -> anyhow::Result<ProgressBar> {
     let style = ProgressStyle::with_template("{bar:40} {elapsed}, {eta} left  {msg}")?;
     let progress = ProgressBar::new(steps(time)).with_style(style);
@@ -51,12 +50,13 @@ pub fn progress(time: Duration) -> anyhow::Result<ProgressBar> {
     Ok(progress)
 }
 
-/// What a piece of work counts in the progress of all.
+/// The steps of the progress bar that a piece of work stands for.
 pub fn steps(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Runs each case in turn, and all of them again, so that a disturbance hits no row alone. Tells each run.
+/// Runs all cases one after another, and then all of them again, so that a disturbance never hits all runs of one row.
+/// Prints a line for each run.
 pub async fn measure(cases: &[Case], progress: &ProgressBar) -> anyhow::Result<Vec<Row>> {
     let mut rows: Vec<Row> = cases
         .iter()
@@ -79,7 +79,7 @@ pub async fn measure(cases: &[Case], progress: &ProgressBar) -> anyhow::Result<V
                 .with_context(|| what.clone())?;
             progress.suspend(|| {
                 println!(
-                    "  {what}: {:.0} images/s, {:.3} ms of CPU each",
+                    "  {what}: {:.0} images/s, {:.3} ms of CPU per image",
                     run.images_per_second(),
                     run.cpu_ms()
                 );

@@ -1,4 +1,4 @@
-//! The report as pictures.
+//! The report as charts.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -21,8 +21,9 @@ const FIRST: RGBColor = RGBColor(31, 119, 180);
 const SECOND: RGBColor = RGBColor(255, 127, 14);
 const THIRD: RGBColor = RGBColor(44, 160, 44);
 
-/// One after the other 12 images/s, with concurrent I/O 121. How many images were in flight the guide does not
-/// say: by Little's law, at 80 ms an image, some 10.
+/// The guide's results: images in flight, images/s, label. It reports 12 images/s one after another, and 121 with
+/// concurrent I/O. It does not say how many images were in flight then. At 80 ms per image, it was about 10, by
+/// Little's law.
 const OF_THE_GUIDE: [(f64, f64, &str); 2] = [
     (1.0, 12.0, "the guide, serial: 12"),
     (10.0, 121.0, "the guide, concurrent: 121"),
@@ -30,7 +31,7 @@ const OF_THE_GUIDE: [(f64, f64, &str); 2] = [
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Of the parts that were measured.
+/// Draws the charts of all parts that were measured.
 pub fn draw(report: &Report, folder: &Path) -> anyhow::Result<()> {
     if let Some(section) = &report.guide {
         let guide = &section.measured;
@@ -39,7 +40,7 @@ pub fn draw(report: &Report, folder: &Path) -> anyhow::Result<()> {
         })?;
         bars(
             &folder.join("where-time-goes.svg"),
-            "Where the time of an image goes, at the guide's pace (ms)",
+            "Download and upload take nearly all of an image's time (ms, guide's pace)",
             &["download", "EXIF", "upload"],
             &guide.serial_total.iter().map(stages).collect::<Vec<_>>(),
         )?;
@@ -55,8 +56,8 @@ pub fn draw(report: &Report, folder: &Path) -> anyhow::Result<()> {
     }
     bars(
         &folder.join("cpu.svg"),
-        "CPU time of an image, without the server's (ms)",
-        &["18 KB, a server that answers at once", "s3-exif, 100 ms a request"],
+        "CPU time per image, without the server (ms)",
+        &["18 KB images, server without delay", "s3-exif, 100 ms per request"],
         &cpu,
     )
 }
@@ -83,7 +84,7 @@ fn failed(error: impl Display) -> anyhow::Error {
 
 fn images_per_second(area: &Area, serial_total: &[Row], stated_latencies: &[Row]) -> anyhow::Result<()> {
     let mut chart = ChartBuilder::on(area)
-        .caption("Images a second, by images in flight", TITLE)
+        .caption("More images in flight, more images per second", TITLE)
         .margin(12)
         .x_label_area_size(45)
         .y_label_area_size(60)
@@ -91,7 +92,7 @@ fn images_per_second(area: &Area, serial_total: &[Row], stated_latencies: &[Row]
         .map_err(failed)?;
     chart
         .configure_mesh()
-        .x_desc("images in flight, all processes (fanned out: to start with)")
+        .x_desc("images in flight, in all processes (with fanout: at the start)")
         .y_desc("images/s")
         .x_label_formatter(&|in_flight| format!("{in_flight:.0}"))
         .y_label_formatter(&|rate| format!("{rate:.0}"))
@@ -100,7 +101,7 @@ fn images_per_second(area: &Area, serial_total: &[Row], stated_latencies: &[Row]
         .draw()
         .map_err(failed)?;
     let paces = [
-        ("80 ms an image", serial_total, FIRST),
+        ("80 ms per image", serial_total, FIRST),
         ("800 ms GET, 400 ms PUT", stated_latencies, SECOND),
     ];
     for (name, rows, color) in paces {
@@ -129,7 +130,7 @@ fn images_per_second(area: &Area, serial_total: &[Row], stated_latencies: &[Row]
                     .map(|point| TriangleMarker::new(point, 7, color.filled())),
             )
             .map_err(failed)?
-            .label(format!("fanned out, {name}"))
+            .label(format!("fanout, {name}"))
             .legend(move |(x, y)| TriangleMarker::new((x + 10, y), 6, color.filled()));
     }
     chart
@@ -142,7 +143,7 @@ fn images_per_second(area: &Area, serial_total: &[Row], stated_latencies: &[Row]
     legend(&mut chart)
 }
 
-/// In the lower right corner.
+/// Draws the legend in the lower right corner.
 fn legend<'a, C: CoordTranslate>(chart: &mut ChartContext<'a, SVGBackend<'a>, C>) -> anyhow::Result<()> {
     chart
         .configure_series_labels()
@@ -154,7 +155,7 @@ fn legend<'a, C: CoordTranslate>(chart: &mut ChartContext<'a, SVGBackend<'a>, C>
         .map_err(failed)
 }
 
-/// Parts one behind the other, each with its colour.
+/// One bar of a chart. Its parts follow one another, each in its own colour.
 struct Bar {
     label: String,
     parts: Vec<f64>,
@@ -173,7 +174,7 @@ fn bars(path: &Path, title: &str, parts: &[&str], bars: &[Bar]) -> anyhow::Resul
     const COLORS: [RGBColor; 3] = [FIRST, SECOND, THIRD];
     const BAR: usize = 26;
     const LABELS: u32 = 330;
-    /// Below the bars, in bars.
+    /// The height of the legend below the bars, in bars.
     const LEGEND: usize = 3;
     let total = |bar: &Bar| bar.parts.iter().sum::<f64>();
     let most = bars.iter().map(total).fold(0.0, f64::max);

@@ -1,4 +1,4 @@
-//! What a cold start takes, beside that of a function which does nothing.
+//! Cold starts of the functions, compared with a function that does nothing.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ use local::workspace::{self, Profile, binary};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cold {
     pub function: String,
-    /// From the start of its process to its first request for work, in milliseconds, of each start.
+    /// For each start, the time from the start of the process to its first request for an invocation, in milliseconds.
     pub init_ms: Vec<f64>,
-    /// At rest.
+    /// Peak memory after a start, before the first invocation.
     pub memory_bytes: u64,
     pub bootstrap_bytes: u64,
     pub zip_bytes: u64,
@@ -57,7 +57,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Built as the others are.
+/// Builds the function that does nothing, in the same way as the others.
 async fn nothing() -> anyhow::Result<PathBuf> {
     let mut command = workspace::cargo();
     command.args(["build", "--release", "--quiet", "--example", "nothing"]);
@@ -65,7 +65,7 @@ async fn nothing() -> anyhow::Result<PathBuf> {
     Ok(binary(Profile::Release, "examples/nothing"))
 }
 
-/// What a zip of a file takes; the names in it are not worth counting.
+/// The size of a zip of a file, without the few bytes of its directory.
 fn zipped(file: &[u8]) -> anyhow::Result<u64> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(file)?;

@@ -1,4 +1,4 @@
-//! Our functions as processes, as Lambda would run them.
+//! Our functions as processes, run as Lambda runs them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -22,10 +22,10 @@ use local::lambda::{Endpoint, Reply};
 use local::runtime::Function;
 use local::workspace::{Profile, binary};
 
-/// One vCPU.
+/// The memory at which Lambda gives a function one vCPU.
 pub const MEMORY_MB: u32 = 1769;
 
-/// Nothing that is measured takes as long.
+/// The time of each invocation. No run needs that long.
 const LIFETIME: Duration = Duration::from_mins(15);
 
 async fn start_processors(server: &Server, count: usize) -> anyhow::Result<Processors> {
@@ -34,7 +34,7 @@ async fn start_processors(server: &Server, count: usize) -> anyhow::Result<Proce
     Processors::start(count, &environment).await
 }
 
-/// Processors, all images shared out between them at once.
+/// Runs processors without fanout. All images are divided between them at the start.
 pub async fn processors(server: &Server, mode: Images, images: &[Entry], setting: Setting) -> anyhow::Result<Taken> {
     let processors = start_processors(server, setting.count).await?;
     if setting.cores == Cores::One {
@@ -84,17 +84,22 @@ fn chunk_request(chunk: usize, images: &[Entry], mode: Images, concurrency: Conc
         Concurrency::From(start) => request["concurrency"] = start.into(),
         Concurrency::Fixed(number) => {
             request["concurrency"] = number.into();
-            // With a limit on its requests, here one that it cannot reach, a processor keeps to it.
+            // With a limit on its request rate, a processor does not change its images in flight. This limit is so
+            // high that it has no other effect.
             request["max_requests_per_second"] = 1e6.into();
         }
     }
     request
 }
 
-/// What is not done must not count as fast.
+/// Checks that the processor finished all images. Otherwise it would seem too fast.
 fn check(response: &ChunkResponse) -> anyhow::Result<()> {
     ensure!(response.failed.is_empty(), "images failed: {:?}", response.failed);
-    ensure!(response.unprocessed.is_empty(), "images were given back");
+    ensure!(
+        response.unprocessed.is_empty(),
+        "{} images are unprocessed",
+        response.unprocessed.len()
+    );
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! The guide's experiment: the same images, one after the other, on more hardware, by more processes, many at
-//! a time, and fanned out.
+//! The guide's experiment: the same images one after another, on more cores, in more processes, with more images in
+//! flight, and with fanout.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use super::program::{Concurrency, Cores, Load, Processors, Program};
 use local::dataset::COUNT;
 use local::s3::Latency;
 
-/// The guide's two accounts of one image, which do not agree.
+/// The guide's two figures for the time of one image. They contradict each other.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
-    /// 650 s for 8,154 images: 80 ms each, parted as 800 : 120 : 400.
+    /// Its total of 650 s for 8,154 images: 80 ms each, which we divide in the ratio 800 : 120 : 400.
     SerialTotal,
-    /// 800 ms of download, 120 ms of EXIF, 400 ms of upload.
+    /// Its latencies: 800 ms for the download, 120 ms for EXIF, 400 ms for the upload.
     StatedLatencies,
 }
 
-/// The guide says nothing of listing; a page of S3 takes some 50 ms.
+/// The time of a page of a listing. The guide does not state it; in S3, it is about 50 ms.
 const LIST_LATENCY: Duration = Duration::from_millis(50);
 
 impl Pace {
-    /// Reads and writes only: for EXIF each program takes what it takes.
+    /// The latency of the server for reads and writes. EXIF takes as long as each program needs for it.
     pub fn latency(self) -> Latency {
         let (get, put) = match self {
             Self::SerialTotal => (48_500, 24_200),
@@ -38,18 +38,18 @@ impl Pace {
     }
 }
 
-/// Rows by their names.
+/// Names of rows.
 pub const SERIAL: &str = "serial";
 pub const ONE_PROCESSOR: &str = "one processor";
 pub const FANOUT: &str = "fanout";
 
-/// The setting of the processor as it is used: its images in flight are up to it.
-pub const ADAPTIVE: &str = "its own choice, from 64 in flight on";
+/// The setting of the processor in real use: it adapts its images in flight.
+pub const ADAPTIVE: &str = "adaptive, from 64 in flight";
 
 /// Images in flight in one processor.
 const IN_FLIGHT: [usize; 4] = [8, 64, 256, 900];
 
-/// Processors, and images in flight in each.
+/// Numbers of processors, and of images in flight in each at the start.
 const FANNED_OUT: [(usize, usize); 4] = [(8, 256), (16, 128), (32, 64), (20, 450)];
 
 const PROCESSES: usize = 16;
@@ -70,7 +70,7 @@ pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
         (SERIAL, "all cores".to_owned(), one_at_a_time(1, Cores::All)),
         (
             "processes",
-            format!("{PROCESSES}, each one image at a time"),
+            format!("{PROCESSES}, one image each"),
             one_at_a_time(PROCESSES, Cores::All),
         ),
     ];
@@ -80,7 +80,7 @@ pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
     }));
     programs.push((ONE_PROCESSOR, ADAPTIVE.to_owned(), one_processor(Concurrency::From(64))));
     programs.extend(FANNED_OUT.map(|(parallel, concurrency)| {
-        let setting = format!("{parallel} processors, from {concurrency} in flight on");
+        let setting = format!("{parallel} processors, from {concurrency} in flight");
         (FANOUT, setting, Program::Fanout { parallel, concurrency })
     }));
     let case = |(name, setting, program): (&str, _, _)| Case {
@@ -98,13 +98,14 @@ pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
     programs.into_iter().map(case).collect()
 }
 
-/// Few at a time take their time, and a part of the images tells as much.
+/// The number of images to measure. With few images in flight, all images would take too long, and a part of them gives
+/// the same rate.
 fn images(program: Program, latency: Latency, quick: bool) -> usize {
     let time = Duration::from_secs(if quick { 3 } else { 6 });
     let each = (latency.get + latency.put).as_micros();
     let rounds = usize::try_from(time.as_micros() / each).unwrap_or(usize::MAX);
     match program {
-        // It takes some to find what is best.
+        // An adaptive processor needs many images to find its best number in flight.
         Program::Processors(Processors {
             concurrency: Concurrency::From(_),
             ..

@@ -1,4 +1,4 @@
-//! Running a program once: its server, its processes, and what they took.
+//! Runs a program once: starts its server and its processes, and measures them.
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_s3::Client;
@@ -15,7 +15,7 @@ use super::run::Run;
 use super::rust_peers::Printed;
 use super::server::Server;
 
-/// One run, with a fresh server and fresh processes.
+/// Runs a program once, with a new server and new processes.
 pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
     let mut server = Server::start(&load.folder, load.images, load.latency).await?;
     let s3 = Client::new(&server.sdk().await);
@@ -26,7 +26,7 @@ pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
         Program::Fanout { parallel, concurrency } => fanout(&server, load.mode, &images, parallel, concurrency).await?,
         Program::Rust { peer, in_flight } => {
             let mut command = Command::new(std::env::current_exe()?);
-            let name = peer.to_possible_value().context("each peer has a name")?;
+            let name = peer.to_possible_value().context("the peer has no name")?;
             command
                 .args(["bench", "client", name.get_name()])
                 .args(["--in-flight", &in_flight.to_string()]);
@@ -62,14 +62,14 @@ async fn run_peer(server: &Server, mut command: Command, images: usize) -> anyho
     command
         .args(["--images", &images.to_string()])
         .envs(server.environment())
-        // botocore's name for it.
+        // botocore has its own name for `AWS_REGION`.
         .env("AWS_DEFAULT_REGION", REGION)
         .kill_on_drop(true);
     let printed = python::printed(&mut command).await?;
-    let printed: Printed =
-        serde_json::from_str(printed.trim()).with_context(|| format!("a peer printed {printed:?}"))?;
+    let printed: Printed = serde_json::from_str(printed.trim())
+        .with_context(|| format!("a peer should print one line of JSON, but printed {printed:?}"))?;
     let done = printed.images;
-    ensure!(done == images, "a peer did {done} of {images} images");
+    ensure!(done == images, "a peer processed only {done} of {images} images");
     Ok(Taken {
         seconds: printed.seconds,
         cpu_seconds: printed.cpu_seconds,

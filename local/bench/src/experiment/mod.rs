@@ -1,13 +1,13 @@
-//! The guide's experiment, and what surrounds it: four parts that share one report.
+//! The guide's experiment and the measurements around it: four parts that share one report.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`guide`], [`peers`], [`pipelines`], [`cold`] | the parts: what each measures; [`parsing`] is a piece of the first |
-//! | [`case`], [`run`] | one row to be, and what its runs took |
-//! | [`program`], [`launch`] | the programs that are measured, and running one |
-//! | [`functions`], [`rust_peers`], [`python`] | our functions and their peers, as processes |
-//! | [`photos`], [`server`], [`outputs`] | the images, the S3 server, and whether its outputs are right |
-//! | [`report`], [`goals`], [`tables`], [`charts`] | what was measured last, as data, goals, text and pictures |
+//! | [`guide`], [`peers`], [`pipelines`], [`cold`] | the four parts; [`parsing`] belongs to `guide` |
+//! | [`case`], [`run`] | a row to measure, and the results of its runs |
+//! | [`program`], [`launch`] | the measured programs, and how one is run |
+//! | [`functions`], [`rust_peers`], [`python`] | our functions and the peers, as processes |
+//! | [`photos`], [`server`], [`outputs`] | the images, the S3 server, and the check of the outputs |
+//! | [`report`], [`goals`], [`tables`], [`charts`] | the latest results as data, goals, tables and charts |
 
 mod case;
 mod charts;
@@ -44,16 +44,17 @@ pub use server::{Options as ServerOptions, serve};
 
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
-    /// Fewer images and runs: all parts in some 3 minutes
+    /// Measure fewer images and runs; all parts together take about 3 minutes
     #[arg(long, global = true)]
     quick: bool,
 }
 
-/// About what reading EXIF in memory and cold starts take.
+/// About how long it takes to measure EXIF in memory.
 const PARSING_TIME: Duration = Duration::from_secs(10);
+/// About how long it takes to measure cold starts.
 const COLD_TIME: Duration = Duration::from_secs(5);
 
-/// What a part is to measure.
+/// What a part measures.
 enum Plan {
     Guide {
         serial_total: Vec<Case>,
@@ -135,7 +136,7 @@ impl Plan {
     }
 }
 
-/// Measures some parts, shows them, and writes them into the report.
+/// Measures parts, prints their tables, and writes them into the report.
 pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
     if parts.iter().any(|part| matches!(part, Part::Guide | Part::Peers)) {
         python::install().await?;
@@ -145,7 +146,7 @@ pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
         .map(|&part| Plan::of(part, options.quick))
         .collect::<Result<_, _>>()?;
     let time = plans.iter().map(Plan::time).sum();
-    println!("this takes about {}", HumanDuration(time));
+    println!("this benchmark takes about {}", HumanDuration(time));
     let command = match parts {
         [part] => format!("cargo local bench {}", part.name()),
         _ => "cargo local bench".to_owned(),
@@ -161,15 +162,15 @@ pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
     }
     progress.finish_and_clear();
     println!("\n{}", tables::markdown(&report, parts));
-    println!("the whole report, with its charts: {}", report::folder().display());
+    println!("The whole report, with charts, is in {}.", report::folder().display());
     let is_right = parts.iter().all(|&part| report.is_right(part));
     if !is_right {
-        eprintln!("some outputs were not right");
+        eprintln!("Some outputs are wrong: see the column \"correct\".");
     }
     Ok(ExitCode::from(u8::from(!is_right)))
 }
 
-/// The report as data, text and pictures.
+/// Writes the report as data, tables and charts.
 fn save(report: &Report) -> anyhow::Result<()> {
     report.save()?;
     let folder = report::folder();

@@ -1,4 +1,4 @@
-//! What lies in the buckets: the images, and what programs made of them.
+//! The content of the buckets: the images, and the outputs of the measured programs.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,8 @@ pub async fn list(s3: &Client, bucket: &str, prefix: &str) -> anyhow::Result<Vec
     Ok(entries)
 }
 
-/// How many images have what they should have: a copy with the same bytes, and one record.
+/// The number of images with correct outputs: a copy with the same bytes (or none in mode `none`), and one record if
+/// `with_records`.
 pub async fn right(s3: &Client, images: &[Entry], mode: Images, with_records: bool) -> anyhow::Result<u64> {
     let copies: HashMap<String, String> = list(s3, DESTINATION, "images/")
         .await?
@@ -58,7 +59,7 @@ pub async fn right(s3: &Client, images: &[Entry], mode: Images, with_records: bo
     Ok(images.iter().filter(is_right).count() as u64)
 }
 
-/// How many records each key has.
+/// Counts the records of each key.
 async fn records(s3: &Client) -> anyhow::Result<HashMap<String, usize>> {
     let files = list(s3, DESTINATION, "records/").await?;
     let bodies: Vec<_> = stream::iter(files)

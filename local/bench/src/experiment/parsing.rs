@@ -1,4 +1,4 @@
-//! EXIF alone, in memory, one thread: ours beside other libraries, each with all fields turned to values.
+//! EXIF alone, in memory, on one thread. It compares our code with other libraries; each decodes all fields.
 
 use std::hint::black_box;
 use std::io::Cursor;
@@ -14,19 +14,19 @@ use shared::metadata::record::{Origin, Record};
 use super::python;
 use super::run::spread;
 
-/// As measured, and as a peer in Python prints it.
+/// The result of one library. The Python peer prints the same fields.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Parsed {
     pub library: String,
     #[serde(default)]
     pub version: String,
     pub files: usize,
-    /// CPU time of all files, in each pass.
+    /// The CPU time of each pass over all files.
     pub seconds: Vec<f64>,
 }
 
 impl Parsed {
-    /// For one file, in microseconds.
+    /// The median CPU time per file, in microseconds.
     pub fn micros(&self) -> f64 {
         spread(self.seconds.iter().copied()).median * 1e6 / self.files as f64
     }
@@ -37,7 +37,7 @@ pub async fn measure(folder: &Path, quick: bool) -> anyhow::Result<Vec<Parsed>> 
     let photos = photos(folder, files)?;
     let mut parser = MediaParser::new();
     let mut all = vec![
-        pass("s3-exif, to the record", &photos, passes, ours),
+        pass("s3-exif, whole record", &photos, passes, ours),
         pass("kamadak-exif", &photos, passes, kamadak_exif),
         pass("nom-exif", &photos, passes, |photo| nom_exif(&mut parser, photo)),
     ];
@@ -79,7 +79,7 @@ fn ours(photo: &Bytes) {
     black_box(Record::new(Origin::default(), read_whole(photo.clone())));
 }
 
-/// The same library that reads our tables, finding the EXIF by itself.
+/// The library that also reads the tables for us. Here it finds the EXIF block itself.
 fn kamadak_exif(photo: &Bytes) {
     let exif = exif::Reader::new()
         .continue_on_error(true)
@@ -92,7 +92,7 @@ fn kamadak_exif(photo: &Bytes) {
     }
 }
 
-/// Its in-memory entry, with the parser kept between files as its documentation asks.
+/// Uses the library's in-memory entry point. The parser is reused between files, as its documentation recommends.
 fn nom_exif(parser: &mut MediaParser, photo: &Bytes) {
     let Ok(source) = MediaSource::from_memory(photo.clone()) else {
         return;

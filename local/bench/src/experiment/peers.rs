@@ -1,4 +1,4 @@
-//! Other programs for the same work, on a server that answers at once: what an image costs.
+//! Other programs that do the same work, on a server without delay. This compares the CPU time per image.
 
 use std::path::Path;
 
@@ -40,12 +40,12 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
     let (all, some, few) = (8_000, 3_000, 1_500);
     let mut cases = vec![
         upload(HTTP, "64 in flight", rust(RustPeer::Http), all),
-        upload(OURS, "from 64 in flight on", ours, all),
+        upload(OURS, "adaptive, from 64 in flight", ours, all),
         upload(SDK, "64 in flight", rust(RustPeer::Sdk), all),
         upload(ASYNCIO, "64 tasks", python("asyncio", 64), some),
-        upload("Python, processes", "2", python("processes", 2), some),
+        upload("Python, processes", "2 processes", python("processes", 2), some),
         upload("Python, serial", "boto3", python("serial", 1), few),
-        case(OURS, "copy, from 64 in flight on", Images::Copy, ours, all),
+        case(OURS, "copy, adaptive, from 64 in flight", Images::Copy, ours, all),
         case(
             "s5cmd, without EXIF",
             "copy, 64 workers",
@@ -55,14 +55,14 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
         ),
     ];
     if !quick {
-        // Other settings of the same, for the best to be found.
+        // Further settings, to find the best one of each program.
         cases.extend([
             upload(ASYNCIO, "16 tasks", python("asyncio", 16), some),
             upload(ASYNCIO, "256 tasks", python("asyncio", 256), some),
             upload(ASYNCIO, "uvloop, 16 tasks", python("uvloop", 16), some),
             upload(ASYNCIO, "uvloop, 64 tasks", python("uvloop", 64), some),
-            upload("Python, processes", "8", python("processes", 8), some),
-            upload("Python, processes", "64", python("processes", 64), some),
+            upload("Python, processes", "8 processes", python("processes", 8), some),
+            upload("Python, processes", "64 processes", python("processes", 64), some),
             case(
                 "s5cmd, without EXIF",
                 "copy, 256 workers",
@@ -75,11 +75,11 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
     cases
 }
 
-/// Of each program the row with its fastest setting, in order.
+/// For each program, the row with its fastest setting. The order of the programs stays the same.
 pub fn best(rows: &[Row]) -> Vec<&Row> {
     let mut best: Vec<&Row> = Vec::new();
     for row in rows {
-        // Copies are another thing than uploads.
+        // Copies do less work than uploads, so they get rows of their own.
         let kind = |row: &Row| (row.name.clone(), row.setting.starts_with("copy"));
         match best.iter_mut().find(|best| kind(best) == kind(row)) {
             Some(found) if found.images_per_second() < row.images_per_second() => *found = row,

@@ -1,4 +1,4 @@
-//! The images, as files below `target/`: made once, the same bytes every time.
+//! The images, as files below `target/`. They are made once, with the same bytes every time.
 
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,15 @@ use local::{dataset, workspace};
 pub const SOURCE: &str = "photos";
 pub const DESTINATION: &str = "photos-out";
 
-/// The guide's images.
+/// The folder with the guide's images.
 pub fn of_the_guide() -> anyhow::Result<PathBuf> {
     made("guide", dataset::COUNT, |folder, progress| {
         dataset::write(folder, dataset::COUNT, progress).map(|_| ())
     })
 }
 
-/// So many, each of `size` bytes: a photo, and noise behind it, as a larger picture has it.
+/// The folder with `count` images of `size` bytes. Each is a photo with noise appended, like the data of a larger
+/// picture.
 pub fn of_size(size: usize, count: usize) -> anyhow::Result<PathBuf> {
     made(&format!("{count}-of-{size}"), count, |folder, progress| {
         dataset::on_all_cores(count, |index| {
@@ -37,7 +38,7 @@ pub fn of_size(size: usize, count: usize) -> anyhow::Result<PathBuf> {
     })
 }
 
-/// Makes a folder that is not there. It is given its name last, so that one with it is whole.
+/// Makes a folder, unless it exists. It gets its final name last, so a folder with this name is complete.
 fn made(
     name: &str,
     count: usize,
@@ -50,7 +51,7 @@ fn made(
         if unfinished.exists() {
             std::fs::remove_dir_all(&unfinished)?;
         }
-        std::fs::create_dir_all(&unfinished).with_context(|| format!("{} cannot be made", unfinished.display()))?;
+        std::fs::create_dir_all(&unfinished).with_context(|| format!("{} cannot be created", unfinished.display()))?;
         let progress = bar(count, "photos");
         make(&unfinished, &progress)?;
         progress.finish_and_clear();

@@ -1,4 +1,4 @@
-//! What becomes of an image, and how large it is: speed and cost.
+//! Speed and cost for each image mode and image size.
 
 use std::time::Duration;
 
@@ -58,15 +58,15 @@ pub fn cases(quick: bool) -> anyhow::Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// In US dollars, of a million images.
+/// The cost of a million images, in US dollars.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     pub lambda: f64,
     pub s3: f64,
 }
 
-/// As the price table has it, on arm64. An image takes the time that was measured, or that its bytes take at Lambda's
-/// 625 Mbps, whichever is longer.
+/// The cost at the prices of [`PRICES`], on arm64. The time of an image is the measured time, or the time that its
+/// bytes take at Lambda's 625 Mbps, if that is longer.
 pub fn cost_of_a_million(row: &Row) -> Cost {
     const MILLION: f64 = 1e6;
     let seconds = row.median(|run| {

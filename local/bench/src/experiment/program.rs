@@ -1,4 +1,4 @@
-//! The programs that are measured, and what each is run on.
+//! The measured programs, and the load that each runs on.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use shared::modes::Images;
 use super::run::Stages;
 use super::rust_peers::RustPeer;
 
-/// As fanout cuts chunks, unless told otherwise.
+/// The number of keys in a chunk of fanout by default.
 pub const CHUNK_KEYS: usize = 500;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Program {
     /// Processors, each with its share of the images.
     Processors(Processors),
-    /// fanout, and so many processors.
+    /// fanout with `parallel` processors, each with `concurrency` images in flight at the start.
     Fanout {
         parallel: usize,
         concurrency: usize,
@@ -34,7 +34,7 @@ pub enum Program {
 #[derive(Clone, Copy, Debug)]
 pub struct Processors {
     pub count: usize,
-    /// Of each.
+    /// The images in flight in each processor.
     pub concurrency: Concurrency,
     pub cores: Cores,
     /// The most images in one invocation.
@@ -43,9 +43,9 @@ pub struct Processors {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Concurrency {
-    /// No more images in flight than this.
+    /// At most this number of images in flight.
     Fixed(usize),
-    /// As the processor finds best, from this on.
+    /// The processor adapts its images in flight, and starts with this number.
     From(usize),
 }
 
@@ -55,17 +55,17 @@ pub enum Cores {
     All,
 }
 
-/// What a program is run on.
+/// The images and the server that a program runs on.
 #[derive(Clone, Debug)]
 pub struct Load {
     pub folder: PathBuf,
-    /// The first so many.
+    /// The number of images; the first ones of the folder.
     pub images: usize,
     pub latency: Latency,
     pub mode: Images,
 }
 
-/// What a run took, as far as its server does not know.
+/// The part of a run's results that the server does not know.
 pub struct Taken {
     pub seconds: f64,
     pub cpu_seconds: f64,
@@ -78,7 +78,7 @@ impl Program {
         matches!(self, Self::Processors(_) | Self::Fanout { .. })
     }
 
-    /// About what an image takes of CPU time, its server's included.
+    /// About how much CPU time an image takes, including the server's.
     pub fn cpu_time(self) -> Duration {
         match self {
             Self::Processors(_) | Self::Fanout { .. } | Self::Rust { .. } => Duration::from_micros(400),
@@ -86,7 +86,7 @@ impl Program {
         }
     }
 
-    /// The images it has in flight, in all processes.
+    /// The number of images in flight in all processes, at the start.
     pub fn in_flight(self) -> usize {
         match self {
             Self::Processors(Processors { count, concurrency, .. }) => match concurrency {

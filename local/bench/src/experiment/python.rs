@@ -1,4 +1,4 @@
-//! The peers in Python, in an environment of their own below `target/`.
+//! The peers in Python, in their own virtual environment below `target/`.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -24,28 +24,28 @@ fn environment() -> PathBuf {
     tools::folder().join("peers")
 }
 
-/// Installs what our Python programs need, if that is not there.
+/// Installs the packages that our Python programs need, unless they are installed.
 pub async fn install() -> anyhow::Result<()> {
     let environment = environment();
     let requirements = folder().join("requirements.txt");
-    // A copy of the list, written last, tells what is installed.
+    // This copy of the requirements is written last, so it lists what is installed.
     let installed = environment.join("installed.txt");
     let wanted = std::fs::read(&requirements)?;
     if std::fs::read(&installed).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
-    println!("installing the peers in Python into {}", environment.display());
+    println!("installing the Python peers into {}", environment.display());
     make_virtual_environment(&environment).await?;
     run(Command::new(environment.join("bin/python"))
         .args(["-m", "pip", "install", "--quiet", "--requirement"])
         .arg(&requirements))
     .await
-    .context("the peers in Python could not be installed")?;
+    .context("the Python peers could not be installed")?;
     std::fs::write(&installed, wanted)?;
     Ok(())
 }
 
-/// What a program prints, once it has ended well; its standard error goes to ours.
+/// Runs a program to its end, and returns what it printed. Its standard error goes to ours.
 pub async fn printed(command: &mut Command) -> anyhow::Result<String> {
     let output = command.stderr(Stdio::inherit()).output().await?;
     ensure!(

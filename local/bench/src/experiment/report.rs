@@ -1,4 +1,4 @@
-//! What was measured last of each part, kept below `target/`.
+//! The latest results of each part, stored below `target/`.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use super::parsing::Parsed;
 use super::run::Row;
 use local::workspace::target;
 
-/// The parts of the report, each of which can be measured alone.
+/// The parts of the report. Each can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Guide,
@@ -43,7 +43,7 @@ pub struct Report {
     pub cold: Option<Section<Vec<Cold>>>,
 }
 
-/// What was measured, and how.
+/// The results of a part, and where they come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Section<T> {
     pub origin: Origin,
@@ -65,7 +65,7 @@ pub struct Guide {
 }
 
 impl Origin {
-    /// Here and now.
+    /// The origin of results that are measured now, on this machine.
     pub fn of(command: String) -> Self {
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         Self {
@@ -99,12 +99,15 @@ pub fn folder() -> PathBuf {
 }
 
 impl Report {
-    /// The last one; an empty one if there is none.
+    /// Reads the latest report. It is empty if there is none, or if another version wrote it.
     pub fn load() -> anyhow::Result<Self> {
         let path = folder().join("results.json");
         match std::fs::read(&path) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                eprintln!("{} is of another version, and is written anew: {error}", path.display());
+                eprintln!(
+                    "{} is from another version and will be replaced: {error}",
+                    path.display()
+                );
                 Self::default()
             })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
@@ -114,12 +117,12 @@ impl Report {
 
     pub fn save(&self) -> anyhow::Result<()> {
         let folder = folder();
-        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be created", folder.display()))?;
         std::fs::write(folder.join("results.json"), serde_json::to_vec_pretty(self)?)?;
         Ok(())
     }
 
-    /// Whether each output of a part was right.
+    /// Whether all outputs of a part are correct.
     pub fn is_right(&self, part: Part) -> bool {
         let rows: Vec<&Row> = match part {
             Part::Guide => self.guide.iter().flat_map(|guide| guide.measured.rows()).collect(),

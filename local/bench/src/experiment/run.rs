@@ -1,4 +1,4 @@
-//! What was measured.
+//! The results of runs.
 
 use std::ops::Mul;
 
@@ -9,23 +9,23 @@ use shared::protocol::usage::Requests;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     pub images: u64,
-    /// Of these each output is there and right.
+    /// The number of images with correct outputs.
     pub right: u64,
     pub seconds: f64,
-    /// Of the program, all its processes.
+    /// CPU time of all processes of the program.
     pub cpu_seconds: f64,
     pub server_cpu_seconds: f64,
-    /// All processes together, each at its most.
+    /// The sum of the peak memory of all processes.
     pub peak_bytes: u64,
-    /// As the server counts them.
+    /// The requests that the server counted.
     pub requests: Requests,
     pub bytes_read: u64,
     pub bytes_written: u64,
-    /// Of one image on average, in milliseconds.
+    /// Means per image, in milliseconds.
     pub stages: Stages,
 }
 
-/// What an image, or all of them together, spent where.
+/// The time of each stage, of one image or summed over all images.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Stages {
     pub download: f64,
@@ -38,7 +38,7 @@ pub struct Stages {
 pub struct Row {
     pub name: String,
     pub setting: String,
-    /// Images in flight, in all processes.
+    /// The number of images in flight in all processes. At the start, if the program adapts it.
     pub in_flight: usize,
     pub runs: Vec<Run>,
 }
@@ -86,7 +86,7 @@ impl Row {
         self.median(Run::cpu_ms)
     }
 
-    /// Whether each output of each run was right.
+    /// Whether all outputs of all runs are correct.
     pub fn is_right(&self) -> bool {
         self.runs.iter().all(|run| run.right == run.images)
     }
@@ -99,7 +99,7 @@ pub struct Spread {
     pub most: f64,
 }
 
-/// Of figures there is at least one.
+/// The lowest, middle and highest figure. There must be at least one.
 pub fn spread(figures: impl Iterator<Item = f64>) -> Spread {
     let mut sorted: Vec<f64> = figures.collect();
     sorted.sort_by(f64::total_cmp);
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_lies_between_two() {
+    fn the_median_of_an_even_count_is_between_the_middle_two() {
         let of = |figures: &[f64]| spread(figures.iter().copied()).median;
         assert_eq!(of(&[3.0]).to_bits(), 3.0_f64.to_bits());
         assert_eq!(of(&[3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());

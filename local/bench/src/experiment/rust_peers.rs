@@ -1,4 +1,4 @@
-//! Peers in Rust, each a process of one thread that gets, reads and puts images.
+//! Peers in Rust. Each is a process with one thread that downloads images, reads their EXIF and uploads them.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -42,26 +42,26 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RustPeer {
-    /// HTTP alone, and a signature on each request, as any client must
+    /// Signed requests over HTTP, without the SDK
     Http,
     /// A plain loop over the SDK
     Sdk,
 }
 
-/// What a peer prints of its work, without what starting up and listing took.
+/// The result that a peer prints. It does not include starting up and listing.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Printed {
     pub images: usize,
     pub seconds: f64,
     pub cpu_seconds: f64,
     pub peak_bytes: u64,
-    /// Of all images together, in seconds.
+    /// Sums over all images, in seconds.
     #[serde(default)]
     pub stages: Stages,
 }
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    // One thread does the work; the one that waits for it takes nothing.
+    // One thread does the work. This one only waits for it, which takes no CPU time.
     let work = move || {
         Builder::new_current_thread()
             .enable_all()
@@ -101,7 +101,7 @@ async fn keys(sdk: &Client, count: usize) -> anyhow::Result<Vec<String>> {
     Ok(keys)
 }
 
-/// All images, so many in flight.
+/// Calls `work` for all keys, with `in_flight` of them at a time, and measures it.
 async fn measured<F>(options: &Options, keys: Vec<String>, work: impl Fn(String) -> F) -> anyhow::Result<Printed>
 where
     F: Future<Output = anyhow::Result<[Instant; 4]>>,
@@ -182,7 +182,7 @@ impl Http {
         Ok(body)
     }
 
-    /// As the SDK does it for the processor: without the payload.
+    /// Signs a request without hashing its payload, as the SDK does in the processor.
     fn signed(&self, method: &str, path: &str, body: Bytes) -> anyhow::Result<Request<Full<Bytes>>> {
         let uri = format!("{}/{path}", self.endpoint);
         let mut settings = SigningSettings::default();

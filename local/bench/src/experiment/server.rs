@@ -1,4 +1,4 @@
-//! The S3 server as a process of its own, so that its CPU time is not that of what is measured.
+//! The S3 server as a separate process, so that its CPU time is not counted for the measured program.
 
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Options {
     latency: Latency,
 }
 
-/// Prints the endpoint, then its totals for each line that it is sent; ends when its input does.
+/// Prints the endpoint. Then prints the totals for each line of its input, and ends when the input ends.
 pub async fn serve(options: Options) -> anyhow::Result<()> {
     let server = s3::Server::start(0).await?;
     server.faults.set_latency(options.latency);
@@ -46,7 +46,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     .await?
 }
 
-/// The running process. It ends when this is dropped.
+/// The running process. Dropping it kills the process.
 pub struct Server {
     child: Child,
     input: ChildStdin,
@@ -55,7 +55,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves the first so many files of a folder.
+    /// Starts the server with the first `images` files of a folder.
     pub async fn start(data: &Path, images: usize, latency: Latency) -> anyhow::Result<Self> {
         let micros = |time: Duration| format!("{}us", time.as_micros());
         let mut child = Command::new(std::env::current_exe()?)
@@ -70,8 +70,8 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .context("the S3 server cannot be started")?;
-        let input = child.stdin.take().context("it has an input")?;
-        let output = BufReader::new(child.stdout.take().context("it has an output")?).lines();
+        let input = child.stdin.take().context("the S3 server has no input pipe")?;
+        let output = BufReader::new(child.stdout.take().context("the S3 server has no output pipe")?).lines();
         let mut server = Self {
             child,
             input,

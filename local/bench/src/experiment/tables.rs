@@ -1,4 +1,4 @@
-//! The report as text: tables that a terminal and Markdown can show.
+//! The report as tables, for terminals and Markdown.
 
 use std::fmt::Write as _;
 
@@ -15,43 +15,47 @@ use super::run::{Row, Run, spread};
 use crate::table::{megabytes, table};
 use local::dataset::COUNT;
 
-/// A table with its title, and what it was measured with.
+/// A table with its title and with the origin of its data.
 type Titled<'a> = (&'static str, &'a Origin, Table);
 
 pub fn markdown(report: &Report, parts: &[Part]) -> String {
     let mut text = String::new();
     for (title, origin, rows) in parts.iter().flat_map(|&part| of_part(report, part)) {
         let Origin { command, date, machine } = origin;
-        // A string takes all that is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "### {title}\n\n{rows}\n\n`{command}`, {date}, {machine}\n");
     }
     let goals = goals(report);
     if !goals.is_empty() && parts.len() > 1 {
-        let mut rows = table(["goal", "measured", ""]);
+        let mut rows = table(["goal", "measured", "result"]);
         for goal in goals {
-            let held = if goal.is_held { "held" } else { "MISSED" };
+            let held = if goal.is_held { "met" } else { "MISSED" };
             rows.add_row([goal.what, goal.measured, held.to_owned()]);
         }
-        let _ = writeln!(text, "### Goals\n\n{rows}");
+        let _ = writeln!(text, "### Goals: met or missed\n\n{rows}");
     }
     text
 }
 
-/// The tables of a part, if it was measured.
+/// The tables of a part. Empty if it was not measured.
 fn of_part(report: &Report, part: Part) -> Vec<Titled<'_>> {
     match part {
         Part::Guide => report.guide.iter().flat_map(of_the_guide).collect(),
         Part::Peers => one(
             report.peers.as_ref(),
-            "Other programs, on a server that answers at once",
+            "CPU time per image: s3-exif and other programs, on a server without delay",
             programs,
         ),
         Part::Pipelines => one(
             report.pipelines.as_ref(),
-            "One processor of 1,769 MB, 100 ms a request",
+            "Speed and cost by image mode and size: one processor of 1,769 MB, 100 ms per request",
             pipelines,
         ),
-        Part::Cold => one(report.cold.as_ref(), "Cold starts", cold),
+        Part::Cold => one(
+            report.cold.as_ref(),
+            "Cold starts: time from the start of the process to its first request for an invocation",
+            cold,
+        ),
     }
 }
 
@@ -64,20 +68,24 @@ fn of_the_guide(section: &Section<Guide>) -> [Titled<'_>; 3] {
     let (origin, guide) = (&section.origin, &section.measured);
     [
         (
-            "The guide's pace, 80 ms an image: GET 48.5 ms, PUT 24.2 ms",
+            "Images/s at the guide's pace of 80 ms per image: GET 48.5 ms, PUT 24.2 ms",
             origin,
             strategies(&guide.serial_total),
         ),
         (
-            "The guide's latencies: GET 800 ms, PUT 400 ms",
+            "Images/s at the guide's latencies: GET 800 ms, PUT 400 ms",
             origin,
             strategies(&guide.stated_latencies),
         ),
-        ("EXIF alone, in memory, one thread", origin, parsing(&guide.parsing)),
+        (
+            "CPU time of EXIF alone: in memory, on one thread",
+            origin,
+            parsing(&guide.parsing),
+        ),
     ]
 }
 
-/// A median, and how far the runs spread.
+/// The median of the runs, with the lowest and the highest run in parentheses.
 fn with_spread(row: &Row, digits: usize, figure: impl Fn(&Run) -> f64) -> String {
     let figures = spread(row.runs.iter().map(figure));
     let median = format!("{:.digits$}", figures.median);
@@ -107,7 +115,7 @@ fn kilobytes(bytes: f64) -> String {
     format!("{:.1} KB", bytes / 1e3)
 }
 
-/// A request that serves many images counts for each of them with its share.
+/// Requests per image. A request that serves many images counts as a fraction for each of them.
 fn requests(row: &Row) -> String {
     let reads = per_image(row, |run| run.requests.get + run.requests.head);
     let writes = per_image(row, |run| run.requests.put + run.requests.copy);
@@ -116,17 +124,17 @@ fn requests(row: &Row) -> String {
 
 fn strategies(rows: &[Row]) -> Table {
     let mut table = table([
-        "how",
+        "strategy",
         "images/s",
         "all 8,154",
         "images measured",
-        "CPU of each",
-        "the server's",
+        "CPU/image",
+        "server CPU/image",
         "memory",
-        "reads + writes of each",
-        "bytes of each",
-        "download, EXIF, upload of each",
-        "right",
+        "reads + writes/image",
+        "bytes/image",
+        "download, EXIF, upload",
+        "correct",
     ]);
     for row in rows {
         let images = row.runs[0].images;
@@ -142,7 +150,7 @@ fn strategies(rows: &[Row]) -> Table {
             if images == COUNT as u64 {
                 format!("{all:.1} s")
             } else {
-                format!("would be {all:.0} s")
+                format!("est. {all:.0} s")
             },
             HumanCount(images).to_string(),
             format!("{:.2} ms", row.cpu_ms()),
@@ -163,7 +171,7 @@ fn strategies(rows: &[Row]) -> Table {
 }
 
 fn parsing(all: &[Parsed]) -> Table {
-    let mut table = table(["library", "CPU of each", "images/s of one core", "times ours"]);
+    let mut table = table(["library", "CPU/image", "images/s per core", "× s3-exif"]);
     let ours = all[0].micros();
     for parsed in all {
         let micros = parsed.micros();
@@ -182,11 +190,11 @@ fn programs(rows: &[Row]) -> Table {
         "program",
         "best setting",
         "images/s",
-        "CPU of each, ms",
-        "times bare HTTP",
-        "the server's",
+        "CPU/image, ms",
+        "× bare HTTP",
+        "server CPU/image",
         "memory",
-        "right",
+        "correct",
     ]);
     let http = rows.iter().find(|row| row.name == peers::HTTP).map(Row::cpu_ms);
     for row in best(rows) {
@@ -207,18 +215,18 @@ fn programs(rows: &[Row]) -> Table {
 
 fn pipelines(rows: &[Row]) -> Table {
     let mut table = table([
-        "images",
+        "mode",
         "size",
         "images/s",
-        "CPU of each, ms",
+        "CPU/image, ms",
         "memory",
-        "read of each",
-        "written of each",
-        "reads + writes of each",
-        "a million: Lambda",
-        "S3",
-        "in all",
-        "right",
+        "read/image",
+        "written/image",
+        "reads + writes/image",
+        "Lambda/million",
+        "S3/million",
+        "total/million",
+        "correct",
     ]);
     for row in rows {
         let cost = cost_of_a_million(row);
@@ -241,13 +249,7 @@ fn pipelines(rows: &[Row]) -> Table {
 }
 
 fn cold(all: &[Cold]) -> Table {
-    let mut table = table([
-        "function",
-        "until its first request for work",
-        "memory at rest",
-        "bootstrap",
-        "zip",
-    ]);
+    let mut table = table(["function", "time until ready", "memory at rest", "bootstrap", "zip"]);
     for cold in all {
         let init = spread(cold.init_ms.iter().copied());
         table.add_row([
