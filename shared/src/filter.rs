@@ -37,7 +37,7 @@ pub struct Names {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{glob:?} is no glob: {problem}")]
+#[error("{glob:?} is not a valid glob: {problem}")]
 pub struct GlobError {
     glob: String,
     problem: &'static str,
@@ -120,7 +120,7 @@ mod tests {
         assert!(!names.accept(&"x/IMG_1_thumb.jpg".into()));
         assert!(!names.accept(&"IMG_1/other.jpg".into()));
         let error = Names::new(Some(&globs(&["[a"])), &[]).unwrap_err();
-        assert!(error.to_string().starts_with("\"[a\" is no glob"));
+        assert!(error.to_string().starts_with("\"[a\" is not a valid glob"));
     }
 
     #[test]

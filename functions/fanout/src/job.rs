@@ -212,8 +212,12 @@ mod tests {
     fn every_error_names_its_field() {
         for (field, value, part) in [
             ("sauce", json!("s3://photos/"), "unknown field `sauce`"),
-            ("source", json!("photos"), "source: \"photos\" is no S3 URI"),
-            ("source", json!("s3://Photos/"), "source: \"Photos\" is no bucket name"),
+            ("source", json!("photos"), "source: \"photos\" is not an S3 URI"),
+            (
+                "source",
+                json!("s3://Photos/"),
+                "source: \"Photos\" is not a bucket name",
+            ),
             (
                 "source",
                 json!("s3://photos--usw2-az1--x-s3/"),
@@ -228,8 +232,8 @@ mod tests {
             ("action", json!("start"), "action: unknown variant `start`"),
             ("images", json!("move"), "images: unknown variant `move`"),
             ("records", json!("csv"), "records: unknown variant `csv`"),
-            ("include", json!(["[a"]), "include: \"[a\" is no glob"),
-            ("exclude", json!(["[a"]), "exclude: \"[a\" is no glob"),
+            ("include", json!(["[a"]), "include: \"[a\" is not a valid glob"),
+            ("exclude", json!(["[a"]), "exclude: \"[a\" is not a valid glob"),
             ("include", json!("*.jpg"), "include: invalid type: string"),
             (
                 "modified_after",
@@ -256,7 +260,7 @@ mod tests {
             ("include", json!([]), "include: it is empty"),
             ("min_bytes", json!(-1), "min_bytes: invalid value: integer `-1`"),
             ("skip_current", json!(1), "skip_current: invalid type: integer `1`"),
-            ("manifest", json!("list.csv"), "manifest: \"list.csv\" is no S3 URI"),
+            ("manifest", json!("list.csv"), "manifest: \"list.csv\" is not an S3 URI"),
             ("chunk_keys", json!(0), "chunk_keys: 0 is not within 1 to 10000"),
             (
                 "chunk_keys",

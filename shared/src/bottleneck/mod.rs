@@ -194,9 +194,9 @@ impl Measurements<'_> {
         let bytes = self.usage.bytes_read + self.usage.bytes_written;
         let bytes_per_second = bytes as f64 * 1000.0 / self.usage.elapsed_ms as f64;
         if percent(bytes_per_second, NETWORK_BYTES_PER_SECOND) >= NETWORK_BUSY_PERCENT {
-            let [moved, given] = [bytes_per_second, NETWORK_BYTES_PER_SECOND].map(|rate| rate / 1e6);
+            let [used, available] = [bytes_per_second, NETWORK_BYTES_PER_SECOND].map(|rate| rate / 1e6);
             let more = self.more_processors();
-            return format!("A processor moves {moved:.0} of the {given:.0} MB/s that Lambda gives it: {more}.");
+            return format!("A processor moves {used:.0} of the {available:.0} MB/s that Lambda gives it: {more}.");
         }
         if self.connections_busy() {
             let more = self.more_processors();

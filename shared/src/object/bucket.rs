@@ -18,7 +18,7 @@ pub struct Bucket(Arc<str>);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BucketError {
     #[error(
-        "{0:?} is no bucket name: it must have 3 to 63 lowercase letters, digits, dots and hyphens, \
+        "{0:?} is not a bucket name: it must have 3 to 63 lowercase letters, digits, dots and hyphens, \
          and start and end with a letter or digit"
     )]
     Invalid(String),

@@ -16,7 +16,7 @@ use super::{Bucket, BucketError, Key, Prefix};
 /// let source: S3Uri = "s3://photos/2024/".parse()?;
 /// assert_eq!((source.bucket.as_str(), source.prefix.as_str()), ("photos", "2024/"));
 /// assert_eq!("photos/2024/".parse::<S3Uri>().unwrap_err().to_string(),
-///            "\"photos/2024/\" is no S3 URI: it must start with s3://, as in s3://bucket/prefix/");
+///            "\"photos/2024/\" is not an S3 URI: it must start with s3://, as in s3://bucket/prefix/");
 /// # Ok::<(), shared::object::UriError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct ObjectUri {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
-    #[error("{0:?} is no S3 URI: it must start with s3://, as in s3://bucket/prefix/")]
+    #[error("{0:?} is not an S3 URI: it must start with s3://, as in s3://bucket/prefix/")]
     Scheme(String),
     #[error(transparent)]
     Bucket(#[from] BucketError),
@@ -148,11 +148,11 @@ mod tests {
             ("photos/2024", "must start with s3://"),
             ("", "must start with s3://"),
             ("S3://photos", "must start with s3://"),
-            ("s3://", "no bucket name"),
-            ("s3:///key", "no bucket name"),
-            ("s3://ab", "no bucket name"),
-            ("s3://Photos/", "no bucket name"),
-            ("s3://-photos/", "no bucket name"),
+            ("s3://", "not a bucket name"),
+            ("s3:///key", "not a bucket name"),
+            ("s3://ab", "not a bucket name"),
+            ("s3://Photos/", "not a bucket name"),
+            ("s3://-photos/", "not a bucket name"),
             ("s3://photos--usw2-az1--x-s3/", "directory bucket"),
         ] {
             let error = text.parse::<S3Uri>().unwrap_err().to_string();

@@ -14,7 +14,7 @@ pub struct Attempt {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no attempt: it must be <generation>-<sequence>, as in 1-23")]
+#[error("{0:?} is not an attempt number: it must be <generation>-<sequence>, as in 1-23")]
 pub struct AttemptError(String);
 
 impl fmt::Display for Attempt {

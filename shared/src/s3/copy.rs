@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::Error;
-use super::put::expires;
+use super::headers::with_headers;
 use crate::object::{Bucket, ObjectMeta, ObjectRef, ObjectUri};
 
 /// Everything but `/` and the unreserved characters of RFC 3986.
@@ -56,18 +56,7 @@ pub async fn copy_image(
         .set_copy_source_if_match(source.object.if_match())
         .tagging_directive(TaggingDirective::Replace);
     if !added.is_empty() {
-        let expires = expires(&meta);
-        let mut metadata = meta.user_metadata;
-        metadata.extend(added);
-        request = request
-            .metadata_directive(MetadataDirective::Replace)
-            .set_cache_control(meta.cache_control)
-            .set_content_disposition(meta.content_disposition)
-            .set_content_encoding(meta.content_encoding)
-            .set_content_language(meta.content_language)
-            .set_content_type(meta.content_type)
-            .set_expires(expires)
-            .set_metadata(Some(metadata));
+        request = with_headers!(request.metadata_directive(MetadataDirective::Replace), meta, added);
     }
     request.send().await.map_err(|error| {
         let location = format!("s3://{}/{} to {target}", source.bucket, source.object.key);

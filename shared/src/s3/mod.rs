@@ -11,12 +11,14 @@
 //! | [`put`] | writes objects, also on a condition |
 //! | [`copy`] | copies inside S3 |
 //! | [`multipart`] | writes objects in parts |
+//! | [`headers`] | the headers that an output takes over from its source |
 
 mod client;
 mod copy;
 mod endpoint;
 mod error;
 mod get;
+mod headers;
 mod list;
 mod meter;
 mod multipart;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::copy::CopySource;
 use super::error::Error;
-use super::put::expires;
+use super::headers::with_headers;
 use crate::object::{ObjectMeta, ObjectUri};
 
 /// The most parts of one object. Each part has 5 MiB to 5 GiB; only the last one may be smaller.
@@ -32,20 +32,11 @@ impl<'a> MultipartUpload<'a> {
         added: HashMap<String, String>,
     ) -> Result<Self, Error> {
         const OPERATION: &str = "CreateMultipartUpload";
-        let expires = expires(&meta);
-        let mut metadata = meta.user_metadata;
-        metadata.extend(added);
-        let output = client
+        let request = client
             .create_multipart_upload()
             .bucket(target.bucket.as_str())
-            .key(target.key.as_str())
-            .set_cache_control(meta.cache_control)
-            .set_content_disposition(meta.content_disposition)
-            .set_content_encoding(meta.content_encoding)
-            .set_content_language(meta.content_language)
-            .set_content_type(meta.content_type)
-            .set_expires(expires)
-            .set_metadata(Some(metadata))
+            .key(target.key.as_str());
+        let output = with_headers!(request, meta, added)
             .send()
             .await
             .map_err(|error| Error::from_sdk(OPERATION, target, &error))?;

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
-use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
+use aws_sdk_s3::primitives::ByteStream;
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 
 use super::error::{Error, ErrorKind};
+use super::headers::with_headers;
 use crate::object::{ETag, ObjectMeta, ObjectUri};
 
 const PUT_OBJECT: &str = "PutObject";
@@ -110,20 +111,11 @@ pub async fn put_image(
     meta: ObjectMeta,
     added: HashMap<String, String>,
 ) -> Result<(), Error> {
-    let expires = expires(&meta);
-    let mut metadata = meta.user_metadata;
-    metadata.extend(added);
-    client
+    let request = client
         .put_object()
         .bucket(target.bucket.as_str())
-        .key(target.key.as_str())
-        .set_cache_control(meta.cache_control)
-        .set_content_disposition(meta.content_disposition)
-        .set_content_encoding(meta.content_encoding)
-        .set_content_language(meta.content_language)
-        .set_content_type(meta.content_type)
-        .set_expires(expires)
-        .set_metadata(Some(metadata))
+        .key(target.key.as_str());
+    with_headers!(request, meta, added)
         .body(ByteStream::from(body))
         // Signing the body would take a SHA-256 of all of it. The SDK signs a checksum instead, and S3 refuses a body
         // that does not match it.
@@ -133,9 +125,4 @@ pub async fn put_image(
         .await
         .map_err(|error| Error::from_sdk(PUT_OBJECT, target, &error))?;
     Ok(())
-}
-
-/// The source's `Expires`, if it is a date. The source can have any text there, but only a date can be written.
-pub(super) fn expires(meta: &ObjectMeta) -> Option<DateTime> {
-    DateTime::from_str(meta.expires.as_deref()?, DateTimeFormat::HttpDate).ok()
 }

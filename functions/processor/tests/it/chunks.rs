@@ -339,10 +339,13 @@ async fn an_invalid_chunk_is_rejected() {
             "outside the source s3://photos/2024/",
         ),
         (with("destination", json!("s3://photos/")), "lies inside the source"),
-        (with("source_bucket", json!("Photos")), "no bucket name"),
+        (with("source_bucket", json!("Photos")), "not a bucket name"),
         (with("concurrency", json!(0)), "concurrency: 0"),
         (with("max_requests_per_second", json!(0)), "max_requests_per_second: 0"),
-        (with("attempt", json!("one")), "attempt: \"one\" is no attempt"),
+        (
+            with("attempt", json!("one")),
+            "attempt: \"one\" is not an attempt number",
+        ),
         (with("images", json!("sharpen")), "unknown variant `sharpen`"),
     ] {
         let error = cloud.invoke(request).await.unwrap_err().to_string();
