@@ -60,9 +60,9 @@ fn milliseconds(time: Duration) -> f64 {
 /// Builds the function that does nothing, in the same way as the others.
 async fn nothing() -> anyhow::Result<PathBuf> {
     let mut command = workspace::cargo();
-    command.args(["build", "--release", "--quiet", "--example", "nothing"]);
+    command.args(["build", "--release", "--quiet", "--bin", "nothing"]);
     workspace::run(&mut command).await?;
-    Ok(binary(Profile::Release, "examples/nothing"))
+    Ok(binary(Profile::Release, "nothing"))
 }
 
 /// The size of a zip of a file, without the few bytes of its directory.
