@@ -114,7 +114,7 @@ request_fields! {
     include: Vec<String> { env list "INCLUDE"; }
     exclude: Vec<String> { env list "EXCLUDE"; default Vec::new(); }
     /// A time in RFC 3339.
-    modified_after: String { env text "MODIFIED_AFTER"; }
+    modified_after: String { env parsed "MODIFIED_AFTER"; }
     min_bytes: u64 { env parsed "MIN_BYTES"; default 1; within 0..=u64::MAX; }
     max_bytes: u64 { env parsed "MAX_BYTES"; default filter::MAX_OBJECT_BYTES; within 0..=u64::MAX; }
     images: Images { env named "IMAGES"; default Images::default(); }
@@ -149,14 +149,9 @@ impl Request {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "all readers have the same signature")]
+#[expect(clippy::unnecessary_wraps, reason = "it has the signature of the other readers")]
 fn list(lookup: Lookup<'_>, name: &'static str) -> Result<Option<Vec<String>>, SettingError> {
     Ok(shared::settings::list(lookup, name))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "all readers have the same signature")]
-fn text(lookup: Lookup<'_>, name: &'static str) -> Result<Option<String>, SettingError> {
-    Ok(lookup(name))
 }
 
 fn within<T: PartialOrd + ToString>(

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -49,14 +48,6 @@ impl Bucket {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl FromStr for Bucket {
-    type Err = BucketError;
-
-    fn from_str(name: &str) -> Result<Self, BucketError> {
-        Self::new(name)
     }
 }
 

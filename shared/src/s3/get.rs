@@ -1,6 +1,5 @@
 //! Reads objects. Each read carries the `ETag` that the object was listed with, and each body is checked.
 
-use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
@@ -85,21 +84,19 @@ pub async fn open_latest(
 
 const GET_OBJECT: &str = "GetObject";
 
-fn get_retried<'a>(
-    client: &'a Client,
-    bucket: &'a Bucket,
-    object: &'a ObjectRef,
+async fn get_retried(
+    client: &Client,
+    bucket: &Bucket,
+    object: &ObjectRef,
     range: Option<Range<u64>>,
-) -> impl Future<Output = Result<(ObjectMeta, Bytes), Error>> + use<'a> {
-    let read = move || get_once(client, bucket, object, range.clone());
-    async move {
-        let result = read
-            .retry(BODY_RETRIES)
-            .when(|ended| matches!(ended, Ended::BadBody(_)));
-        result.await.map_err(|ended| match ended {
-            Ended::Failed(error) | Ended::BadBody(error) => error,
-        })
-    }
+) -> Result<(ObjectMeta, Bytes), Error> {
+    let read = || get_once(client, bucket, object, range.clone());
+    let result = read
+        .retry(BODY_RETRIES)
+        .when(|ended| matches!(ended, Ended::BadBody(_)));
+    result.await.map_err(|ended| match ended {
+        Ended::Failed(error) | Ended::BadBody(error) => error,
+    })
 }
 
 /// Why a read ended without its bytes.

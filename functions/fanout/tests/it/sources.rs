@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fanout::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use local::s3::{Headers, Object};
+use local::s3::{Effect, Fault, Headers, Object};
 use serde_json::{Value, json};
 use shared::protocol::job::State;
 
@@ -304,4 +304,24 @@ async fn a_plan_counts_and_changes_nothing() {
     // The job makes as many chunks and copies.
     let report = cloud.run(json!({})).await.unwrap();
     assert_eq!((report.chunks, report.requests.copy), (plan.chunks, plan.requests.copy));
+}
+
+#[tokio::test]
+async fn a_list_whose_body_stalls_or_breaks_off_is_read_again() {
+    for effect in [Effect::Stall, Effect::Cut] {
+        let cloud = Cloud::start().await;
+        cloud.put_many(1_500);
+        let rows: Vec<String> = (0..1_500).map(|index| format!("{index:05}.jpg\n")).collect();
+        cloud.put_list("keys.csv", format!("key\n{}", rows.concat()));
+        cloud.server.faults.add(Fault {
+            operation: "GetObject",
+            key_contains: "keys.csv".to_owned(),
+            effect: effect.clone(),
+            after: 0,
+            times: 2,
+        });
+        let report = cloud.run(json!({"manifest": "s3://lists/keys.csv"})).await.unwrap();
+        assert_eq!((report.listed, report.ok), (1_500, 1_500), "{effect:?}: {report:?}");
+        cloud.check_all(&report);
+    }
 }

@@ -7,6 +7,7 @@ use std::iter;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, ensure};
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::primitives::ByteStream;
@@ -74,7 +75,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 async fn work(options: &Options) -> anyhow::Result<Printed> {
-    let sdk = Client::new(&shared::s3::config().await);
+    // With the SDK's own protection against stalls, which our functions replace with that of their own reader.
+    let stalls = StalledStreamProtectionConfig::enabled().build();
+    let sdk = Client::new(&shared::s3::loader().stalled_stream_protection(stalls).load().await);
     let keys = keys(&sdk, options.images).await?;
     match options.peer {
         RustPeer::Http => {

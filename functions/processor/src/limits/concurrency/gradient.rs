@@ -70,7 +70,7 @@ impl Gradient {
     }
 
     /// How many images should be in flight.
-    #[allow(
+    #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "it is from 1 to `max`"
