@@ -102,13 +102,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn advancing_the_clock_wakes_whoever_is_due() {
-        let clock = Clock::default();
+        let (clock, start) = (Clock::default(), Instant::now());
         let (near, far) = (clock.now() + MINUTE, clock.now() + 3 * MINUTE);
         let mut first = Box::pin(clock.sleep_until(near));
         let mut second = Box::pin(clock.sleep_until(far));
         assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
         clock.advance(2 * MINUTE);
         first.await;
+        assert_eq!(Instant::now(), start, "the machine's clock stands still");
         assert!(poll!(&mut second).is_pending());
         // The rest of the time passes because Tokio advances its paused clock.
         second.await;
