@@ -26,6 +26,11 @@ pub struct Parsed {
 }
 
 impl Parsed {
+    /// The library and its version.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.library, self.version).trim().to_owned()
+    }
+
     /// The median CPU time per file, in microseconds.
     pub fn micros(&self) -> f64 {
         spread(self.seconds.iter().copied()).median * 1e6 / self.files as f64

@@ -12,7 +12,7 @@ use local::s3::Latency;
 
 pub const HTTP: &str = "bare HTTP, signed";
 pub const OURS: &str = "s3-exif";
-const SDK: &str = "plain loop over the SDK";
+pub const SDK: &str = "plain loop over the SDK";
 pub const ASYNCIO: &str = "Python, asyncio";
 
 pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {

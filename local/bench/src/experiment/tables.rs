@@ -176,7 +176,7 @@ fn parsing(all: &[Parsed]) -> Table {
     for parsed in all {
         let micros = parsed.micros();
         table.add_row([
-            format!("{} {}", parsed.library, parsed.version).trim().to_owned(),
+            parsed.label(),
             format!("{micros:.1} µs"),
             HumanFloatCount((1e6 / micros).round()).to_string(),
             format!("{:.1}", micros / ours),
