@@ -52,6 +52,8 @@ const CHANCES: Chances = Chances {
     reset: 1.0,
     stall: 1.0,
     cut: 1.0,
+    empty_page: 10.0,
+    short_page: 10.0,
     seed: 0,
 };
 

@@ -4,7 +4,10 @@ use std::iter;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
+use crc_fast::CrcAlgorithm;
 use md5::{Digest, Md5};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -132,6 +135,18 @@ impl Body {
             }
         }
         hex::encode(digest.finalize())
+    }
+
+    /// The CRC-64/NVME of the bytes, as S3 sends it. `None` for a body with runs.
+    pub(super) fn checksum(&self) -> Option<String> {
+        let mut digest = crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme);
+        for segment in &self.segments {
+            match segment {
+                Segment::Bytes(bytes) => digest.update(bytes),
+                Segment::Run { .. } => return None,
+            }
+        }
+        Some(BASE64.encode(digest.finalize().to_be_bytes()))
     }
 
     fn push(&mut self, segment: Segment) {

@@ -5,7 +5,7 @@ use s3s::S3ErrorCode;
 
 use super::effect::Effect;
 
-/// The operations that random faults can hit.
+/// The requests for objects.
 const OPERATIONS: [&str; 6] = [
     "GetObject",
     "HeadObject",
@@ -15,7 +15,7 @@ const OPERATIONS: [&str; 6] = [
     "UploadPartCopy",
 ];
 
-/// Percentages of requests for objects that fail, by the kind of fault. The same seed and the same order of requests
+/// Percentages of requests that fail, by the kind of fault. The same seed and the same order of requests
 /// give the same faults.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Chances {
@@ -34,6 +34,12 @@ pub struct Chances {
     /// Percentage of requests for objects whose connection breaks half-way through the body, or after the write
     #[arg(long = "cuts", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub cut: f64,
+    /// Percentage of listings that have no key, and say that more follow
+    #[arg(long = "empty-pages", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub empty_page: f64,
+    /// Percentage of listings that have half of their keys, and say that more follow
+    #[arg(long = "short-pages", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub short_page: f64,
     /// Seed that chooses the requests that fail; the same seed chooses the same requests
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -47,7 +53,7 @@ pub(super) struct Dice {
 }
 
 impl Chances {
-    /// Percentage of requests that fail in any way. If it is above 100, the last kinds of faults happen too rarely.
+    /// Percentage of requests for objects that fail in any way. If it is above 100, the last kinds of faults happen too rarely.
     #[must_use]
     pub fn total(&self) -> f64 {
         self.slow_down + self.internal_error + self.reset + self.stall + self.cut
@@ -64,17 +70,23 @@ impl Dice {
 
     /// Draws the fault of the next request.
     pub fn throw(&mut self, operation: &str) -> Option<Effect> {
-        if !OPERATIONS.contains(&operation) {
+        let effects = if OPERATIONS.contains(&operation) {
+            vec![
+                (self.chances.slow_down, Effect::Error(S3ErrorCode::SlowDown)),
+                (self.chances.internal_error, Effect::Error(S3ErrorCode::InternalError)),
+                (self.chances.reset, Effect::Drop),
+                (self.chances.stall, Effect::Stall),
+                (self.chances.cut, Effect::Cut),
+            ]
+        } else if operation == "ListObjectsV2" {
+            vec![
+                (self.chances.empty_page, Effect::EmptyPage),
+                (self.chances.short_page, Effect::ShortPage),
+            ]
+        } else {
             return None;
-        }
+        };
         let mut drawn = self.rng.random_range(0.0..100.0);
-        let effects = [
-            (self.chances.slow_down, Effect::Error(S3ErrorCode::SlowDown)),
-            (self.chances.internal_error, Effect::Error(S3ErrorCode::InternalError)),
-            (self.chances.reset, Effect::Drop),
-            (self.chances.stall, Effect::Stall),
-            (self.chances.cut, Effect::Cut),
-        ];
         let (_, effect) = effects.into_iter().find(|(percent, _)| {
             drawn -= percent;
             drawn < 0.0

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use super::chances::{Chances, Dice};
-use super::effect::{Aftermath, Effect, dropped};
+use super::effect::{Aftermath, Effect, dropped, error, error_within};
 use crate::terminal::duration;
 
 /// The minimum time of each kind of request. The fields are also options of the command line.
@@ -119,17 +119,16 @@ impl Faults {
             tokio::time::sleep(wait).await;
         }
         let Some(effect) = self.effect(operation, key).or(chance) else {
-            return Ok(Aftermath::None);
+            return Ok(Aftermath(None));
         };
         self.count(&effect);
         match effect {
             Effect::Error(code) => Err(S3Error::with_message(code, "injected fault")),
+            Effect::Status(status, code) => Err(error(status, code)),
+            Effect::ErrorWithin(code) => Err(error_within(code)),
             Effect::Drop => Err(dropped()),
             Effect::Hang => pending().await,
-            Effect::Cut => Ok(Aftermath::Cut),
-            Effect::Stall => Ok(Aftermath::Stall),
-            Effect::WholeBody => Ok(Aftermath::WholeBody),
-            Effect::OtherRange => Ok(Aftermath::OtherRange),
+            later => Ok(Aftermath(Some(later))),
         }
     }
 
@@ -156,7 +155,7 @@ impl Faults {
             Effect::Hang => injected.hang += 1,
             Effect::Stall => injected.stall += 1,
             Effect::Cut => injected.cut += 1,
-            Effect::Error(_) | Effect::WholeBody | Effect::OtherRange => {}
+            _ => {}
         }
     }
 }

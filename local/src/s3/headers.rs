@@ -59,6 +59,7 @@ macro_rules! response_for {
             accept_ranges: Some("bytes".to_owned()),
             e_tag: Some(ETag::Strong(object.etag.clone())),
             last_modified: Some(object.last_modified.into()),
+            server_side_encryption: object.encryption.clone().map(ServerSideEncryption::from),
             storage_class: object.storage_class.clone().map(StorageClass::from),
             version_id: object.version_id.clone(),
             cache_control: headers.cache_control,

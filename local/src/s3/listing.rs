@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Bound;
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +15,7 @@ use s3s::{S3Result, s3_error};
 use shared::object::Key;
 
 use super::bucket::Bucket;
+use super::effect::{Aftermath, Effect};
 use super::object::Object as StoredObject;
 
 /// The characters that `encoding-type=url` does not encode, besides letters and digits. A space becomes `+`.
@@ -37,6 +39,8 @@ struct Query<'a> {
     /// The last key or common prefix of the previous page.
     resumed: Option<&'a str>,
     start_after: Option<&'a str>,
+    /// Whether `start_after` itself is listed, which S3 does not do.
+    includes_start: bool,
     max_keys: usize,
 }
 
@@ -52,6 +56,7 @@ impl<'a> Page<'a> {
     fn read(bucket: &'a Bucket, query: &Query<'a>) -> Self {
         let Query { prefix, delimiter, .. } = *query;
         let from = match query.resumed.or(query.start_after) {
+            Some(after) if after >= prefix && query.includes_start && query.resumed.is_none() => Bound::Included(after),
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
@@ -82,29 +87,54 @@ impl<'a> Page<'a> {
         page
     }
 
+    /// Leaves out the objects from the `count`th on. The token leads to them.
+    fn cut(&mut self, count: usize, query: &Query<'a>) {
+        if count < self.objects.len() {
+            self.objects.truncate(count);
+            let last = self.objects.last().map(|(key, _)| key.as_ref());
+            self.resume = Some(
+                last.or(query.resumed)
+                    .or(query.start_after)
+                    .unwrap_or_default()
+                    .to_owned(),
+            );
+        }
+    }
+
     fn len(&self) -> usize {
         self.objects.len() + self.common_prefixes.len()
     }
 }
 
-pub fn list(bucket: &Bucket, input: &ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
+pub fn list(bucket: &Bucket, input: &ListObjectsV2Input, after: &Aftermath) -> S3Result<ListObjectsV2Output> {
     let url = input
         .encoding_type
         .as_ref()
-        .is_some_and(|kind| kind.as_str() == EncodingType::URL);
-    let encoded = |text: &str| if url { encode(text) } else { text.to_owned() };
-    // A continuation token is the last key or common prefix of the previous page, encoded.
-    let resumed = input.continuation_token.as_deref().map(Key::decode).transpose();
-    let resumed = resumed.map_err(|_| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?;
+        .is_some_and(|kind| kind.as_str() == EncodingType::URL && !after.is(&Effect::PlainKeys));
+    let encoded = |text: &str| match url {
+        true if after.is(&Effect::NotUtf8) => encode(text).replace("%EF%BF%BD", "%FF"),
+        true => encode(text),
+        false => text.to_owned(),
+    };
+    let resumed = input.continuation_token.as_deref().map(Token::parse).transpose()?;
     let max_keys = input.max_keys.unwrap_or(MAX_KEYS).clamp(0, MAX_KEYS);
     let query = Query {
         prefix: input.prefix.as_deref().unwrap_or_default(),
         delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
-        resumed: resumed.as_ref().map(Key::as_str),
-        start_after: input.start_after.as_deref(),
+        resumed: resumed.as_ref().map(|token| token.after.as_str()),
+        start_after: input
+            .start_after
+            .as_deref()
+            .filter(|_| !after.is(&Effect::NoStartAfter)),
+        includes_start: after.is(&Effect::FromStartAfter),
         max_keys: usize::try_from(max_keys).unwrap_or_default(),
     };
-    let page = Page::read(bucket, &query);
+    let mut page = Page::read(bucket, &query);
+    if after.is(&Effect::EmptyPage) || after.is(&Effect::NoProgress) {
+        page.cut(0, &query);
+    } else if after.is(&Effect::ShortPage) {
+        page.cut(page.objects.len() / 2, &query);
+    }
     let with_restores = input
         .optional_object_attributes
         .iter()
@@ -119,19 +149,55 @@ pub fn list(bucket: &Bucket, input: &ListObjectsV2Input) -> S3Result<ListObjects
     });
     Ok(ListObjectsV2Output {
         key_count: i32::try_from(page.len()).ok(),
+        is_truncated: Some(page.resume.is_some()),
         contents: Some(contents.collect()),
         common_prefixes: Some(common_prefixes.collect()),
-        is_truncated: Some(page.resume.is_some()),
-        next_continuation_token: page.resume.as_deref().map(encode),
+        next_continuation_token: page.resume.map(|last| match &input.continuation_token {
+            Some(token) if after.is(&Effect::NoProgress) => token.clone(),
+            _ => Token::next(resumed.as_ref(), last).to_string(),
+        }),
         continuation_token: input.continuation_token.clone(),
         name: Some(input.bucket.clone()),
         prefix: Some(encoded(query.prefix)),
         delimiter: query.delimiter.map(encoded),
         start_after: query.start_after.map(encoded),
         max_keys: Some(max_keys),
-        encoding_type: input.encoding_type.clone(),
+        encoding_type: input.encoding_type.clone().filter(|_| url),
         ..ListObjectsV2Output::default()
     })
+}
+
+/// A continuation token. It leads to what follows a key or common prefix.
+struct Token {
+    /// No two responses of a listing have the same token, even if one of them has no keys.
+    number: u32,
+    after: String,
+}
+
+impl Token {
+    fn next(previous: Option<&Self>, after: String) -> Self {
+        Self {
+            number: previous.map_or(0, |previous| previous.number + 1),
+            after,
+        }
+    }
+
+    fn parse(text: &str) -> S3Result<Self> {
+        let parts = text.split_once('-');
+        let token = parts.and_then(|(number, after)| {
+            Some(Self {
+                number: number.parse().ok()?,
+                after: Key::decode(after).ok()?.into_string(),
+            })
+        });
+        token.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.number, encode(&self.after))
+    }
 }
 
 fn entry(key: String, object: &StoredObject, with_restores: bool) -> Object {

@@ -8,6 +8,7 @@
 //! | [`store`], [`bucket`], [`versions`], [`uploads`], [`counted`] | what the server stores |
 //! | [`object`], [`headers`], [`body`] | one object |
 //! | [`faults`], [`effect`], [`chances`] | latency and planned faults; how a request fails; random faults |
+//! | [`wire`] | faults of a response as it is sent |
 //! | [`served`] | the number of requests and bytes |
 //! | [`folder`] | files on disk, as keys |
 
@@ -31,12 +32,13 @@ mod service;
 mod store;
 mod uploads;
 mod versions;
+mod wire;
 mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use hyper::service::{Service as HttpService, service_fn};
@@ -47,7 +49,6 @@ use crate::http_server::HttpServer;
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;
-use effect::DROPPED_STATUS;
 pub use effect::Effect;
 pub use faults::{Fault, Faults, InjectedFaults, Latency};
 pub use folder::files;
@@ -82,13 +83,7 @@ impl Server {
         let s3 = builder.build();
         let service = service_fn(move |request| {
             let response = HttpService::call(&s3, request);
-            async move {
-                let response = response.await.map_err(|error| anyhow!("{error:?}"))?;
-                if response.status().as_u16() == DROPPED_STATUS {
-                    bail!("injected fault: the connection breaks");
-                }
-                Ok(response)
-            }
+            async move { wire::transform(response.await.map_err(|error| anyhow!("{error:?}"))?).await }
         });
         Ok(Self {
             store,

@@ -9,6 +9,7 @@ use s3s::{S3Response, S3Result, s3_error};
 
 use super::body::Body;
 use super::copy_source::{Source, check_copied_bytes};
+use super::effect::Effect;
 use super::headers::headers_of;
 use super::service::Service;
 use super::uploads::{Part, Upload};
@@ -36,6 +37,9 @@ pub async fn upload_part(service: &Service, input: UploadPartInput) -> S3Result<
     let after = service.admit("UploadPart", &input.key).await?;
     let (body, etag) = receive(input.body, input.content_length).await?;
     service.served.received(body.len());
+    if after.is(&Effect::Nothing) {
+        return after.respond(UploadPartOutput::default()).await;
+    }
     let part = Part {
         body,
         etag: etag.clone(),
@@ -57,6 +61,9 @@ pub async fn upload_part_copy(
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
     let named = Source::of(&input.copy_source)?;
     let after = service.admit("UploadPartCopy", named.key).await?;
+    if after.is(&Effect::Nothing) {
+        return after.respond(UploadPartCopyOutput::default()).await;
+    }
     let source = named.read(
         service,
         input.copy_source_if_match.as_ref(),
@@ -93,6 +100,9 @@ pub async fn complete(
     input: CompleteMultipartUploadInput,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
     let after = service.admit("CompleteMultipartUpload", &input.key).await?;
+    if after.is(&Effect::Nothing) {
+        return after.respond(CompleteMultipartUploadOutput::default()).await;
+    }
     let listed = input
         .multipart_upload
         .and_then(|upload| upload.parts)

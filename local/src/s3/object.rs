@@ -15,6 +15,11 @@ pub struct Object {
     /// In whole seconds, as in S3.
     pub last_modified: SystemTime,
     pub headers: Headers,
+    /// A checksum of all bytes, as CRC-64/NVME in base64. S3 has none for most objects that were written before
+    /// December 2024, and for a body with runs there is none here.
+    pub checksum: Option<String>,
+    /// Who encrypts the object: `AES256` is S3 itself. With a KMS key, the `ETag` is not an MD5.
+    pub encryption: Option<String>,
     pub storage_class: Option<String>,
     /// Whether an archived object was restored, so that it can be read for some time.
     pub restored: bool,
@@ -37,7 +42,10 @@ impl Object {
 
     pub(super) fn with_etag(body: Body, etag: String, headers: Headers) -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let checksum = body.checksum().filter(|_| !etag.contains('-'));
         Self {
+            encryption: checksum.as_ref().map(|_| "AES256".to_owned()),
+            checksum,
             body,
             etag,
             last_modified: UNIX_EPOCH + Duration::from_secs(since_1970.as_secs()),

@@ -3,44 +3,75 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
-use s3s::dto::{ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, StorageClass, StreamingBlob};
+use s3s::dto::{
+    ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ServerSideEncryption, StorageClass,
+    StreamingBlob,
+};
 use s3s::{S3Response, S3Result, s3_error};
 
 use super::body::Body;
 use super::conditions::{check, check_readable};
-use super::effect::{Aftermath, dropped};
+use super::effect::{Aftermath, Effect, dropped};
 use super::headers::response_for;
 use super::service::Service;
 
 pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
     let after = service.admit("GetObject", &input.key).await?;
     let object = service.object(&input.bucket, &input.key, input.version_id.as_deref())?;
-    check_readable(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+    check_readable(
+        &object,
+        after.condition(input.if_match.as_ref()),
+        after.condition(input.if_none_match.as_ref()),
+    )?;
     let size = object.body.len();
-    let asked = input.range.filter(|_| after != Aftermath::WholeBody);
+    let mut asked = input.range.filter(|_| !after.is(&Effect::WholeBody));
     let mut range = match &asked {
         None => 0..size,
         Some(range) => range
             .check(size)
             .map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?,
     };
-    if after == Aftermath::OtherRange && range.end < size {
-        range = range.start + 1..range.end + 1;
+    let mut total = size;
+    match after.0 {
+        Some(Effect::OtherRange) if range.end < size => range = range.start + 1..range.end + 1,
+        Some(Effect::Shorter) => {
+            total = size * 2 / 3;
+            range = range.start.min(total)..range.end.min(total);
+        }
+        Some(Effect::NoBytes) => (asked, range) = (None, 0..0),
+        _ => {}
     }
-    let part = object.body.slice(range.clone());
+    let mut part = object.body.slice(range.clone());
+    if after.is(&Effect::Flipped) {
+        let mut bytes = part.bytes().to_vec();
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+        }
+        part = bytes.into();
+    }
     service.served.sent(part.len());
+    let is_whole = asked.is_none() && part == object.body;
+    let checksum = object
+        .checksum
+        .clone()
+        .filter(|_| is_whole && input.checksum_mode.is_some());
+    let has_length = !matches!(after.0, Some(Effect::NoLength | Effect::Endless));
     let output = response_for!(
         &object,
         GetObjectOutput {
-            content_length: i64::try_from(part.len()).ok(),
+            checksum_crc64nvme: checksum,
+            content_length: i64::try_from(part.len()).ok().filter(|_| has_length),
             content_range: asked
                 .is_some()
-                .then(|| format!("bytes {}-{}/{size}", range.start, range.end - 1)),
-            body: Some(stream(part, after)?),
+                .then(|| format!("bytes {}-{}/{total}", range.start, range.end - 1)),
+            body: Some(stream(part, &after)?),
         }
     );
-    Ok(S3Response::new(output))
+    // A cut or stalled body is in the stream.
+    let at_once = Aftermath(after.0.filter(|effect| !matches!(effect, Effect::Cut | Effect::Stall)));
+    at_once.respond(output).await
 }
 
 pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
@@ -61,20 +92,23 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
 }
 
 /// The stream of a response's body, with the fault that is to happen in it.
-fn stream(body: Body, after: Aftermath) -> S3Result<StreamingBlob> {
-    if body.is_empty() && after == Aftermath::Cut {
+fn stream(body: Body, after: &Aftermath) -> S3Result<StreamingBlob> {
+    if body.is_empty() && after.is(&Effect::Cut) {
         // An empty body cannot be cut, so the whole response is lost.
         return Err(dropped());
     }
     let pieces = |body: Body| stream::iter(body.chunks().map(Ok::<_, io::Error>));
     let half = || pieces(body.slice(0..body.len() / 2));
-    Ok(match after {
-        Aftermath::None | Aftermath::WholeBody | Aftermath::OtherRange => StreamingBlob::wrap(pieces(body)),
-        Aftermath::Stall => StreamingBlob::wrap(half().chain(stream::pending())),
-        Aftermath::Cut => StreamingBlob::wrap(half().chain(stream::once(async {
+    Ok(match &after.0 {
+        Some(Effect::Stall) => StreamingBlob::wrap(half().chain(stream::pending())),
+        Some(Effect::Cut) => StreamingBlob::wrap(half().chain(stream::once(async {
             // Bytes that the socket has not taken when the body fails are never sent. This wait lets it take them.
             tokio::time::sleep(Duration::from_millis(10)).await;
             Err(io::Error::other("injected fault: the body is cut"))
         }))),
+        Some(Effect::Endless) => {
+            StreamingBlob::wrap(pieces(body).chain(stream::repeat_with(|| Ok(Bytes::from_static(&[0; 64 * 1024])))))
+        }
+        _ => StreamingBlob::wrap(pieces(body)),
     })
 }

@@ -12,6 +12,7 @@ use super::body::{Body, Gathering};
 use super::bucket::Bucket;
 use super::conditions::check;
 use super::copy_source::{Source, check_copied_bytes};
+use super::effect::Effect;
 use super::headers::headers_of;
 use super::object::Object;
 use super::service::Service;
@@ -24,6 +25,9 @@ pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Respons
     let headers = headers_of!(input)?;
     let (body, etag) = receive(input.body, input.content_length).await?;
     service.served.received(body.len());
+    if after.is(&Effect::Nothing) {
+        return after.respond(PutObjectOutput::default()).await;
+    }
     let mut object = Object::with_etag(body, etag.clone(), headers);
     object.storage_class = input.storage_class.map(|class| class.as_str().to_owned());
     let version_id = service.change(&input.bucket, |bucket| {
@@ -31,8 +35,8 @@ pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Respons
             bucket,
             input.key,
             object,
-            input.if_match.as_ref(),
-            input.if_none_match.as_ref(),
+            after.condition(input.if_match.as_ref()),
+            after.condition(input.if_none_match.as_ref()),
         )
     })?;
     let output = PutObjectOutput {
@@ -46,6 +50,9 @@ pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Respons
 pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Response<CopyObjectOutput>> {
     let named = Source::of(&input.copy_source)?;
     let after = service.admit("CopyObject", named.key).await?;
+    if after.is(&Effect::Nothing) {
+        return after.respond(CopyObjectOutput::default()).await;
+    }
     let source = named.read(
         service,
         input.copy_source_if_match.as_ref(),

@@ -191,6 +191,7 @@ async fn random_faults_match_their_percentages_and_depend_only_on_the_seed() {
         reset: 5.0,
         stall: 10.0,
         cut: 10.0,
+        ..Chances::default()
     };
     let (seen, injected) = inject(chances, 600).await;
     for (count, expected) in [
