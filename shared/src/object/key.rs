@@ -17,9 +17,14 @@ pub const MAX_KEY_BYTES: usize = 1024;
 #[serde(transparent)]
 pub struct Key(String);
 
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a URL-encoded key: decoded it is not UTF-8")]
-pub struct NotUtf8(String);
+/// A URL-encoded key that is not UTF-8 when it is decoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{encoded:?} is not a URL-encoded key: decoded it is not UTF-8")]
+pub struct NotUtf8 {
+    pub encoded: String,
+    /// The decoded key.
+    pub bytes: Vec<u8>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key has {0} bytes, but S3 accepts at most {MAX_KEY_BYTES}")]
@@ -42,10 +47,14 @@ impl Key {
         } else {
             Cow::Borrowed(encoded)
         };
-        percent_decode_str(&spaced)
-            .decode_utf8()
-            .map(|key| Self(key.into_owned()))
-            .map_err(|_| NotUtf8(encoded.to_owned()))
+        let decoded = percent_decode_str(&spaced);
+        match decoded.clone().decode_utf8() {
+            Ok(key) => Ok(Self(key.into_owned())),
+            Err(_) => Err(NotUtf8 {
+                encoded: encoded.to_owned(),
+                bytes: decoded.collect(),
+            }),
+        }
     }
 
     /// Makes a key. Fails if it is too long for S3.

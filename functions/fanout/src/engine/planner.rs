@@ -19,6 +19,8 @@ const FAILED_KEY_BYTES: usize = MAX_ERROR_BYTES + 64;
 #[derive(Debug, Default)]
 pub struct Planned {
     pub counts: ListedCounts,
+    /// Objects that no request can name.
+    pub unnamed: Vec<ObjectRef>,
     pub chunks: Vec<Vec<ObjectRef>>,
 }
 
@@ -59,6 +61,7 @@ impl Planner {
             match candidate.disposition {
                 Disposition::Process if accepted => planned.chunks.extend(self.add(object)),
                 Disposition::Skip if accepted => counts.skipped += 1,
+                Disposition::Unnamed if accepted => planned.unnamed.push(object),
                 _ => counts.ignored += 1,
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use shared::object::{Key, ObjectRef};
 use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::failure::FailureClass;
 
 use super::dispatch::Dispatch;
 use super::planner::Planner;
@@ -14,6 +15,9 @@ use crate::chunk::{Chunk, InFlightAttempt, Tries};
 use crate::job::Job;
 use crate::source::Candidate;
 use crate::store::Counters;
+
+/// The error of a key that cannot be decoded.
+const NOT_UTF8: &str = "its key is not UTF-8, so no request can name the object; it is shown URL-encoded";
 
 pub struct Progress<'a> {
     job: &'a Job,
@@ -42,6 +46,8 @@ impl<'a> Progress<'a> {
     pub fn plan(&mut self, candidates: Vec<Candidate>, is_last: bool) {
         let planned = self.planner.plan(candidates);
         self.counters.add_listed(planned.counts);
+        self.counters
+            .add_failed(&planned.unnamed, FailureClass::Internal, NOT_UTF8);
         let rest = is_last.then(|| self.planner.rest()).flatten();
         for objects in planned.chunks.into_iter().chain(rest) {
             self.push_new(objects, Tries::default());

@@ -16,6 +16,8 @@ pub enum Disposition {
     Process,
     /// Its copy is newer than the object.
     Skip,
+    /// Its key is not UTF-8, so no request can name the object. `key` is the URL-encoded key.
+    Unnamed,
     /// A row of a list that is not to be processed: an old version, a key outside the source, or a duplicate.
     Ignore,
 }

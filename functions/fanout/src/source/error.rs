@@ -2,7 +2,7 @@
 
 use std::io;
 
-use shared::object::{ObjectUri, S3Uri};
+use shared::object::ObjectUri;
 use shared::s3;
 
 use super::csv::MAX_RECORD_BYTES;
@@ -12,8 +12,6 @@ pub enum Error {
     /// The message names the request and its location.
     #[error(transparent)]
     Request(#[from] s3::Error),
-    #[error("ListObjectsV2 {listed}: S3 sent an empty page and said that more keys follow")]
-    EmptyPage { listed: S3Uri },
     /// The body of a list broke off.
     #[error("GetObject {list}: {source}")]
     Body { list: ObjectUri, source: io::Error },
@@ -37,11 +35,7 @@ impl Error {
         match self {
             Self::Request(error) => error.is_retryable(),
             Self::Body { .. } => true,
-            Self::EmptyPage { .. }
-            | Self::Row { .. }
-            | Self::RecordTooLong { .. }
-            | Self::EmptyCsv(_)
-            | Self::Task(_) => false,
+            Self::Row { .. } | Self::RecordTooLong { .. } | Self::EmptyCsv(_) | Self::Task(_) => false,
         }
     }
 }

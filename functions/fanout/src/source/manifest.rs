@@ -83,10 +83,8 @@ pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, s3::Error
             max_keys: 1000,
         };
         let page = s3::list(s3, span).await?;
-        let Some(last) = page.objects.last() else {
-            return Ok(cursors);
-        };
-        after.clone_from(&last.object.key);
+        let last = page.objects.last().filter(|_| page.truncated);
+        let next = last.map(|last| last.object.key.clone());
         cursors.extend(page.objects.into_iter().map(|listed| {
             Cursor::List(KeyList {
                 uri: ObjectUri {
@@ -98,6 +96,10 @@ pub async fn files(s3: &Client, folder: &S3Uri) -> Result<Vec<Cursor>, s3::Error
                 rows: 0,
             })
         }));
+        match next {
+            Some(next) => after = next,
+            None => return Ok(cursors),
+        }
     }
 }
 

@@ -127,7 +127,7 @@ impl Source {
         self.listings.is_empty() && self.lists.is_empty()
     }
 
-    /// Returns the next objects. Those of one range are in key order. Pages of several ranges come in the order in
+    /// Returns the next objects. Those of one page are in key order. Pages of several ranges come in the order in
     /// which they arrive.
     ///
     /// `demand` is about how many more objects are wanted. With 0, no new request starts, and only pages that were
@@ -222,7 +222,7 @@ impl Source {
     fn take_page(&mut self, id: u64, page: Result<Page, s3::Error>) -> Result<Vec<Candidate>, Error> {
         let listing = self.listings.get_mut(&id).expect("a range stays until its last page");
         listing.paging = false;
-        let page = match page.map_err(Error::from) {
+        let mut page = match page.map_err(Error::from) {
             Err(error) if error.is_retryable() && self.failed_attempts + 1 < MAX_ATTEMPTS => {
                 self.failed_attempts += 1;
                 return Ok(Vec::new());
@@ -231,27 +231,28 @@ impl Source {
         };
         self.failed_attempts = 0;
         listing.pages += 1;
-        let mut objects = page.objects;
-        let listed = objects.len();
+        let listed = page.objects.len();
         if let Some(until) = &listing.range.until {
-            objects.truncate(objects.partition_point(|candidate| candidate.object.key <= *until));
+            page.truncate(until);
         }
-        let last = objects.last().map(|candidate| candidate.object.key.clone());
-        let at_end = objects.len() < listed || (last.is_some() && last == listing.range.until);
-        if at_end || !page.truncated {
-            self.listings.remove(&id);
-        } else if let (Some(first), Some(last)) = (objects.first(), last) {
-            listing.page_start.clone_from(&first.object.key);
-            listing.range.after = last;
-        } else {
-            return Err(Error::EmptyPage {
-                listed: self.scope.source.clone(),
-            });
+        let mut objects = page.objects;
+        let first_and_last = objects.first().zip(objects.last());
+        match first_and_last.map(|(first, last)| (&first.object.key, &last.object.key)) {
+            Some((first, last))
+                if page.truncated && objects.len() == listed && listing.range.until.as_ref() != Some(last) =>
+            {
+                listing.page_start.clone_from(first);
+                listing.range.after.clone_from(last);
+            }
+            _ => {
+                self.listings.remove(&id);
+            }
         }
         // A few keys of a page show which characters the keys contain.
         for candidate in objects.iter().step_by(objects.len() / 8 + 1) {
             self.alphabet.extend(candidate.object.key.as_str().chars());
         }
+        objects.extend(page.unnamed.into_iter().map(range::unnamed));
         Ok(objects)
     }
 

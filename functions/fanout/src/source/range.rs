@@ -4,8 +4,8 @@ use std::vec::IntoIter;
 
 use aws_sdk_s3::Client;
 use shared::destination::Destination;
-use shared::object::{Key, MAX_KEY_BYTES, Prefix, S3Uri};
-use shared::s3::{self, ListedObject, Span};
+use shared::object::{Key, MAX_KEY_BYTES, ObjectRef, Prefix, S3Uri};
+use shared::s3::{self, ListedObject, Span, UnnamedObject};
 
 use super::candidate::{Candidate, Disposition};
 use super::scope::Scope;
@@ -13,9 +13,21 @@ use super::scope::Scope;
 /// One page of a range.
 #[derive(Debug)]
 pub struct Page {
+    /// If the page is truncated, there is at least one, and the next page starts after the last one.
     pub objects: Vec<Candidate>,
-    /// Whether more keys follow, in this range or after it.
+    pub unnamed: Vec<UnnamedObject>,
+    /// Whether more keys may follow, in this range or after it.
     pub truncated: bool,
+}
+
+impl Page {
+    /// Leaves out the keys after `until`.
+    pub fn truncate(&mut self, until: &Key) {
+        self.objects
+            .truncate(self.objects.partition_point(|candidate| candidate.object.key <= *until));
+        self.unnamed
+            .retain(|unnamed| &unnamed.key.bytes[..] <= until.as_str().as_bytes());
+    }
 }
 
 /// Lists the page after a key. If outputs are to be compared, they are listed at the same time. They have the same
@@ -34,6 +46,7 @@ pub async fn page(s3: &Client, scope: &Scope, after: &Key) -> Result<Page, s3::E
             .map(|listed| candidate(listed, Disposition::Process));
         return Ok(Page {
             objects: objects.collect(),
+            unnamed: page.unnamed,
             truncated: page.truncated,
         });
     };
@@ -58,8 +71,21 @@ pub async fn page(s3: &Client, scope: &Scope, after: &Key) -> Result<Page, s3::E
     }
     Ok(Page {
         objects,
+        unnamed: page.unnamed,
         truncated: page.truncated,
     })
+}
+
+/// An object that fails, because no request can name it.
+pub fn unnamed(unnamed: UnnamedObject) -> Candidate {
+    Candidate {
+        object: ObjectRef {
+            size: unnamed.size,
+            ..ObjectRef::latest(unnamed.key.encoded.into())
+        },
+        last_modified: unnamed.last_modified,
+        disposition: Disposition::Unnamed,
+    }
 }
 
 fn candidate(listed: ListedObject, disposition: Disposition) -> Candidate {

@@ -142,8 +142,16 @@ impl Splitter {
             after: point,
             max_keys: 1,
         };
-        let first = s3::list(&self.s3, span).await?.objects.into_iter().next();
-        let key = first.map(|listed| listed.object.key);
+        let page = s3::list(&self.s3, span).await?;
+        if let Some(unnamed) = page.unnamed.first() {
+            // A range can end only at a key that is UTF-8.
+            return Err(s3::Error::corrupt(
+                "ListObjectsV2",
+                &self.source,
+                unnamed.key.to_string(),
+            ));
+        }
+        let key = page.objects.into_iter().next().map(|listed| listed.object.key);
         Ok(key.filter(|key| self.range.until.as_ref().is_none_or(|until| key <= until)))
     }
 

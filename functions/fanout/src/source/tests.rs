@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use local::s3::{Headers, Object, Server};
+use local::s3::{Chances, Headers, Object, Server};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
@@ -72,19 +72,33 @@ fn keys() -> impl Strategy<Value = BTreeSet<String>> {
 }
 
 #[test]
-fn each_key_is_listed_once_with_any_page_size() {
+fn each_key_is_listed_once_with_any_page_size_and_short_and_empty_pages() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let cases = (keys(), any::<Index>(), 0..4_usize, 1..12_u16, 1..200_usize, 1..30_usize);
+    let percent = || prop_oneof![Just(0.0), 0.0..60.0];
+    let chances = (percent(), percent(), any::<u64>()).prop_map(|(empty_page, short_page, seed)| Chances {
+        empty_page,
+        short_page: short_page.min(90.0 - empty_page),
+        seed,
+        ..Chances::default()
+    });
+    let cases = (
+        keys(),
+        (any::<Index>(), 0..4_usize),
+        1..12_u16,
+        1..200_usize,
+        1..30_usize,
+        chances,
+    );
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 150,
         failure_persistence: None,
         ..ProptestConfig::default()
     });
     runner
-        .run(&cases, |(keys, of, characters, page_keys, demand, stop)| {
+        .run(&cases, |(keys, (of, characters), page_keys, demand, stop, chances)| {
             // The beginning of one of the keys.
             let prefix: String = match keys.len() {
                 0 => String::new(),
@@ -99,6 +113,7 @@ fn each_key_is_listed_once_with_any_page_size() {
             let expected: Vec<String> = keys.iter().filter(|key| key.starts_with(&prefix)).cloned().collect();
             let listed = runtime.block_on(async {
                 let server = server(&keys).await;
+                server.faults.set_chances(Some(chances));
                 let s3 = Client::new(&server.sdk().await);
                 drain(&s3, &prefix, page_keys, demand, stop).await
             });

@@ -11,6 +11,7 @@ mod cloud;
 mod faults;
 mod jobs;
 mod kills;
+mod listing;
 mod lost;
 mod redrive;
 mod sources;
