@@ -34,7 +34,7 @@ impl From<Error> for Diagnostic {
             Error::NoDestination => "NoDestination",
             Error::AttemptGivenUp { .. } => "AttemptGivenUp",
             // No other chunk can be committed either.
-            Error::Commit(error) if matches!(error.kind, ErrorKind::AccessDenied | ErrorKind::NotFound) => {
+            Error::Commit(error) if matches!(error.kind, ErrorKind::AccessDenied | ErrorKind::NoSuchBucket) => {
                 "DestinationRefused"
             }
             Error::Commit(_) => "CommitFailed",

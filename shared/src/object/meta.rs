@@ -19,4 +19,6 @@ pub struct ObjectMeta {
     /// An HTTP date.
     pub expires: Option<String>,
     pub user_metadata: HashMap<String, String>,
+    /// Whether the `ETag` looks like the MD5 of the bytes, and is not. Two reads have agreed about the bytes.
+    pub has_other_md5: bool,
 }

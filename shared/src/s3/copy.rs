@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
+use aws_sdk_s3::types::{CopyObjectResult, MetadataDirective, TaggingDirective};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::contradiction::{sent, written};
 use super::error::Error;
 use super::headers::with_headers;
 use crate::object::{Bucket, ObjectMeta, ObjectRef, ObjectUri};
@@ -48,21 +49,32 @@ pub async fn copy_image(
     meta: ObjectMeta,
     added: HashMap<String, String>,
 ) -> Result<(), Error> {
-    let mut request = client
-        .copy_object()
-        .bucket(target.bucket.as_str())
-        .key(target.key.as_str())
-        .copy_source(source.to_string())
-        .set_copy_source_if_match(source.object.if_match())
-        .tagging_directive(TaggingDirective::Replace);
-    if !added.is_empty() {
-        request = with_headers!(request.metadata_directive(MetadataDirective::Replace), meta, added);
-    }
-    request.send().await.map_err(|error| {
-        let location = format!("s3://{}/{} to {target}", source.bucket, source.object.key);
-        Error::from_sdk("CopyObject", location, &error)
-    })?;
-    Ok(())
+    const COPY_OBJECT: &str = "CopyObject";
+    let location = || format!("s3://{}/{} to {target}", source.bucket, source.object.key);
+    sent(|| {
+        let mut request = client
+            .copy_object()
+            .bucket(target.bucket.as_str())
+            .key(target.key.as_str())
+            .copy_source(source.to_string())
+            .set_copy_source_if_match(source.object.if_match())
+            .tagging_directive(TaggingDirective::Replace);
+        if !added.is_empty() {
+            request = with_headers!(
+                request.metadata_directive(MetadataDirective::Replace),
+                meta.clone(),
+                added.clone()
+            );
+        }
+        async move {
+            let output = request.send().await;
+            let output = output.map_err(|error| Error::from_sdk(COPY_OBJECT, location(), &error))?;
+            written(output.copy_object_result().and_then(CopyObjectResult::e_tag))
+                .map_err(|problem| Error::corrupt(COPY_OBJECT, location(), problem))?;
+            Ok(())
+        }
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::interceptors::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -15,6 +15,8 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use parking_lot::Mutex;
 
 use super::endpoint::ByBucket;
+use super::error_kind::ErrorKind;
+use super::retry::{ByKind, error_in};
 use crate::protocol::usage::Requests;
 
 tokio::task_local! {
@@ -76,6 +78,7 @@ fn client(config: Builder, counter: Counter) -> Client {
         config
             .endpoint_resolver(ByBucket::default())
             .interceptor(counter)
+            .retry_classifier(ByKind)
             .retry_partition(retries.build())
             .build(),
     )
@@ -119,13 +122,13 @@ impl Intercept for Counter {
         Ok(())
     }
 
-    fn read_after_transmit(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _runtime_components: &RuntimeComponents,
         _cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if matches!(context.response().status().as_u16(), 429 | 503) {
+        if error_in(context) == Some(ErrorKind::Throttled) {
             self.count(|counts| {
                 counts.throttled.fetch_add(1, Relaxed);
             });

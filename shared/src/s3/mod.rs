@@ -5,33 +5,43 @@
 //! | [`client`] | sets up clients: retries, time-outs, TLS |
 //! | [`endpoint`] | finds the endpoint of each bucket |
 //! | [`meter`] | counts every request |
-//! | [`error`] | classifies every error |
+//! | [`error`], [`error_kind`] | the errors, and the table that classifies them |
+//! | [`retry`] | tells the SDK which errors to retry |
 //! | [`list`] | lists a page |
-//! | [`get`] | reads objects by their `ETag`, and checks each body |
+//! | [`get`], [`body`] | reads objects by their `ETag` |
+//! | [`agreement`] | compares each response to a read with its request |
+//! | [`contradiction`] | sends a write again if its response contradicts it |
 //! | [`put`] | writes objects, also on a condition |
 //! | [`copy`] | copies inside S3 |
 //! | [`multipart`] | writes objects in parts |
 //! | [`headers`] | the headers that an output takes over from its source |
 
+mod agreement;
+mod body;
 mod client;
+mod contradiction;
 mod copy;
 mod endpoint;
 mod error;
+mod error_kind;
 mod get;
 mod headers;
 mod list;
 mod meter;
 mod multipart;
 mod put;
+mod retry;
 
 pub use client::{MAX_ATTEMPT_TIME, config, loader, timeouts};
 pub use copy::{CopySource, copy_image};
-pub use error::{Cause, Error, ErrorKind};
+pub use error::{Cause, Error};
+pub use error_kind::ErrorKind;
 pub use get::{get_latest, get_object, head_object, open_latest};
-pub use list::{ListedObject, Page, Span, list};
+pub use list::{ListedObject, Page, Span, UnnamedObject, list};
 pub use meter::Meter;
 pub use multipart::{MAX_PARTS, MultipartUpload};
 pub use put::{Condition, ConditionalWrite, put_image, put_object, put_object_if};
+pub use retry::error_in;
 
 /// The media type of files with one JSON object per line.
 pub const NDJSON: &str = "application/x-ndjson";

@@ -1,25 +1,22 @@
 //! Writes objects whose bytes pass through the function.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
-use backon::{ExponentialBuilder, Retryable};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
-use super::error::{Error, ErrorKind};
+use super::contradiction::{sent, written};
+use super::error::Error;
+use super::error_kind::ErrorKind;
 use super::headers::with_headers;
 use crate::object::{ETag, ObjectMeta, ObjectUri};
 
 const PUT_OBJECT: &str = "PutObject";
-
-/// Retries while another write to the same key is in progress, for about 3 s.
-const CONFLICT_RETRIES: ExponentialBuilder = ExponentialBuilder::new()
-    .with_min_delay(Duration::from_millis(50))
-    .with_factor(2.0)
-    .with_max_times(6);
 
 /// The condition of a conditional write.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +38,20 @@ pub enum ConditionalWrite {
 
 /// Writes an object, even if the key holds another one.
 pub async fn put_object(client: &Client, target: &ObjectUri, content_type: &str, body: Bytes) -> Result<(), Error> {
-    request(client, target, content_type, body)
-        .send()
-        .await
-        .map_err(|error| Error::from_sdk(PUT_OBJECT, target, &error))?;
-    Ok(())
+    sent(|| {
+        let request = request(client, target, content_type, body.clone());
+        async move { checked(target, request.send().await).map(drop) }
+    })
+    .await
+}
+
+/// The `ETag` of the object that a request has written.
+fn checked(
+    target: &ObjectUri,
+    output: Result<PutObjectOutput, SdkError<PutObjectError, HttpResponse>>,
+) -> Result<ETag, Error> {
+    let output = output.map_err(|error| Error::from_sdk(PUT_OBJECT, target, &error))?;
+    written(output.e_tag()).map_err(|problem| Error::corrupt(PUT_OBJECT, target, problem))
 }
 
 /// Writes an object if a condition holds.
@@ -59,10 +65,7 @@ pub async fn put_object_if(
     body: Bytes,
     condition: Condition<'_>,
 ) -> Result<ConditionalWrite, Error> {
-    let put = || put_once(client, target, content_type, body.clone(), condition);
-    put.retry(CONFLICT_RETRIES)
-        .when(|error| error.kind == ErrorKind::Conflict)
-        .await
+    sent(|| put_once(client, target, content_type, body.clone(), condition)).await
 }
 
 async fn put_once(
@@ -77,20 +80,15 @@ async fn put_once(
         Condition::Absent => request.if_none_match("*"),
         Condition::Matches(etag) => request.if_match(etag.to_header()),
     };
-    let error = match request.send().await {
-        Ok(output) => {
-            let etag = output.e_tag.as_deref().and_then(ETag::parse);
-            let etag = etag.ok_or_else(|| Error::corrupt(PUT_OBJECT, target, "the response has no ETag"))?;
-            return Ok(ConditionalWrite::Written(etag));
-        }
-        Err(error) => Error::from_sdk(PUT_OBJECT, target, &error),
-    };
-    match (error.kind, condition) {
-        // For `If-Match` on a key that holds no object, S3 responds with NoSuchKey.
-        (ErrorKind::PreconditionFailed, _) | (ErrorKind::NotFound, Condition::Matches(_)) => {
-            Ok(ConditionalWrite::ConditionFailed)
-        }
-        _ => Err(error),
+    match checked(target, request.send().await) {
+        Ok(etag) => Ok(ConditionalWrite::Written(etag)),
+        Err(error) => match (error.kind, condition) {
+            // For `If-Match` on a key that holds no object, S3 responds with NoSuchKey.
+            (ErrorKind::PreconditionFailed, _) | (ErrorKind::NotFound, Condition::Matches(_)) => {
+                Ok(ConditionalWrite::ConditionFailed)
+            }
+            _ => Err(error),
+        },
     }
 }
 
@@ -111,18 +109,18 @@ pub async fn put_image(
     meta: ObjectMeta,
     added: HashMap<String, String>,
 ) -> Result<(), Error> {
-    let request = client
-        .put_object()
-        .bucket(target.bucket.as_str())
-        .key(target.key.as_str());
-    with_headers!(request, meta, added)
-        .body(ByteStream::from(body))
-        // Signing the body would take a SHA-256 of all of it. The SDK signs a checksum instead, and S3 refuses a body
-        // that does not match it.
-        .customize()
-        .disable_payload_signing()
-        .send()
-        .await
-        .map_err(|error| Error::from_sdk(PUT_OBJECT, target, &error))?;
-    Ok(())
+    sent(|| {
+        let request = client
+            .put_object()
+            .bucket(target.bucket.as_str())
+            .key(target.key.as_str());
+        let request = with_headers!(request, meta.clone(), added.clone())
+            .body(ByteStream::from(body.clone()))
+            // Signing the body would take a SHA-256 of all of it. The SDK signs a checksum instead, and S3 refuses a
+            // body that does not match it.
+            .customize()
+            .disable_payload_signing();
+        async move { checked(target, request.send().await).map(drop) }
+    })
+    .await
 }

@@ -28,8 +28,9 @@ impl<'a> Task<'a> {
         let started = self.pipeline.clock.now();
         let front_bytes = self.pipeline.front_bytes;
         let mut permit = self.hold(object.size.unwrap_or(u64::MAX).min(front_bytes)).await?;
-        // S3 refuses every range of an empty object.
-        let range = (object.size != Some(0)).then_some(0..front_bytes);
+        // Without a range, S3 sends a checksum of the object. Also, it refuses every range of an empty object.
+        let fits = object.size.is_some_and(|size| size <= front_bytes);
+        let range = (!fits).then_some(0..front_bytes);
         let (meta, front) = self.get(object, range).await?;
         let mut download = self.pipeline.clock.now() - started;
         let profile = self.pipeline.settings.images.profile();

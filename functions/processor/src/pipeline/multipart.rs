@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::warn;
 use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
 use shared::protocol::failure::Failure;
-use shared::s3::{CopySource, MAX_PARTS, MultipartUpload};
+use shared::s3::{self, CopySource, ErrorKind, MAX_PARTS, MultipartUpload};
 
 use super::task::Task;
 
@@ -33,8 +33,41 @@ pub enum PartSource<'a> {
     Copied(&'a ObjectRef),
 }
 
+/// Why an object could not be written in parts.
+enum PartsError {
+    /// The upload does not exist any more, and the target does not have its bytes.
+    Vanished(s3::Error),
+    Failed(Failure),
+}
+
+impl From<s3::Error> for PartsError {
+    fn from(error: s3::Error) -> Self {
+        match error.kind {
+            ErrorKind::NoSuchUpload => Self::Vanished(error),
+            _ => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<Failure> for PartsError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<PartsError> for Failure {
+    fn from(error: PartsError) -> Self {
+        match error {
+            PartsError::Vanished(error) => error.into(),
+            PartsError::Failed(failure) => failure,
+        }
+    }
+}
+
 impl Task<'_> {
     /// Uploads or copies an object in parts. If this fails, the parts are deleted.
+    ///
+    /// If the upload vanishes, the object is uploaded again.
     pub async fn in_parts(
         &self,
         source: PartSource<'_>,
@@ -42,6 +75,19 @@ impl Task<'_> {
         added: HashMap<String, String>,
         target: &ObjectUri,
     ) -> Result<(), Failure> {
+        match self.in_parts_once(source, meta.clone(), added.clone(), target).await {
+            Err(PartsError::Vanished(_)) => Ok(self.in_parts_once(source, meta, added, target).await?),
+            result => Ok(result?),
+        }
+    }
+
+    async fn in_parts_once(
+        &self,
+        source: PartSource<'_>,
+        meta: ObjectMeta,
+        added: HashMap<String, String>,
+        target: &ObjectUri,
+    ) -> Result<(), PartsError> {
         let size = meta.size;
         let clients = self.pipeline.clients;
         let (min_part_bytes, client) = match source {
@@ -61,7 +107,7 @@ impl Task<'_> {
         let completed = async {
             let parts = parts.await?;
             let _connection = self.turn_to_write().await;
-            Ok::<_, Failure>(upload.complete(parts).await?)
+            Ok::<_, PartsError>(upload.complete(parts).await?)
         };
         // S3 keeps the parts of an upload that is neither completed nor aborted. So the upload is aborted before the
         // image ends, whatever the cause.
@@ -88,7 +134,7 @@ impl Task<'_> {
         number: i32,
         source: PartSource<'_>,
         range: Range<u64>,
-    ) -> Result<CompletedPart, Failure> {
+    ) -> Result<CompletedPart, PartsError> {
         match source {
             PartSource::Copied(object) => {
                 let source = CopySource {

@@ -57,13 +57,13 @@ async fn each_lasting_fault_has_its_failure_class() {
             "whole.jpg",
             Effect::WholeBody,
             FailureClass::Corrupt,
-            "where 131072 were asked for",
+            "where the bytes 0-131071 were asked for",
         ),
         (
             "shifted.jpg",
             Effect::OtherRange,
             FailureClass::Corrupt,
-            "came where bytes from 0 on were asked for",
+            "came where the bytes 0-131071 were asked for",
         ),
         (
             "slow.jpg",

@@ -11,5 +11,6 @@ mod faults;
 mod gate;
 mod order;
 mod requests;
+mod responses;
 mod sizes;
 mod time;

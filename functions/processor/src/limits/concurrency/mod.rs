@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
@@ -16,6 +16,7 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use futures::{Stream, StreamExt, stream};
 use parking_lot::Mutex;
 use shared::clock::Clock;
+use shared::s3::{self, ErrorKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -194,20 +195,23 @@ impl Intercept for Concurrency {
         Ok(())
     }
 
-    fn read_after_transmit(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let status = context.response().status().as_u16();
         // The time to the first byte of a read does not depend on its size. A write has its response only when all of
         // it is written.
         let is_read = cfg
             .load::<Metadata>()
             .is_some_and(|operation| operation.name() == "GetObject");
         let latency = cfg.load::<Sent>().filter(|_| is_read).map(|sent| sent.0.elapsed());
-        self.observe(latency, status == 429 || status >= 500);
+        let refused = matches!(
+            s3::error_in(context),
+            Some(ErrorKind::Throttled | ErrorKind::Unavailable)
+        );
+        self.observe(latency, refused);
         Ok(())
     }
 }
