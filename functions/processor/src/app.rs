@@ -20,7 +20,7 @@ impl App {
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let limits = Limits::new(config.memory_mb);
         Self {
-            clients: Clients::new(sdk, &limits.concurrency),
+            clients: Clients::new(sdk, config.timeouts(), &limits.concurrency),
             clock: Clock::default(),
             limits,
             config,

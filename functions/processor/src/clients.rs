@@ -1,45 +1,31 @@
 //! The S3 clients. They share their connections. They are built once, because building them takes as much CPU time as
 //! several requests. The meter of an invocation counts the requests that this invocation sends.
 
-use std::time::Duration;
-
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
-use shared::s3::{self, Meter};
+use shared::s3::{self, Meter, Timeouts};
 
 use crate::limits::Concurrency;
 
-/// A read is sent again if its response has not begun after this time. S3 begins it within a fraction of a second.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A write is sent again if it has no response after this time. S3 responds when the write is finished, which takes a
-/// while for 64 MiB over a slow connection.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(25);
-
-/// One client for each kind of request, since each kind has its own time-out.
+/// One client for each kind of request, since each kind has its own time limits.
 #[derive(Debug)]
 pub struct Clients {
     pub reads: Client,
-    /// For uploads, which have at most 64 MiB per request, and for copies up to this size.
+    /// For uploads, which have at most 64 MiB per request.
     pub writes: Client,
-    /// For larger copies inside S3.
-    pub large_copies: Client,
+    /// For copies, and for the completion of a multipart upload.
+    pub copies: Client,
 }
 
 impl Clients {
-    pub fn new(sdk: &SdkConfig, concurrency: &Concurrency) -> Self {
-        let client = |attempt: Duration| {
-            Meter::scoped_client(
-                Builder::from(sdk)
-                    .interceptor(concurrency.clone())
-                    .timeout_config(s3::timeouts(attempt)),
-            )
-        };
+    pub fn new(sdk: &SdkConfig, timeouts: Timeouts, concurrency: &Concurrency) -> Self {
+        let config = || Builder::from(sdk).interceptor(concurrency.clone());
+        let within = |attempt| Meter::scoped_client(config().timeout_config(s3::attempt_timeout(attempt)));
         Self {
-            reads: client(READ_TIMEOUT),
-            writes: client(WRITE_TIMEOUT),
-            large_copies: client(s3::MAX_ATTEMPT_TIME),
+            reads: within(timeouts.read),
+            writes: within(timeouts.write),
+            copies: Meter::scoped_client(s3::with_silence(config(), timeouts.silence)),
         }
     }
 }

@@ -8,12 +8,16 @@ use shared::filter::Names;
 use shared::metadata;
 use shared::modes::{Images, Records};
 use shared::object::S3Uri;
+use shared::s3::Timeouts;
 use shared::settings::{self, Lookup, SettingError};
 
 use crate::limits::MAX_IN_FLIGHT;
 
 /// Enough for a few requests that each hang once or twice, or for the waits of a throttled request.
 const DEFAULT_IMAGE_TIMEOUT_SECONDS: u64 = 60;
+
+/// How many requests that get no response fit into the time of an image, at least.
+const REQUESTS_IN_IMAGE_TIMEOUT: u32 = 2;
 
 /// The most bytes that are read of an image to find its EXIF.
 pub const MAX_METADATA_BYTES: u64 = 64 * 1024 * 1024;
@@ -42,9 +46,21 @@ pub struct Config {
     pub memory_mb: u32,
     /// `TIMEOUT_SECONDS`: the time of an invocation that comes without a deadline
     pub timeout: Duration,
+    /// The time limits of requests to S3.
+    pub s3_timeouts: Timeouts,
 }
 
 impl Config {
+    /// The time limits of requests to S3. An image must have time for a few requests that get no response.
+    pub fn timeouts(&self) -> Timeouts {
+        let most = self.image_timeout / REQUESTS_IN_IMAGE_TIMEOUT;
+        Timeouts {
+            read: self.s3_timeouts.read.min(most),
+            write: self.s3_timeouts.write.min(most),
+            silence: self.s3_timeouts.silence,
+        }
+    }
+
     pub fn load(lookup: Lookup<'_>) -> Result<Self, SettingError> {
         let front_bytes = within(lookup, "FRONT_BYTES", metadata::FRONT_BYTES, MAX_METADATA_BYTES)?;
         let image_timeout = within(
@@ -66,6 +82,7 @@ impl Config {
             image_timeout: Duration::from_secs(image_timeout),
             memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
             timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(MAX_TIMEOUT, Duration::from_secs),
+            s3_timeouts: Timeouts::default(),
         };
         if let (Some(source), Some(destination)) = (&config.source, &config.destination) {
             destination

@@ -32,7 +32,7 @@ mod multipart;
 mod put;
 mod retry;
 
-pub use client::{MAX_ATTEMPT_TIME, config, loader, timeouts};
+pub use client::{Timeouts, attempt_timeout, config, loader, with_silence};
 pub use copy::{CopySource, copy_image};
 pub use error::{Cause, Error};
 pub use error_kind::ErrorKind;

@@ -23,6 +23,8 @@ pub const MAX_PARTS: u64 = 10_000;
 /// An upload in progress. S3 keeps its parts, and charges for them, until it is completed or aborted.
 pub struct MultipartUpload<'a> {
     client: &'a Client,
+    /// For what S3 does by itself, which may take minutes.
+    copies: &'a Client,
     target: &'a ObjectUri,
     id: String,
 }
@@ -31,6 +33,7 @@ impl<'a> MultipartUpload<'a> {
     /// Begins an object with the headers and user metadata of its source, and with the `added` metadata.
     pub async fn begin(
         client: &'a Client,
+        copies: &'a Client,
         target: &'a ObjectUri,
         meta: ObjectMeta,
         added: HashMap<String, String>,
@@ -47,7 +50,12 @@ impl<'a> MultipartUpload<'a> {
         let id = output
             .upload_id
             .ok_or_else(|| Error::corrupt(OPERATION, target, "the response has no upload id"))?;
-        Ok(Self { client, target, id })
+        Ok(Self {
+            client,
+            copies,
+            target,
+            id,
+        })
     }
 
     /// Sends one part. Parts have numbers from 1, and can be sent in any order.
@@ -84,7 +92,7 @@ impl<'a> MultipartUpload<'a> {
         const OPERATION: &str = "UploadPartCopy";
         sent(|| {
             let request = self
-                .client
+                .copies
                 .upload_part_copy()
                 .bucket(self.target.bucket.as_str())
                 .key(self.target.key.as_str())
@@ -129,7 +137,7 @@ impl<'a> MultipartUpload<'a> {
         const OPERATION: &str = "CompleteMultipartUpload";
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let output = self
-            .client
+            .copies
             .complete_multipart_upload()
             .bucket(self.target.bucket.as_str())
             .key(self.target.key.as_str())

@@ -106,6 +106,16 @@ async fn pages_that_stay_empty_end_the_job() {
 }
 
 #[tokio::test]
+async fn outputs_that_cannot_be_listed_end_the_job() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(5);
+    cloud.put_out("images/00003.jpg", TINY);
+    cloud.list_fault("images/", Effect::NoProgress, 0, usize::MAX);
+    let error = cloud.run(json!({"skip_current": true})).await.unwrap_err().to_string();
+    assert!(error.contains("the same continuation token came twice"), "{error}");
+}
+
+#[tokio::test]
 async fn keys_are_decoded_only_if_they_are_encoded() {
     for effect in [None, Some(Effect::PlainKeys)] {
         let cloud = Cloud::start().await;

@@ -90,14 +90,14 @@ impl Task<'_> {
     ) -> Result<(), PartsError> {
         let size = meta.size;
         let clients = self.pipeline.clients;
-        let (min_part_bytes, client) = match source {
-            PartSource::Downloaded(_) => (MIN_PART_BYTES, &clients.writes),
-            PartSource::Copied(_) => (MIN_COPIED_PART_BYTES, &clients.large_copies),
+        let min_part_bytes = match source {
+            PartSource::Downloaded(_) => MIN_PART_BYTES,
+            PartSource::Copied(_) => MIN_COPIED_PART_BYTES,
         };
         let part = size.div_ceil(MAX_PARTS).next_multiple_of(MIB).max(min_part_bytes);
         let upload = {
             let _connection = self.turn_to_write().await;
-            MultipartUpload::begin(client, target, meta, added).await?
+            MultipartUpload::begin(&clients.writes, &clients.copies, target, meta, added).await?
         };
         let ranges = (0..size.div_ceil(part)).map(|index| index * part..size.min((index + 1) * part));
         let parts = stream::iter((1..).zip(ranges))

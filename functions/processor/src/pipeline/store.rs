@@ -44,18 +44,12 @@ impl Task<'_> {
             self.in_parts(PartSource::Copied(&read.object), read.meta, added, target)
                 .await?;
         } else {
-            let clients = self.pipeline.clients;
-            let client = if read.meta.size > MAX_WHOLE_BYTES {
-                &clients.large_copies
-            } else {
-                &clients.writes
-            };
             let source = CopySource {
                 bucket: &self.image.bucket,
                 object: &read.object,
             };
             let _connection = self.turn_to_write().await;
-            s3::copy_image(client, source, target, read.meta, added).await?;
+            s3::copy_image(&self.pipeline.clients.copies, source, target, read.meta, added).await?;
         }
         let times = StageTimes {
             download: read.download,

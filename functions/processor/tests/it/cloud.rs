@@ -10,6 +10,7 @@ use local::s3::{Headers, Object, Server};
 use processor::{App, Config, Error, handle};
 use serde_json::{Value, json};
 use shared::protocol::chunk::ChunkResponse;
+use shared::s3::Timeouts;
 
 use crate::gate::Gate;
 
@@ -37,7 +38,12 @@ pub struct Cloud {
 
 impl Cloud {
     pub async fn start(variables: &[(&str, &str)]) -> Self {
-        Self::start_with(variables, |sdk| sdk).await
+        Self::start_with(variables, Timeouts::default(), |sdk| sdk).await
+    }
+
+    /// Starts a cloud with other time limits for requests to S3.
+    pub async fn start_timed(timeouts: Timeouts) -> Self {
+        Self::start_with(&[], timeouts, |sdk| sdk).await
     }
 
     /// Starts a cloud whose client hardly waits before it retries a request.
@@ -46,10 +52,17 @@ impl Cloud {
             .with_max_attempts(30)
             .with_initial_backoff(Duration::from_millis(1))
             .with_max_backoff(Duration::from_millis(20));
-        Self::start_with(variables, |sdk| sdk.into_builder().retry_config(retries).build()).await
+        Self::start_with(variables, Timeouts::default(), |sdk| {
+            sdk.into_builder().retry_config(retries).build()
+        })
+        .await
     }
 
-    async fn start_with(variables: &[(&str, &str)], settings: impl FnOnce(SdkConfig) -> SdkConfig) -> Self {
+    async fn start_with(
+        variables: &[(&str, &str)],
+        timeouts: Timeouts,
+        settings: impl FnOnce(SdkConfig) -> SdkConfig,
+    ) -> Self {
         let server = Server::start(0).await.unwrap();
         server.store.create_bucket("photos");
         server.store.create_bucket("photos-out");
@@ -61,7 +74,9 @@ impl Cloud {
         let sdk = settings(server.sdk().await);
         let client = gate.client(sdk.http_client().unwrap());
         let sdk = sdk.into_builder().http_client(client).build();
-        let app = App::new(Config::load(&lookup).unwrap(), &sdk);
+        let mut config = Config::load(&lookup).unwrap();
+        config.s3_timeouts = timeouts;
+        let app = App::new(config, &sdk);
         Self { server, app, gate }
     }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use local::s3::{Effect, Fault};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::protocol::failure::FailureClass;
+use shared::s3::Timeouts;
 
 use crate::cloud::{Cloud, PHOTOS, RECORDS};
 
@@ -232,7 +233,7 @@ async fn a_write_without_a_result_is_sent_again_and_never_ok() {
 }
 
 /// An image that is uploaded in parts, and one that is copied in parts.
-fn in_parts(cloud: &Cloud) -> [(&'static str, &'static str, serde_json::Value, u64); 2] {
+fn in_parts(cloud: &Cloud) -> [(&'static str, &'static str, Value, u64); 2] {
     let upload = (65 * MIB) as u64;
     let copy = 6 * 1024 * MIB as u64;
     [
@@ -318,24 +319,75 @@ async fn an_upload_that_vanished_is_sent_again() {
     }
 }
 
+/// Requests that S3 works on for a while, each with its mode and its image.
+fn slow_operations(cloud: &Cloud) -> Vec<(&'static str, &'static str, Value)> {
+    let [(_, _, upload, _), (_, _, copy, _)] = in_parts(cloud);
+    vec![
+        ("copy", "CopyObject", cloud.put("small.jpg", photo(20_000))),
+        ("upload", "CompleteMultipartUpload", upload),
+        ("copy", "CompleteMultipartUpload", copy.clone()),
+        ("copy", "UploadPartCopy", copy),
+    ]
+}
+
 #[tokio::test]
 async fn an_operation_may_take_long_while_it_sends_spaces() {
-    let every = Duration::from_secs(4);
-    let cloud = Cloud::start(&[]).await;
-    let small = cloud.put("small.jpg", photo(20_000));
-    let mut objects = vec![("copy", "CopyObject", small)];
-    objects.extend(in_parts(&cloud).map(|(mode, _, object, _)| (mode, "CompleteMultipartUpload", object)));
-    let (_, _, object, _) = &in_parts(&cloud)[1];
-    objects.push(("copy", "UploadPartCopy", object.clone()));
-    for (mode, operation, object) in objects {
-        cloud.fault(operation, "", Effect::Spaces { every, count: 2 }, 1);
+    let timeouts = Timeouts {
+        write: Duration::from_secs(2),
+        silence: Duration::from_secs(2),
+        ..Timeouts::default()
+    };
+    let cloud = Cloud::start_timed(timeouts).await;
+    for (mode, operation, object) in slow_operations(&cloud) {
+        let every = Duration::from_millis(500);
+        cloud.fault(operation, "", Effect::Spaces { every, count: 8 }, 1);
+        let before = cloud.server.served.totals().requests;
         let response = cloud.chunk(mode, &[object]).await;
         assert_eq!(response.ok, 1, "{operation}: {:?}", response.failed);
-        assert_eq!(
-            response.usage.requests.copy.min(1),
-            u64::from(mode == "copy"),
-            "{operation}"
-        );
+        let after = cloud.server.served.totals().requests;
+        // One of them, and no second one: a part of 512 MiB each, and begin, complete and the records for the upload.
+        let writes = after.put + after.copy - before.put - before.copy;
+        let expected = match (mode, operation) {
+            ("copy", "CopyObject") => 2,
+            ("upload", _) => 5 + 3,
+            _ => 12 + 3,
+        };
+        assert_eq!(writes, expected, "{operation}");
+        cloud.server.store.delete("photos-out", RECORDS);
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_falls_silent_is_sent_again() {
+    let timeouts = Timeouts {
+        silence: Duration::from_secs(2),
+        ..Timeouts::default()
+    };
+    let cloud = Cloud::start_timed(timeouts).await;
+    for (mode, operation, object) in slow_operations(&cloud) {
+        for effect in [
+            Effect::Hang,
+            Effect::Spaces {
+                every: Duration::from_hours(1),
+                count: 1,
+            },
+        ] {
+            cloud.fault(operation, "", effect.clone(), 1);
+            let response = cloud.chunk(mode, std::slice::from_ref(&object)).await;
+            assert_eq!(response.ok, 1, "{operation} {effect:?}: {:?}", response.failed);
+            cloud.server.store.delete("photos-out", RECORDS);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_without_a_response_leaves_time_for_another_one() {
+    let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "4")]).await;
+    for (mode, operation) in [("none", "GetObject"), ("upload", "PutObject")] {
+        let object = cloud.put("a.jpg", photo(20_000));
+        cloud.fault(operation, "a.jpg", Effect::Hang, 1);
+        let response = cloud.chunk(mode, &[object]).await;
+        assert_eq!(response.ok, 1, "{operation}: {:?}", response.failed);
         cloud.server.store.delete("photos-out", RECORDS);
     }
 }
