@@ -133,6 +133,11 @@ impl Function {
         Ok(())
     }
 
+    /// Waits until the process has ended by itself.
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
+        Ok((&mut self.watching).await?)
+    }
+
     fn pid(&self) -> anyhow::Result<Pid> {
         Pid::from_raw(self.id.cast_signed()).context("0 is not a process id")
     }

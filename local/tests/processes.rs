@@ -96,3 +96,23 @@ async fn a_killed_processor_leaves_no_commit() {
     assert!(running.await.unwrap().is_err());
     assert_eq!(server.store.keys("photos-out", "records/"), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_process_ends_after_its_response_if_its_credentials_have_expired() {
+    let server = server().await;
+    let mut processor = processor(&server, &[]).await;
+    server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: String::new(),
+        effect: Effect::Status(400, Some("ExpiredToken")),
+        after: 0,
+        times: usize::MAX,
+    });
+    let error = processor
+        .invoke("first", chunk(&server, 0), LIFETIME)
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(error["errorType"], "CredentialsExpired", "{error}");
+    processor.ended().await.unwrap();
+}

@@ -13,6 +13,7 @@
 //! | [`prices`] | what AWS charges |
 //! | [`settings`] | values from environment variables; each error names its variable |
 //! | [`clock`] | the clock for deadlines and leases |
+//! | [`process`] | the end of a process whose credentials have expired |
 
 pub mod bottleneck;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod metadata;
 pub mod modes;
 pub mod object;
 pub mod prices;
+pub mod process;
 pub mod protocol;
 pub mod s3;
 pub mod settings;

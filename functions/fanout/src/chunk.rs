@@ -28,6 +28,9 @@ pub struct Tries {
     pub throttled: u32,
     /// Lambda was unavailable.
     pub unavailable: u32,
+    /// The processor's credentials had expired, or were not accepted.
+    #[serde(default)]
+    pub without_credentials: u32,
     /// The response returned every key as unprocessed.
     #[serde(alias = "returned")]
     pub unprocessed: u32,

@@ -2,6 +2,8 @@
 
 use lambda_runtime::Diagnostic;
 
+use shared::s3::ErrorKind;
+
 use crate::attempt::FenceError;
 use crate::request::BadRequest;
 use crate::source::{self, ManifestError};
@@ -34,9 +36,26 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The kind of the request to S3 that failed, if that is the cause.
+    #[must_use]
+    pub fn kind(&self) -> Option<ErrorKind> {
+        let error = match self {
+            Self::Source(source::Error::Request(error))
+            | Self::Manifest(ManifestError::Request(error) | ManifestError::List(source::Error::Request(error)))
+            | Self::Store(store::Error::Request(error))
+            | Self::Fence(FenceError { source: error, .. }) => error,
+            _ => return None,
+        };
+        Some(error.kind)
+    }
+}
+
 impl From<Error> for Diagnostic {
     fn from(error: Error) -> Self {
         let error_type = match error {
+            _ if error.kind() == Some(ErrorKind::ExpiredCredentials) => "CredentialsExpired",
+            _ if error.kind() == Some(ErrorKind::BadCredentials) => "CredentialsRefused",
             Error::BadRequest(_) => "BadRequest",
             Error::Source(_) => "SourceFailed",
             Error::Manifest(_) => "ManifestFailed",

@@ -3,13 +3,18 @@
 
 use std::sync::Arc;
 
-use fanout::{App, Config, handle, invoke_client};
-use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn, tracing};
+use fanout::{App, Config, Error, handle, invoke_client};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::layer::layer_fn;
+use lambda_runtime::tower::util::MapFuture;
+use lambda_runtime::{LambdaEvent, Runtime, service_fn, tracing};
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::process::Staleness;
+use shared::s3::ErrorKind;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     tracing::init_default_subscriber();
     let sdk = shared::s3::config().await;
     // As text, because an error of `main` is printed in its `Debug` form.
@@ -20,12 +25,23 @@ async fn main() -> Result<(), Error> {
         sdk,
         clock: Clock::default(),
     });
-    run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
-        let app = app.clone();
+    let staleness = Staleness::default();
+    let stale = staleness.clone();
+    let handler = service_fn(move |event: LambdaEvent<Value>| {
+        let (app, stale) = (app.clone(), stale.clone());
         async move {
             let context = event.context;
-            handle(&app, event.payload, &context.request_id, context.deadline).await
+            let result = handle(&app, event.payload, &context.request_id, context.deadline).await;
+            if result.as_ref().err().and_then(Error::kind) == Some(ErrorKind::ExpiredCredentials) {
+                stale.set();
+            }
+            result
         }
-    }))
-    .await
+    });
+    let ending = layer_fn(move |responding| {
+        let staleness = staleness.clone();
+        MapFuture::new(responding, move |responding| staleness.clone().end_after(responding))
+    });
+    let runtime = Runtime::new(handler).layer(TracingLayer::new()).layer(ending);
+    runtime.run_concurrent().await
 }

@@ -1,5 +1,6 @@
 use lambda_runtime::Diagnostic;
 use shared::destination::Overlap;
+use shared::protocol::failure::{Failure, Systemic};
 use shared::s3::{self, ErrorKind};
 
 /// Why a whole invocation failed. An object that failed does not fail the invocation, with one exception: if an object
@@ -21,8 +22,25 @@ pub enum Error {
     AttemptGivenUp { chunk: u64, attempt: String },
     #[error("the record file could not be written: {0}")]
     Commit(s3::Error),
+    /// Every other image would fail, too.
+    #[error("{0}")]
+    Systemic(Failure),
     #[error("objects that must be retried: {count}; the first is {first}")]
     RetryableFailures { count: usize, first: String },
+}
+
+impl Error {
+    /// The cause, if every other image and every other invocation of this process would meet it, too.
+    #[must_use]
+    pub fn systemic(&self) -> Option<Systemic> {
+        match self {
+            Self::Systemic(failure) => failure.systemic,
+            // Without access, no other chunk can be committed either.
+            Self::Commit(error) if error.kind == ErrorKind::AccessDenied => Some(Systemic::Destination),
+            Self::Commit(error) => Failure::from(error.clone()).systemic,
+            _ => None,
+        }
+    }
 }
 
 impl From<Error> for Diagnostic {
@@ -33,11 +51,13 @@ impl From<Error> for Diagnostic {
             Error::Overlap(_) => "DestinationInsideSource",
             Error::NoDestination => "NoDestination",
             Error::AttemptGivenUp { .. } => "AttemptGivenUp",
-            // No other chunk can be committed either.
-            Error::Commit(error) if matches!(error.kind, ErrorKind::AccessDenied | ErrorKind::NoSuchBucket) => {
-                "DestinationRefused"
-            }
-            Error::Commit(_) => "CommitFailed",
+            Error::Systemic(_) | Error::Commit(_) => match error.systemic() {
+                Some(Systemic::CredentialsExpired) => "CredentialsExpired",
+                Some(Systemic::CredentialsRefused) => "CredentialsRefused",
+                Some(Systemic::Source) => "SourceUnusable",
+                Some(Systemic::Destination) => "DestinationRefused",
+                None => "CommitFailed",
+            },
             Error::RetryableFailures { .. } => "RetryableFailures",
         };
         Self {

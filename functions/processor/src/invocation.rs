@@ -1,5 +1,6 @@
 //! One invocation: processes its images, commits their records, and reports what it used.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -49,10 +50,14 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
         schedule: Schedule::new(app.clock.now(), deadline, app.config.image_timeout),
         settings,
         traffic: Traffic::default(),
+        systemic: OnceLock::new(),
     };
     // Boxed, because the future of all images is large and would be copied into each future around it.
     let work = Box::pin(async {
         let outcomes = pipeline.run(&intake.images).await;
+        if let Some(failure) = pipeline.systemic.get() {
+            return Err(Error::Systemic(failure.clone()));
+        }
         if let RecordSink::Chunk(file) = &pipeline.settings.sink {
             commit(&pipeline, file, &outcomes).await?;
         }

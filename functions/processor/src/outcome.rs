@@ -1,4 +1,4 @@
-use shared::protocol::failure::{Failure, FailureClass};
+use shared::protocol::failure::{Failure, FailureClass, Systemic};
 
 /// The outcome of one entry of an event, or of one object of a chunk.
 #[derive(Debug)]
@@ -42,7 +42,8 @@ impl Failed {
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         Self {
-            retryable: failure.class.is_retryable(),
+            // The bucket stays where it is.
+            retryable: failure.class.is_retryable() && failure.systemic != Some(Systemic::Source),
             failure,
         }
     }

@@ -7,6 +7,8 @@ use crate::records::RecordSink;
 #[derive(Debug)]
 pub struct Settings {
     pub images: Images,
+    /// Whether all images are in one bucket.
+    pub one_source: bool,
     pub sink: RecordSink,
     /// Whether failures that are not retryable are written into the destination, because the caller does not keep them.
     pub record_failures: bool,

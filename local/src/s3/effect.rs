@@ -94,19 +94,29 @@ impl Aftermath {
     }
 }
 
-/// The error that breaks the connection instead of sending a response.
+/// The region that a redirect names.
+const OTHER_REGION: &str = "eu-west-1";
+
+/// The error that breaks the connection instead of sending a response. It has no extensions, so a header says so.
 pub(super) fn dropped() -> S3Error {
-    with_wire(S3Error::new(S3ErrorCode::InternalError), "drop")
+    let mut error = S3Error::new(S3ErrorCode::InternalError);
+    error.set_headers(HeaderMap::from_iter([(WIRE, HeaderValue::from_static("drop"))]));
+    error
 }
 
 /// An error with any status and code.
 pub(super) fn error(status: u16, code: Option<&'static str>) -> S3Error {
     let mut error = injected(code.unwrap_or_default());
     error.set_status_code(status.try_into().expect("a fault has a valid status"));
-    match code {
-        Some(_) => error,
-        None => with_wire(error, "empty"),
+    let mut headers = HeaderMap::new();
+    if code.is_none() {
+        headers.insert(WIRE, HeaderValue::from_static("empty"));
     }
+    if matches!(status, 301 | 307) {
+        headers.insert("x-amz-bucket-region", HeaderValue::from_static(OTHER_REGION));
+    }
+    error.set_headers(headers);
+    error
 }
 
 /// An error in the body of a response with status 200.
@@ -118,10 +128,4 @@ pub(super) fn error_within(code: &'static str) -> S3Error {
 
 fn injected(code: &'static str) -> S3Error {
     S3Error::with_message(S3ErrorCode::Custom(code.into()), "injected fault")
-}
-
-/// Tells the server what to do with the response. An error has no extensions, so this is a header.
-fn with_wire(mut error: S3Error, what: &'static str) -> S3Error {
-    error.set_headers(HeaderMap::from_iter([(WIRE, HeaderValue::from_static(what))]));
-    error
 }

@@ -42,12 +42,26 @@ impl fmt::Display for FailureClass {
     }
 }
 
+/// A cause that other objects would meet, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Systemic {
+    /// The session of the function's credentials has ended. Another process has other ones.
+    CredentialsExpired,
+    /// S3 does not accept the function's credentials.
+    CredentialsRefused,
+    /// The bucket of the source does not exist, or is in another region.
+    Source,
+    /// The bucket of the destination does not exist, or is in another region.
+    Destination,
+}
+
 /// Why one object failed: its failure class, and a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     pub class: FailureClass,
     pub message: String,
+    pub systemic: Option<Systemic>,
 }
 
 impl Failure {
@@ -55,6 +69,7 @@ impl Failure {
         Self {
             class,
             message: message.into(),
+            systemic: None,
         }
     }
 }

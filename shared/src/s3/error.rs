@@ -8,7 +8,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::error_kind::ErrorKind;
-use crate::protocol::failure::Failure;
+use crate::protocol::failure::{Failure, Systemic};
 
 /// A request to S3 that failed, after all its retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,9 +88,28 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether other requests would meet the same error.
+    fn systemic(&self) -> Option<Systemic> {
+        match self.kind {
+            ErrorKind::ExpiredCredentials => Some(Systemic::CredentialsExpired),
+            ErrorKind::BadCredentials => Some(Systemic::CredentialsRefused),
+            ErrorKind::NoSuchBucket | ErrorKind::OtherRegion => Some(match self.operation {
+                "GetObject" | "HeadObject" | "ListObjectsV2" => Systemic::Source,
+                // A copy comes after a read of its source, so its destination is the cause.
+                _ => Systemic::Destination,
+            }),
+            _ => None,
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.kind.failure_class(), error.to_string())
+        Self {
+            systemic: error.systemic(),
+            ..Self::new(error.kind.failure_class(), error.to_string())
+        }
     }
 }
 
@@ -102,6 +121,13 @@ impl Cause {
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
         match (error.code(), status) {
+            (code, Some(301 | 302 | 307 | 308 | 400)) if region(error).is_some() => Self::Service {
+                code: code.unwrap_or("PermanentRedirect").to_owned(),
+                message: format!(
+                    "the bucket is in region {}, and the function's client uses another one",
+                    region(error).unwrap_or_default()
+                ),
+            },
             (Some(code), _) => Self::Service {
                 code: code.to_owned(),
                 message: error.message().unwrap_or_default().to_owned(),
@@ -110,6 +136,11 @@ impl Cause {
             (None, None) => Self::Client(with_causes(error)),
         }
     }
+}
+
+/// The region of the bucket, which S3 names if a request went to another one.
+fn region<E>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+    error.raw_response()?.headers().get("x-amz-bucket-region")
 }
 
 /// An error and all its causes, in one line.

@@ -32,7 +32,7 @@ const MAX_KEYS_AT_ONCE: usize = 10_000;
 #[error("attempt {attempt} cannot be given up: {source}")]
 pub struct FenceError {
     attempt: Attempt,
-    source: s3::Error,
+    pub source: s3::Error,
 }
 
 /// The fields of a record that are needed to count an image as `ok`.

@@ -74,9 +74,15 @@ impl Invoker<'_> {
         match (give_up(self.s3, self.job, attempt).await, loss) {
             (Ok(committed), Loss::Unavailable(error)) => AttemptResult::Unavailable { error, committed },
             (Ok(committed), Loss::Died(error)) => AttemptResult::Lost { error, committed },
-            (Err(failure), Loss::Unavailable(error) | Loss::Died(error)) => {
-                AttemptResult::Unfenced(format!("{failure} (the attempt was lost: {error})"))
-            }
+            (Ok(committed), Loss::CredentialsExpired(error)) => AttemptResult::CredentialsExpired { error, committed },
+            (Ok(committed), Loss::CredentialsRefused(error)) => AttemptResult::CredentialsRefused { error, committed },
+            (
+                Err(failure),
+                Loss::Unavailable(error)
+                | Loss::Died(error)
+                | Loss::CredentialsExpired(error)
+                | Loss::CredentialsRefused(error),
+            ) => AttemptResult::Unfenced(format!("{failure} (the attempt was lost: {error})")),
         }
     }
 

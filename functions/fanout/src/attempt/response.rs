@@ -13,13 +13,22 @@ use super::result::AttemptResult;
 use crate::chunk::InFlightAttempt;
 
 /// Error types of the processor that every other chunk would meet, too.
-const SYSTEMIC: [&str; 3] = ["DestinationRefused", "DestinationInsideSource", "BadEvent"];
+const SYSTEMIC: [&str; 4] = [
+    "SourceUnusable",
+    "DestinationRefused",
+    "DestinationInsideSource",
+    "BadEvent",
+];
 
 /// How an attempt was lost.
 #[derive(Debug)]
 pub enum Loss {
     Unavailable(String),
     Died(String),
+    /// The processor's credentials have expired. The next invocation runs in another process.
+    CredentialsExpired(String),
+    /// S3 does not accept the processor's credentials.
+    CredentialsRefused(String),
 }
 
 /// The error of a function, as Lambda reports it.
@@ -37,8 +46,13 @@ pub fn is_function_error(body: &[u8]) -> bool {
 pub fn from_function_error(payload: &[u8]) -> Result<AttemptResult, Loss> {
     let what = format!("the processor failed: {:.500}", String::from_utf8_lossy(payload));
     match serde_json::from_slice::<FunctionError>(payload) {
-        Ok(error) if SYSTEMIC.contains(&error.error_type.as_str()) => Ok(AttemptResult::Rejected(what)),
-        _ => Err(Loss::Died(what)),
+        Ok(error) => match error.error_type.as_str() {
+            "CredentialsExpired" => Err(Loss::CredentialsExpired(what)),
+            "CredentialsRefused" => Err(Loss::CredentialsRefused(what)),
+            systemic if SYSTEMIC.contains(&systemic) => Ok(AttemptResult::Rejected(what)),
+            _ => Err(Loss::Died(what)),
+        },
+        Err(_) => Err(Loss::Died(what)),
     }
 }
 

@@ -23,6 +23,16 @@ pub enum AttemptResult {
         error: String,
         committed: Committed,
     },
+    /// The credentials of the processor's process have expired. The attempt was given up.
+    CredentialsExpired {
+        error: String,
+        committed: Committed,
+    },
+    /// S3 does not accept the processor's credentials. The attempt was given up.
+    CredentialsRefused {
+        error: String,
+        committed: Committed,
+    },
     /// Lambda refused the invocation and would refuse it again, or every chunk would meet the same error.
     Rejected(String),
     /// The attempt was lost and cannot be given up.

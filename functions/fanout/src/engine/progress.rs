@@ -74,9 +74,10 @@ impl<'a> Progress<'a> {
         let chunk = Arc::clone(&attempt.chunk);
         let remaining = match &mut result {
             AttemptResult::Response(response) => self.count_response(&chunk, std::mem::take(response)),
-            AttemptResult::Unavailable { committed, .. } | AttemptResult::Lost { committed, .. } => {
-                self.adopt(&chunk, committed)
-            }
+            AttemptResult::Unavailable { committed, .. }
+            | AttemptResult::Lost { committed, .. }
+            | AttemptResult::CredentialsExpired { committed, .. }
+            | AttemptResult::CredentialsRefused { committed, .. } => self.adopt(&chunk, committed),
             AttemptResult::Throttled(_) | AttemptResult::Rejected(_) | AttemptResult::Unfenced(_) => {
                 chunk.objects.clone()
             }
@@ -146,7 +147,11 @@ impl<'a> Progress<'a> {
                 self.dispatch.throttled(sequence);
             }
             AttemptResult::Unavailable { .. } => self.dispatch.throttled(sequence),
-            AttemptResult::Lost { .. } | AttemptResult::Rejected(_) | AttemptResult::Unfenced(_) => {}
+            AttemptResult::Lost { .. }
+            | AttemptResult::CredentialsExpired { .. }
+            | AttemptResult::CredentialsRefused { .. }
+            | AttemptResult::Rejected(_)
+            | AttemptResult::Unfenced(_) => {}
         }
     }
 

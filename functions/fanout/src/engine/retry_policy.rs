@@ -21,6 +21,11 @@ const MAX_UNAVAILABLE: u32 = 8;
 /// At this many throttles of one chunk, the job is aborted. With the waits below, this takes about ten minutes.
 const MAX_THROTTLED: u32 = 60;
 
+/// At this many attempts of one chunk without valid credentials, the job is aborted. If they have expired, this takes
+/// about ten minutes.
+const MAX_EXPIRED: u32 = 60;
+const MAX_REFUSED: u32 = 2;
+
 /// How often a chunk may return with nothing done. The next time, its keys fail.
 const MAX_UNPROCESSED: u32 = 2;
 
@@ -101,6 +106,8 @@ pub fn decide(result: &AttemptResult, situation: Situation) -> Decision {
             }
         }
         AttemptResult::Unavailable { error, .. } | AttemptResult::Lost { error, .. } => after_loss(situation, error),
+        AttemptResult::CredentialsExpired { error, .. } => without_credentials(situation, MAX_EXPIRED, error),
+        AttemptResult::CredentialsRefused { error, .. } => without_credentials(situation, MAX_REFUSED, error),
         AttemptResult::Rejected(error) => Decision::Abort {
             reason: error.clone(),
             requeue: true,
@@ -119,6 +126,8 @@ pub fn is_loss(result: &AttemptResult, tries: Tries) -> bool {
         AttemptResult::Unavailable { .. } => tries.unavailable >= MAX_UNAVAILABLE,
         AttemptResult::Response(_)
         | AttemptResult::Throttled(_)
+        | AttemptResult::CredentialsExpired { .. }
+        | AttemptResult::CredentialsRefused { .. }
         | AttemptResult::Rejected(_)
         | AttemptResult::Unfenced(_) => false,
     }
@@ -142,6 +151,27 @@ fn after_response(situation: Situation) -> Decision {
         tries: Tries {
             unprocessed,
             ..Tries::default()
+        },
+    }
+}
+
+/// The next attempt may run in another process, which has credentials of its own.
+fn without_credentials(situation: Situation, max: u32, error: &str) -> Decision {
+    let Situation { tries, remaining, .. } = situation;
+    if remaining == 0 {
+        return Decision::Complete;
+    }
+    if tries.without_credentials + 1 >= max {
+        return Decision::Abort {
+            reason: error.to_owned(),
+            requeue: true,
+        };
+    }
+    Decision::Retry {
+        after_at_most: backoff(tries.without_credentials),
+        tries: Tries {
+            without_credentials: tries.without_credentials + 1,
+            ..tries
         },
     }
 }
@@ -219,6 +249,28 @@ mod tests {
             throttled,
             unavailable,
             unprocessed,
+            ..Tries::default()
+        }
+    }
+
+    fn without_credentials(count: u32) -> Tries {
+        Tries {
+            without_credentials: count,
+            ..Tries::default()
+        }
+    }
+
+    fn expired() -> AttemptResult {
+        AttemptResult::CredentialsExpired {
+            error: "ExpiredToken".to_owned(),
+            committed: Committed::new(),
+        }
+    }
+
+    fn refused() -> AttemptResult {
+        AttemptResult::CredentialsRefused {
+            error: "InvalidAccessKeyId".to_owned(),
+            committed: Committed::new(),
         }
     }
 
@@ -300,6 +352,41 @@ mod tests {
                 parallel: 32,
             };
             assert_eq!(decide(&result, situation), expected, "row {number}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn invalid_credentials_count_neither_as_a_loss_nor_as_unprocessed() {
+        for (result, before, expected) in [
+            (expired(), 0, Some((1, 1))),
+            (expired(), 9, Some((20, 10))),
+            (expired(), 58, Some((20, 59))),
+            (expired(), 59, None),
+            (refused(), 0, Some((1, 1))),
+            (refused(), 1, None),
+        ] {
+            let situation = Situation {
+                tries: without_credentials(before),
+                sent: 10,
+                remaining: 10,
+                lost_in_a_row: 1,
+                parallel: 32,
+            };
+            let expected = match expected {
+                Some((seconds, count)) => Decision::Retry {
+                    after_at_most: Duration::from_secs(seconds),
+                    tries: without_credentials(count),
+                },
+                None if before == 1 => abort("InvalidAccessKeyId", true),
+                None => abort("ExpiredToken", true),
+            };
+            assert_eq!(decide(&result, situation), expected, "{result:?} {before}");
+            assert!(!is_loss(&result, situation.tries));
+            let done = Situation {
+                remaining: 0,
+                ..situation
+            };
+            assert_eq!(decide(&result, done), Decision::Complete);
         }
     }
 

@@ -15,4 +15,5 @@ mod listing;
 mod lost;
 mod redrive;
 mod sources;
+mod systemic;
 mod template;

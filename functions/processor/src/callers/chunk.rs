@@ -30,6 +30,7 @@ pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) ->
     let intake = Intake::of_chunk(objects, &source)?;
     let settings = Settings {
         images: request.images,
+        one_source: true,
         sink: sink(&request),
         record_failures: false,
         destination,

@@ -40,6 +40,7 @@ pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadli
     let intake = Intake::of_event(&app.config, &destination, entries);
     let settings = Settings {
         images: app.config.images,
+        one_source: false,
         sink: match app.config.records {
             Records::None => RecordSink::None,
             Records::Ndjson => RecordSink::Event,

@@ -20,11 +20,12 @@ mod store;
 mod task;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use futures::{FutureExt, StreamExt};
 use shared::clock::Clock;
-use shared::protocol::failure::FailureClass;
+use shared::protocol::failure::{Failure, FailureClass, Systemic};
 
 use crate::clients::Clients;
 use crate::image::Image;
@@ -48,6 +49,8 @@ pub struct Pipeline<'a> {
     pub rate: Option<Rate>,
     pub schedule: Schedule,
     pub traffic: Traffic,
+    /// The first failure that all other images would meet, too. No image starts after it.
+    pub systemic: OnceLock<Failure>,
 }
 
 /// Counts the bytes of image data that were read, and all bytes that were written. Bytes that S3 copies do not count.
@@ -112,7 +115,7 @@ impl Pipeline<'_> {
         let profile = self.settings.images.profile();
         let bytes = profile.transferred_bytes(image.object.size.unwrap_or(0));
         let started = self.clock.now();
-        if !self.schedule.may_start(started, bytes) {
+        if self.systemic.get().is_some() || !self.schedule.may_start(started, bytes) {
             return ImageOutcome::Unprocessed;
         }
         let timer = ImageTimer::start(self.clock, self.schedule.limit(bytes), self.schedule.end());
@@ -127,7 +130,22 @@ impl Pipeline<'_> {
             let bytes = profile.transferred_bytes(processed.size);
             self.schedule.learn(self.clock.now() - started, bytes);
         }
-        outcome
+        match outcome {
+            ImageOutcome::Failed(failed) if self.is_systemic(&failed.failure) => {
+                // The first one is enough.
+                let _ = self.systemic.set(failed.failure);
+                ImageOutcome::Unprocessed
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn is_systemic(&self, failure: &Failure) -> bool {
+        match failure.systemic {
+            None => false,
+            Some(Systemic::Source) => self.settings.one_source,
+            Some(_) => true,
+        }
     }
 }
 
@@ -136,7 +154,11 @@ impl Task<'_> {
     /// it.
     async fn process_and_report(&self) -> Result<Recorded, Unfinished> {
         match self.process().await {
-            Err(Unfinished::Failed(failed)) if self.pipeline.settings.record_failures && !failed.retryable => {
+            Err(Unfinished::Failed(failed))
+                if self.pipeline.settings.record_failures
+                    && !failed.retryable
+                    && !self.pipeline.is_systemic(&failed.failure) =>
+            {
                 let failed = match self.write_failure(&failed.failure).await {
                     Ok(()) => failed,
                     // The failure is not recorded, so the object must be retried.
@@ -193,8 +215,6 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     use std::future::{pending, ready};
     use std::time::Duration;
-
-    use shared::protocol::failure::Failure;
 
     use super::*;
 

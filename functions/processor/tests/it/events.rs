@@ -1,5 +1,6 @@
 //! Events: which objects are processed, and what the response says.
 
+use lambda_runtime::Diagnostic;
 use local::s3::{Effect, Fault, S3ErrorCode};
 use processor::{Error, EventResponse};
 use serde_json::{Value, json};
@@ -160,4 +161,53 @@ async fn an_event_needs_a_destination() {
     let cloud = Cloud::start(&[]).await;
     let error = cloud.invoke(sample("s3-put.json")).await.unwrap_err();
     assert!(error.to_string().contains("DESTINATION is not set"), "{error}");
+}
+
+/// The event of one upload, from the sample.
+fn upload(cloud: &Cloud) -> Value {
+    cloud.put("2026/photo.jpg", PHOTOS[0].clone());
+    let mut event = sample("eventbridge-object-created.json");
+    event["detail"]["bucket"]["name"] = json!("photos");
+    event["detail"]["object"] = json!({"key": "2026/photo.jpg"});
+    event
+}
+
+#[tokio::test]
+async fn errors_that_every_object_would_meet_fail_the_invocation() {
+    for (operation, status, code, error_type) in [
+        ("GetObject", 400, "ExpiredToken", "CredentialsExpired"),
+        ("GetObject", 403, "InvalidAccessKeyId", "CredentialsRefused"),
+        ("CopyObject", 404, "NoSuchBucket", "DestinationRefused"),
+        ("CopyObject", 301, "PermanentRedirect", "DestinationRefused"),
+    ] {
+        let cloud = Cloud::start(&[DESTINATION]).await;
+        let event = upload(&cloud);
+        cloud.server.faults.add(Fault {
+            operation,
+            key_contains: String::new(),
+            effect: Effect::Status(status, Some(code)),
+            after: 0,
+            times: usize::MAX,
+        });
+        let error = Diagnostic::from(cloud.invoke(event).await.unwrap_err());
+        assert_eq!(error.error_type, error_type, "{code}: {}", error.error_message);
+        assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0], "{code}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_in_another_region_fails_for_good_and_the_region_is_named() {
+    let cloud = Cloud::start(&[DESTINATION]).await;
+    let event = upload(&cloud);
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: String::new(),
+        effect: Effect::Status(301, None),
+        after: 0,
+        times: usize::MAX,
+    });
+    let response = cloud.invoke(event).await.unwrap();
+    let error = response["failed"][0]["error"].as_str().unwrap();
+    assert!(error.contains("is in region eu-west-1"), "{error}");
+    assert_eq!(cloud.server.store.keys("photos-out", "jobs/events/failed/").len(), 1);
 }

@@ -1,0 +1,92 @@
+//! Errors that every image would meet: credentials, buckets, regions.
+
+use local::s3::{Effect, Fault};
+use serde_json::json;
+use shared::protocol::job::State;
+
+use crate::cloud::Cloud;
+
+impl Cloud {
+    fn fault(&self, operation: &'static str, status: u16, code: &'static str, times: usize) {
+        self.server.faults.add(Fault {
+            operation,
+            key_contains: ".jpg".to_owned(),
+            effect: Effect::Status(status, Some(code)),
+            after: 0,
+            times,
+        });
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_for_a_moment_fail_no_key() {
+    for (status, code) in [
+        (400, "ExpiredToken"),
+        (403, "InvalidAccessKeyId"),
+        (403, "SignatureDoesNotMatch"),
+        (403, "RequestTimeTooSkewed"),
+    ] {
+        for (mode, operation) in [("none", "GetObject"), ("copy", "CopyObject"), ("upload", "PutObject")] {
+            let cloud = Cloud::start().await;
+            cloud.put_many(100);
+            cloud.fault(operation, status, code, 1);
+            let report = cloud.run(json!({"images": mode, "chunk_keys": 20})).await.unwrap();
+            assert_eq!((report.ok, report.failed), (100, 0), "{code} {mode}: {report:?}");
+            cloud.check_all(&report);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_every_image_would_meet_ends_the_job_and_keeps_its_keys() {
+    for (operation, mode, status, code, reason) in [
+        ("GetObject", "none", 403, "InvalidAccessKeyId", "CredentialsRefused"),
+        ("CopyObject", "copy", 403, "SignatureDoesNotMatch", "CredentialsRefused"),
+        ("CopyObject", "copy", 404, "NoSuchBucket", "DestinationRefused"),
+        ("PutObject", "upload", 404, "NoSuchBucket", "DestinationRefused"),
+        ("GetObject", "none", 404, "NoSuchBucket", "SourceUnusable"),
+        ("GetObject", "copy", 301, "PermanentRedirect", "is in region eu-west-1"),
+        ("CopyObject", "copy", 301, "PermanentRedirect", "is in region eu-west-1"),
+        (
+            "PutObject",
+            "upload",
+            307,
+            "TemporaryRedirect",
+            "is in region eu-west-1",
+        ),
+    ] {
+        for records in ["ndjson", "none"] {
+            let cloud = Cloud::start().await;
+            cloud.put_many(100);
+            cloud.fault(operation, status, code, usize::MAX);
+            let fields = json!({"images": mode, "records": records, "chunk_keys": 20, "parallel": 4});
+            let report = cloud.run(fields).await.unwrap();
+            let what = format!("{operation} {code} {records}: {report:?}");
+            assert_eq!((report.state, report.failed), (State::Aborted, 0), "{what}");
+            assert!(report.reason.as_ref().unwrap().contains(reason), "{what}");
+            assert_eq!(report.listed, report.pending + report.ok, "{what}");
+
+            cloud.server.faults.clear();
+            let redrive = json!({"action": "redrive", "parent": "job", "job_id": "again", "source": null});
+            let again = cloud.run(redrive).await.unwrap();
+            assert_eq!((report.ok + again.ok, again.failed), (100, 0), "{what}: {again:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fanout_names_the_region_of_a_source_that_is_elsewhere() {
+    let cloud = Cloud::start().await;
+    cloud.server.faults.add(Fault {
+        operation: "ListObjectsV2",
+        key_contains: String::new(),
+        effect: Effect::Status(301, Some("PermanentRedirect")),
+        after: 0,
+        times: usize::MAX,
+    });
+    let error = cloud.run(json!({})).await.unwrap_err().to_string();
+    assert!(
+        error.contains("s3://photos/") && error.contains("is in region eu-west-1"),
+        "{error}"
+    );
+}
