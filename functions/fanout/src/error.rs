@@ -7,7 +7,7 @@ use shared::s3::ErrorKind;
 use crate::attempt::FenceError;
 use crate::request::BadRequest;
 use crate::source::{self, ManifestError};
-use crate::store;
+use crate::store::{self, ConditionsError};
 
 /// Why an invocation has no response. After a job has started, a problem is the reason in its report. It is an error
 /// only if the destination can no longer be used.
@@ -43,7 +43,7 @@ impl Error {
         let error = match self {
             Self::Source(source::Error::Request(error))
             | Self::Manifest(ManifestError::Request(error) | ManifestError::List(source::Error::Request(error)))
-            | Self::Store(store::Error::Request(error))
+            | Self::Store(store::Error::Request(error) | store::Error::Conditions(ConditionsError::Request(error)))
             | Self::Fence(FenceError { source: error, .. }) => error,
             _ => return None,
         };
@@ -59,7 +59,8 @@ impl From<Error> for Diagnostic {
             Error::BadRequest(_) => "BadRequest",
             Error::Source(_) => "SourceFailed",
             Error::Manifest(_) => "ManifestFailed",
-            Error::Store(store::Error::Request(_) | store::Error::Busy { .. }) | Error::Fence(_) => "DestinationFailed",
+            Error::Store(store::Error::Request(_) | store::Error::Conditions(_) | store::Error::Busy { .. })
+            | Error::Fence(_) => "DestinationFailed",
             Error::Store(store::Error::NoSuchJob { .. }) => "NoSuchJob",
             Error::Store(store::Error::Unreadable { .. }) => "CheckpointFailed",
         };

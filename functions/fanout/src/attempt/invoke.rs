@@ -19,6 +19,7 @@ use super::response::{Loss, from_function_error, from_output, is_function_error}
 use super::result::AttemptResult;
 use crate::chunk::InFlightAttempt;
 use crate::job::Job;
+use crate::store::Conditions;
 
 /// With a limit on requests, at most as many images are in flight as it allows requests in this time. With more, all
 /// would be read and none written when the processor's time is up.
@@ -54,6 +55,7 @@ pub struct Invoker<'a> {
     pub clock: Clock,
     /// How long one attempt may take.
     pub timeout: Duration,
+    pub conditions: Conditions,
 }
 
 impl Invoker<'_> {
@@ -67,6 +69,10 @@ impl Invoker<'_> {
                 self.timeout.as_secs()
             ))),
         };
+        // A commit counts, and an attempt is given up, only if the store honours conditions.
+        if let Err(error) = self.conditions.check().await {
+            return AttemptResult::Rejected(error.to_string());
+        }
         let loss = match sent {
             Ok(result) => return result,
             Err(loss) => loss,

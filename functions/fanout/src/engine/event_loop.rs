@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::source::{self, Candidate, Source};
 use crate::store::journal::FailuresFile;
-use crate::store::{self, Checkpoint, Header, Saved, report};
+use crate::store::{self, Checkpoint, Conditions, Header, Saved, report};
 
 /// How often the checkpoint and `job.json` are written, if anything has changed. New attempts need a checkpoint sooner.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -156,7 +156,6 @@ impl<'a> EventLoop<'a> {
 
     /// Works until every key has an outcome, or until nothing more may start and all attempts in flight have ended.
     pub async fn run(&mut self) {
-        let invoker = self.invoker.clone();
         let mut attempts = FuturesUnordered::new();
         // One write at a time, as for job.json.
         let mut saving = FuturesUnordered::new();
@@ -192,8 +191,8 @@ impl<'a> EventLoop<'a> {
             match event {
                 Event::Saved(saved, checkpoint) => {
                     report_due &= !self.report(&saved, &checkpoint, report_due);
-                    let confirmed = self.take_saved(saved).into_iter();
-                    attempts.extend(confirmed.map(|(attempt, share)| ended(invoker.clone(), attempt, share)));
+                    let confirmed = self.take_saved(saved, &checkpoint).into_iter();
+                    attempts.extend(confirmed.map(|(attempt, share)| ended(self.invoker.clone(), attempt, share)));
                 }
                 Event::AttemptEnded { sequence, result, took } => self.take_result(sequence, result, took),
                 Event::Listed(Ok(candidates)) => self.plan(candidates),
@@ -205,9 +204,9 @@ impl<'a> EventLoop<'a> {
             }
         }
         // Attempts in flight stay in the checkpoint. A write in progress must end, because the next one needs its ETag.
-        while let Some((saved, _)) = saving.next().await {
+        while let Some((saved, checkpoint)) = saving.next().await {
             // Nothing to send: there is an ending.
-            self.take_saved(saved);
+            self.take_saved(saved, &checkpoint);
         }
     }
 
@@ -235,9 +234,16 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Takes the result of a write. Returns the attempts to send now, with their shares of the limit on requests.
-    fn take_saved(&mut self, saved: Result<Saved, store::Error>) -> Vec<(InFlightAttempt, Option<f64>)> {
+    fn take_saved(
+        &mut self,
+        saved: Result<Saved, store::Error>,
+        checkpoint: &Checkpoint,
+    ) -> Vec<(InFlightAttempt, Option<f64>)> {
         match saved {
             Ok(Saved::Written(etag)) => {
+                if self.etag.is_none() {
+                    self.probe(checkpoint);
+                }
                 self.etag = Some(etag);
                 if self.ending.is_none() {
                     return self.progress.dispatch.confirm(!self.source.is_exhausted());
@@ -254,6 +260,13 @@ impl<'a> EventLoop<'a> {
         }
         self.progress.dispatch.recall();
         Vec::new()
+    }
+
+    /// Starts to find out whether the store honours conditions, after the first checkpoint was written. Meanwhile, the
+    /// listing goes on and attempts are sent.
+    fn probe(&mut self, checkpoint: &Checkpoint) {
+        let file = self.job.destination.checkpoint(&self.job.id);
+        self.invoker.conditions = Conditions::probe(self.invoker.s3.clone(), file, checkpoint.to_json());
     }
 
     fn take_result(&mut self, sequence: u64, result: AttemptResult, took: Duration) {
@@ -298,6 +311,7 @@ impl<'a> EventLoop<'a> {
         self.dirty = false;
         self.unreported = true;
         self.header.revision += 1;
+        self.header.honours_conditions = self.etag.is_some() && self.invoker.conditions.are_honoured();
         let (mut counters, queue, mut in_flight) = self.progress.view();
         in_flight.extend(self.left_behind.iter().cloned());
         counters.requests += self.meter.requests();
@@ -314,7 +328,13 @@ impl<'a> EventLoop<'a> {
 
     /// Writes the last checkpoint and `job.json`. Returns how the work ended.
     pub async fn finish(mut self) -> Result<(Ending, Checkpoint), Error> {
-        let ending = self.ending.take().expect("a run ends for a reason");
+        let mut ending = self.ending.take().expect("a run ends for a reason");
+        let conditions = self.invoker.conditions.check().await;
+        if let Err(error) = &conditions
+            && !matches!(ending, Ending::LeaseLost | Ending::StoreFailed(_))
+        {
+            ending = Ending::Aborted(error.to_string());
+        }
         match &ending {
             Ending::LeaseLost => return Ok((ending, self.checkpoint())),
             Ending::StoreFailed(_) => {}
@@ -323,7 +343,10 @@ impl<'a> EventLoop<'a> {
             Ending::Aborted(reason) => {
                 self.header.state = State::Aborted;
                 self.header.reason = Some(reason.clone());
-                self.give_up_the_rest().await?;
+                // Without conditions, a fence would overwrite the records of an attempt.
+                if conditions.is_ok() {
+                    self.give_up_the_rest().await?;
+                }
             }
         }
         if let Ending::StoreFailed(error) = ending {

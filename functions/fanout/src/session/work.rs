@@ -10,7 +10,7 @@ use crate::attempt::Invoker;
 use crate::engine::{Ending, EventLoop, STOPPED};
 use crate::error::Error;
 use crate::job::Job;
-use crate::store::{Checkpoint, journal};
+use crate::store::{self, Checkpoint, Conditions, journal};
 
 impl Session<'_> {
     /// Begins a job, as its first invocation.
@@ -30,6 +30,11 @@ impl Session<'_> {
 
     /// Takes over a job that no other invocation works on.
     pub async fn take_over(&self, job: &Job, mut checkpoint: Checkpoint, etag: ETag) -> Result<Report, Error> {
+        if !checkpoint.header.honours_conditions {
+            let file = job.destination.checkpoint(&job.id);
+            let conditions = Conditions::probe(self.s3.clone(), file, checkpoint.to_json());
+            conditions.check().await.map_err(store::Error::from)?;
+        }
         checkpoint.take_over(&self.id, self.deadline, self.clock());
         let mut engine = self.engine(job, checkpoint, Some(etag));
         if !engine.claim().await? {
@@ -53,6 +58,8 @@ impl Session<'_> {
             job,
             clock: self.clock().clone(),
             timeout: config.invoke_timeout,
+            // The first invocation of a job finds out when it has written the first checkpoint.
+            conditions: Conditions::honoured(),
         };
         EventLoop::new(invoker, self.meter.clone(), checkpoint, etag, self.deadline)
     }

@@ -72,6 +72,9 @@ pub struct Header {
     pub revision: u64,
     #[serde(default, alias = "stop")]
     pub stop_requested: bool,
+    /// Whether the store of the destination honours the conditions of writes, as far as is known.
+    #[serde(default)]
+    pub honours_conditions: bool,
     #[serde(default, alias = "stale")]
     pub uncounted_failures: Vec<UncountedFiles>,
 }
@@ -124,6 +127,7 @@ impl Checkpoint {
                 lease_ms: 0,
                 revision: 0,
                 stop_requested: false,
+                honours_conditions: false,
                 uncounted_failures: Vec::new(),
             },
             counters: Counters::default(),
@@ -185,7 +189,7 @@ impl Checkpoint {
         header.revision = 0;
     }
 
-    fn to_json(&self) -> Bytes {
+    pub fn to_json(&self) -> Bytes {
         serde_json::to_vec(self).expect("a checkpoint is valid JSON").into()
     }
 

@@ -3,6 +3,8 @@
 use shared::object::ObjectUri;
 use shared::s3;
 
+use super::conditions::ConditionsError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The message names the request and its location.
@@ -13,6 +15,8 @@ pub enum Error {
          it; if that was an event, the job may have failed to start, and the log of fanout says why"
     )]
     NoSuchJob { job_id: String, destination: String },
+    #[error(transparent)]
+    Conditions(#[from] ConditionsError),
     #[error("{uri} cannot be read: {problem}")]
     Unreadable { uri: ObjectUri, problem: String },
     #[error("job {job_id} cannot be stopped now, because its checkpoint changes too often; send the request again")]
@@ -24,7 +28,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Busy { .. } => true,
-            Self::Request(_) | Self::NoSuchJob { .. } | Self::Unreadable { .. } => false,
+            Self::Request(_) | Self::Conditions(_) | Self::NoSuchJob { .. } | Self::Unreadable { .. } => false,
         }
     }
 }

@@ -3,17 +3,20 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`checkpoint`] | `checkpoint.json`: what the next invocation needs, and which invocation works on the job |
+//! | [`conditions`] | whether the store honours the conditions of writes |
 //! | [`journal`] | `failed/`: the failed keys |
 //! | [`report`] | `job.json` |
 //! | [`counters`] | the numbers in both |
 //! | [`error`] | why a file cannot be read or written |
 
 pub mod checkpoint;
+pub mod conditions;
 pub mod counters;
 mod error;
 pub mod journal;
 pub mod report;
 
 pub use checkpoint::{Checkpoint, Header, Saved, save};
+pub use conditions::{Conditions, ConditionsError};
 pub use counters::{Counters, ListedCounts};
 pub use error::Error;

@@ -1,10 +1,12 @@
 //! Errors that every image would meet: credentials, buckets, regions.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use local::s3::{Effect, Fault};
 use serde_json::json;
 use shared::protocol::job::State;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, LEASE};
 
 impl Cloud {
     fn fault(&self, operation: &'static str, status: u16, code: &'static str, times: usize) {
@@ -89,4 +91,58 @@ async fn fanout_names_the_region_of_a_source_that_is_elsewhere() {
         error.contains("s3://photos/") && error.contains("is in region eu-west-1"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_store_that_ignores_conditions_ends_the_job() {
+    for records in ["ndjson", "none"] {
+        let cloud = Cloud::start().await;
+        cloud.put_many(100);
+        cloud.server.faults.add(Fault {
+            operation: "PutObject",
+            key_contains: String::new(),
+            effect: Effect::Unconditional,
+            after: 0,
+            times: usize::MAX,
+        });
+        let fields = json!({"records": records, "chunk_keys": 20});
+        let report = cloud.run(fields.clone()).await.unwrap();
+        assert_eq!((report.state, report.ok), (State::Aborted, 0), "{report:?}");
+        let reason = report.reason.unwrap();
+        assert!(reason.contains("ignores If-None-Match"), "{reason}");
+        assert_eq!(cloud.run(fields).await.unwrap().state, State::Aborted);
+    }
+}
+
+#[tokio::test]
+async fn a_second_invocation_does_not_start_in_a_store_that_ignores_conditions() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(100);
+    let fault = |effect, after| {
+        cloud.server.faults.add(Fault {
+            operation: "PutObject",
+            key_contains: "checkpoint.json".to_owned(),
+            effect,
+            after,
+            times: usize::MAX,
+        });
+    };
+    // The first invocation is killed before it has found out.
+    fault(Effect::Hang, 1);
+    assert!(
+        cloud
+            .kill_when(json!({}), |cloud| cloud.checkpoint("job").is_some())
+            .await
+    );
+    cloud.clock.advance(LEASE);
+    cloud.server.faults.clear();
+    fault(Effect::Unconditional, 0);
+    let before = cloud.invocations.load(Relaxed);
+    let error = cloud.run(json!({})).await.unwrap_err().to_string();
+    assert!(error.contains("ignores If-None-Match"), "{error}");
+    assert_eq!(cloud.invocations.load(Relaxed), before);
+
+    cloud.server.faults.clear();
+    let report = cloud.run(json!({})).await.unwrap();
+    cloud.check_all(&report);
 }
