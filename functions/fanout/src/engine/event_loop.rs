@@ -272,7 +272,10 @@ impl<'a> EventLoop<'a> {
     fn take_result(&mut self, sequence: u64, result: AttemptResult, took: Duration) {
         self.dirty = true;
         self.schedule.attempt_took(took);
-        if let Some(reason) = self.progress.apply(sequence, result) {
+        let aborted = self.progress.apply(sequence, result);
+        let counters = &self.progress.counters;
+        let aborted = aborted.or_else(|| counters.abort_reason(self.job, self.source.rest()));
+        if let Some(reason) = aborted {
             self.end(Ending::Aborted(reason));
         }
     }
@@ -290,8 +293,9 @@ impl<'a> EventLoop<'a> {
     fn is_over(&mut self) -> bool {
         let is_settled = self.source.is_exhausted() && self.progress.is_settled();
         if is_settled && matches!(self.ending, None | Some(Ending::TimeUp)) {
-            self.ending = Some(match self.progress.counters.pending() {
-                0 => Ending::Completed,
+            let counters = &self.progress.counters;
+            self.ending = Some(match counters.pending() {
+                0 => counters.all_denied().map_or(Ending::Completed, Ending::Aborted),
                 pending => Ending::Aborted(format!("{pending} keys have no outcome, which is a bug in fanout")),
             });
         }

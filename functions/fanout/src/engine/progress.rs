@@ -44,6 +44,9 @@ impl<'a> Progress<'a> {
 
     /// Plans what a listing found. With `is_last`, nothing follows, so the last chunk need not be full.
     pub fn plan(&mut self, candidates: Vec<Candidate>, is_last: bool) {
+        for candidate in &candidates {
+            self.counters.listed_in.add(&candidate.object.key);
+        }
         let planned = self.planner.plan(candidates);
         self.counters.add_listed(planned.counts);
         self.counters
@@ -90,8 +93,7 @@ impl<'a> Progress<'a> {
             lost_in_a_row: self.lost_in_a_row,
             parallel: self.job.parallel,
         };
-        let aborted = self.follow(decide(&result, situation), attempt, remaining);
-        aborted.or_else(|| self.counters.abort_reason(self.job))
+        self.follow(decide(&result, situation), attempt, remaining)
     }
 
     fn follow(&mut self, decision: Decision, attempt: InFlightAttempt, remaining: Vec<ObjectRef>) -> Option<String> {

@@ -123,6 +123,12 @@ impl Source {
         ranges.chain(self.lists.iter().cloned().map(Cursor::List)).collect()
     }
 
+    /// The ends of the ranges that are not listed yet. `None` if nothing is known about the rest of the source.
+    pub fn rest(&self) -> Option<Vec<&Key>> {
+        let ends = self.listings.values().map(|listing| listing.range.until.as_ref());
+        ends.collect::<Option<_>>().filter(|_| self.lists.is_empty())
+    }
+
     pub fn is_exhausted(&self) -> bool {
         self.listings.is_empty() && self.lists.is_empty()
     }

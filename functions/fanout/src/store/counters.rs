@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::object::ObjectRef;
+use shared::object::{Key, ObjectRef};
 use shared::protocol::chunk::ChunkResponse;
 use shared::protocol::failure::FailedKey;
 use shared::protocol::failure::FailureClass;
 use shared::protocol::usage::Requests;
 use shared::protocol::usage::Usage;
 
+use super::folder::CommonFolder;
 use crate::job::Job;
 
 /// The share of failed images is only checked after this many images.
 const MIN_SAMPLE: u64 = 500;
+
+/// A job whose images are all denied is aborted only after this many chunks.
+const MIN_DENIED_CHUNKS: u64 = 3;
 
 /// What a listing counts. Chunks are counted when they are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +52,17 @@ pub struct Counters {
     pub failed_files: u32,
     /// Failed keys that are not in a file yet.
     pub failed_keys: Vec<FailedKey>,
+    /// Of the last failed key.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// Chunks in which a key was denied.
+    #[serde(default)]
+    pub denied_chunks: u64,
+    #[serde(default)]
+    pub denied_in: CommonFolder,
+    /// Of all keys that are known so far.
+    #[serde(default)]
+    pub listed_in: CommonFolder,
 }
 
 impl Counters {
@@ -64,6 +79,12 @@ impl Counters {
         self.with_exif += response.with_exif;
         self.skipped += response.skipped;
         self.usage.merge(&response.usage);
+        let mut denied = response
+            .failed
+            .iter()
+            .filter(|failed| failed.class == FailureClass::AccessDenied);
+        self.denied_chunks += u64::from(denied.clone().next().is_some());
+        denied.by_ref().for_each(|failed| self.denied_in.add(&failed.key));
         for failed in response.failed {
             self.count_failed(failed);
         }
@@ -82,6 +103,7 @@ impl Counters {
     }
 
     fn count_failed(&mut self, failed: FailedKey) {
+        self.last_error = Some(failed.error.clone());
         *self.failures.entry(failed.class).or_default() += 1;
         self.failed_keys.push(failed);
     }
@@ -98,8 +120,9 @@ impl Counters {
         self.listed - self.ignored - self.skipped - self.processed()
     }
 
-    /// The reason to abort the job, if too many images failed.
-    pub fn abort_reason(&self, job: &Job) -> Option<String> {
+    /// The reason to abort the job, if too many images failed. `rest` are the ends of the ranges that are not listed
+    /// yet, if they are known.
+    pub fn abort_reason(&self, job: &Job, rest: Option<Vec<&Key>>) -> Option<String> {
         let processed = self.processed();
         if processed < MIN_SAMPLE {
             return None;
@@ -108,18 +131,24 @@ impl Counters {
             let max = job.max_failed_percent;
             return Some(format!("more than {max} % of the images failed (max_failed_percent)"));
         }
-        // If all images were denied so far, the others would be denied, too.
-        let denied = self
-            .failures
-            .get(&FailureClass::AccessDenied)
-            .copied()
-            .unwrap_or_default();
-        let error = self
-            .failed_keys
-            .last()
-            .map(|failed| failed.error.as_str())
-            .unwrap_or_default();
-        (denied == processed).then(|| format!("each of the first {denied} images failed with access_denied: {error}"))
+        // A source may have one folder that is denied. If all images were denied so far, and if no other folder has
+        // images, the others would be denied, too.
+        let has_no_other = self.denied_in == CommonFolder::of(job.source.prefix.folder())
+            || (self.denied_in == self.listed_in
+                && rest.is_some_and(|ends| ends.into_iter().all(|end| self.denied_in.holds(end))));
+        (self.denied_chunks >= MIN_DENIED_CHUNKS && has_no_other)
+            .then(|| self.all_denied())
+            .flatten()
+    }
+
+    /// The reason to abort the job, if all images so far were denied.
+    pub fn all_denied(&self) -> Option<String> {
+        let denied = self.failures.get(&FailureClass::AccessDenied).copied();
+        let denied = denied.filter(|&denied| denied == self.processed())?;
+        let error = self.last_error.as_deref().unwrap_or_default();
+        Some(format!(
+            "each of the first {denied} images failed with access_denied: {error}"
+        ))
     }
 }
 
@@ -155,15 +184,36 @@ mod tests {
                 failures: BTreeMap::from([(FailureClass::AccessDenied, denied)]),
                 ..Counters::default()
             };
-            assert_eq!(counters.abort_reason(&job).as_deref(), expected, "{ok} {denied}");
+            assert_eq!(counters.abort_reason(&job, None).as_deref(), expected, "{ok} {denied}");
         }
-        for (ok, denied, is_aborted) in [(1, 499, false), (0, 499, false), (0, 500, true), (0, 9_000, true)] {
-            let counters = Counters {
+        // ok, denied, chunks with a denied key, a folder with other keys, and whether the job is aborted.
+        for (ok, denied, denied_chunks, other, is_aborted) in [
+            (1, 499, 3, None, false),
+            (0, 499, 3, None, false),
+            (0, 500, 2, None, false),
+            (0, 500, 3, None, true),
+            (0, 9_000, 30, None, true),
+            (0, 9_000, 30, Some("private/more/"), true),
+            (0, 9_000, 30, Some("public/"), false),
+        ] {
+            let (inside, end, outside) = (Key::from("private/x"), Key::from("private0"), Key::from("q"));
+            let mut counters = Counters {
                 ok,
                 failures: BTreeMap::from([(FailureClass::AccessDenied, denied)]),
+                denied_chunks,
                 ..Counters::default()
             };
-            assert_eq!(counters.abort_reason(&any).is_some(), is_aborted, "{ok} {denied}");
+            counters.denied_in.add(&"private/a.jpg".into());
+            counters.listed_in = counters.denied_in.clone();
+            if let Some(folder) = other {
+                counters.listed_in.add(&format!("{folder}b.jpg").into());
+            }
+            let aborted = |rest| counters.abort_reason(&any, rest).is_some();
+            for rest in [vec![], vec![&inside], vec![&inside, &end]] {
+                assert_eq!(aborted(Some(rest)), is_aborted, "{ok} {denied} {other:?}");
+            }
+            assert!(!aborted(None) && !aborted(Some(vec![&inside, &outside])));
+            assert_eq!(counters.all_denied().is_some(), ok == 0);
         }
     }
 }

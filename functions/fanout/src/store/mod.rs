@@ -7,12 +7,14 @@
 //! | [`journal`] | `failed/`: the failed keys |
 //! | [`report`] | `job.json` |
 //! | [`counters`] | the numbers in both |
+//! | [`folder`] | the deepest folder that holds some keys |
 //! | [`error`] | why a file cannot be read or written |
 
 pub mod checkpoint;
 pub mod conditions;
 pub mod counters;
 mod error;
+mod folder;
 pub mod journal;
 pub mod report;
 

@@ -288,11 +288,11 @@ async fn a_destination_that_refuses_images_aborts_a_job() {
     cloud.put_many(1_500);
     cloud.server.faults.deny("CopyObject", "");
     let report = cloud.run(json!({"parallel": 1, "chunk_keys": 250})).await.unwrap();
-    assert_eq!((report.state, report.failed), (State::Aborted, 500), "{report:?}");
+    assert_eq!((report.state, report.failed), (State::Aborted, 750), "{report:?}");
     assert!(report.pending > 0, "{report:?}");
     let reason = report.reason.as_ref().unwrap();
     assert!(
-        reason.contains("each of the first 500 images failed with access_denied: CopyObject"),
+        reason.contains("each of the first 750 images failed with access_denied: CopyObject"),
         "{reason}"
     );
     cloud.check(&report);

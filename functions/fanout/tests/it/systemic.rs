@@ -6,7 +6,7 @@ use local::s3::{Effect, Fault};
 use serde_json::json;
 use shared::protocol::job::State;
 
-use crate::cloud::{Cloud, LEASE};
+use crate::cloud::{Cloud, LEASE, TINY};
 
 impl Cloud {
     fn fault(&self, operation: &'static str, status: u16, code: &'static str, times: usize) {
@@ -144,5 +144,40 @@ async fn a_second_invocation_does_not_start_in_a_store_that_ignores_conditions()
 
     cloud.server.faults.clear();
     let report = cloud.run(json!({})).await.unwrap();
+    cloud.check_all(&report);
+}
+
+#[tokio::test]
+async fn a_job_whose_images_are_all_denied_is_aborted() {
+    // Early, if the source is large; otherwise at its end.
+    for (images, most) in [(4_000, 3_000), (60, 60)] {
+        let cloud = Cloud::start().await;
+        cloud.put_many(images);
+        cloud.server.faults.deny("GetObject", ".jpg");
+        let fields = json!({"images": "none", "chunk_keys": 200, "parallel": 2});
+        let report = cloud.run(fields).await.unwrap();
+        assert_eq!((report.state, report.ok), (State::Aborted, 0), "{report:?}");
+        assert!(
+            report.reason.as_ref().unwrap().contains("failed with access_denied"),
+            "{report:?}"
+        );
+        assert!(report.failed <= most && report.failed >= 60, "{report:?}");
+        cloud.check(&report);
+    }
+}
+
+#[tokio::test]
+async fn one_denied_folder_does_not_end_the_job() {
+    let cloud = Cloud::start().await;
+    for number in 0..2_000 {
+        cloud.put(&format!("private/{number:05}.jpg"), &TINY);
+    }
+    for number in 0..50 {
+        cloud.put(&format!("public/{number:05}.jpg"), &TINY);
+    }
+    cloud.server.faults.deny("GetObject", "private/");
+    let fields = json!({"images": "none", "chunk_keys": 100, "parallel": 2});
+    let report = cloud.run(fields).await.unwrap();
+    assert_eq!((report.ok, report.failed), (50, 2_000), "{report:?}");
     cloud.check_all(&report);
 }
