@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use shared::destination::Destination;
@@ -22,6 +23,8 @@ use crate::outcome::{Failed, Outcome};
 pub enum Entry {
     Object(NamedObject),
     Ignored(Ignored),
+    /// A part of the event that cannot be read, and what is wrong with it.
+    Unreadable(String),
 }
 
 /// An object that an event names. Its key is plain.
@@ -59,7 +62,19 @@ impl Entry {
         match self {
             Self::Object(named) => (&named.bucket, &named.object.key),
             Self::Ignored(ignored) => (&ignored.bucket, &ignored.key),
+            Self::Unreadable(_) => ("", &NO_KEY),
         }
+    }
+}
+
+static NO_KEY: LazyLock<Key> = LazyLock::new(Key::default);
+
+/// Returns the entries, or the first problem if none of them can be read.
+pub fn any_readable(entries: Vec<Entry>) -> Result<Vec<Entry>, String> {
+    let is_readable = |entry: &Entry| !matches!(entry, Entry::Unreadable(_));
+    match entries.first() {
+        Some(Entry::Unreadable(problem)) if !entries.iter().any(is_readable) => Err(problem.clone()),
+        _ => Ok(entries),
     }
 }
 
@@ -170,6 +185,9 @@ impl<'a> Sorter<'a> {
     fn sort(&mut self, index: usize, entry: &'a Entry) -> Disposition {
         let named = match entry {
             Entry::Ignored(ignored) => return Disposition::Ignore(ignored.reason.clone()),
+            Entry::Unreadable(problem) => {
+                return Disposition::Reject(Failed::retryable(FailureClass::Internal, problem.clone()));
+            }
             Entry::Object(named) => named,
         };
         let object = &named.object;

@@ -59,6 +59,16 @@ pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadli
 /// Makes the response. If an object must be retried, the invocation fails instead, so that the caller sends the event
 /// again. A repeated event does no harm, because it writes the same bytes to the same keys.
 pub fn respond(entries: &[Entry], report: Report) -> Result<EventResponse, Error> {
+    let unreadable = entries.iter().find_map(|entry| match entry {
+        Entry::Unreadable(problem) => Some(problem),
+        Entry::Object(_) | Entry::Ignored(_) => None,
+    });
+    if let Some(problem) = unreadable {
+        return Err(Error::BadEvent {
+            what: "event",
+            problem: format!("{problem} (the rest of the event was processed)"),
+        });
+    }
     let reason = |(index, entry): (usize, &Entry)| {
         let reason = retry_reason(&report.outcomes, index)?;
         Some(format!("{}: {reason}", entry.name().1))

@@ -9,12 +9,13 @@ use super::event::{self, EventResponse};
 use super::shape;
 use crate::app::App;
 use crate::error::Error;
-use crate::intake::Entry;
+use crate::intake::{Entry, any_readable};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Batch {
-    items: Vec<Item>,
+    /// Each is an [`Item`]. One that cannot be read does not hide the others.
+    items: Vec<Value>,
     batch_input: Option<BatchInput>,
 }
 
@@ -44,7 +45,8 @@ pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, Strin
         .batch_input
         .and_then(|input| input.bucket)
         .or_else(|| source.map(|source| source.bucket.to_string()));
-    let entry = |item: Item| {
+    let entry = |item: Value| {
+        let item: Item = shape::of(item)?;
         let bucket = item
             .bucket
             .or_else(|| of_all.clone())
@@ -56,9 +58,13 @@ pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, Strin
             version_id: item.version_id.filter(|version| !version.is_empty()),
             storage_class: None,
         };
-        Ok(Entry::exact(bucket, object))
+        Ok::<_, String>(Entry::exact(bucket, object))
     };
-    batch.items.into_iter().map(entry).collect()
+    let items = batch.items.into_iter().enumerate();
+    let entries = items.map(|(index, item)| {
+        entry(item).unwrap_or_else(|problem| Entry::Unreadable(format!("Items[{index}]: {problem}")))
+    });
+    any_readable(entries.collect())
 }
 
 /// Responds with all failures. The workflow reads them, so they are not written into the destination.

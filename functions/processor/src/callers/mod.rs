@@ -12,7 +12,7 @@ mod notification;
 mod shape;
 mod sqs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::object::S3Uri;
 use shared::protocol::chunk::ChunkRequest;
 
@@ -55,7 +55,15 @@ enum Event {
 
 impl Event {
     /// Recognises an event. If the event does not name the bucket of an object, the bucket is that of `source`.
-    fn parse(event: Value, source: Option<&S3Uri>) -> Result<Self, Error> {
+    fn parse(mut event: Value, source: Option<&S3Uri>) -> Result<Self, Error> {
+        // Lambda puts an asynchronous event into this envelope when it has failed.
+        while let Some(failed) = event.get_mut("requestPayload") {
+            event = failed.take();
+        }
+        // EventBridge Pipes sends the messages of a queue as a list.
+        if event[0].get("messageId").is_some() {
+            event = json!({"Records": event});
+        }
         let has = |name| event.get(name).is_some();
         if has("objects") {
             return parsed("chunk", shape::of(event)).map(|chunk| Self::Chunk(Box::new(chunk)));
@@ -66,7 +74,7 @@ impl Event {
         if has("Items") {
             return parsed("Distributed Map", map::entries(event, source)).map(Self::Map);
         }
-        if record_source(&event) == Some("aws:sqs") {
+        if record_source(&event["Records"][0]) == Some("aws:sqs") || event["Records"][0].get("messageId").is_some() {
             return parsed("SQS", sqs::messages(event)).map(Self::Sqs);
         }
         match parsed("notification", notification::entries(&event))? {
@@ -86,7 +94,7 @@ fn fields(event: &Value) -> String {
         Value::Object(fields) if fields.is_empty() => "an empty object".to_owned(),
         Value::Object(fields) => {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-            let source = record_source(event).or_else(|| event.get("source")?.as_str());
+            let source = record_source(&event["Records"][0]).or_else(|| event.get("source")?.as_str());
             let from = source.map(|source| format!(", from {source}")).unwrap_or_default();
             format!("an object with the fields {}{from}", names.join(", "))
         }
@@ -97,8 +105,6 @@ fn fields(event: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -139,15 +145,15 @@ mod tests {
                     "eventSource": "aws:s3",
                     "s3": {"bucket": {"name": "photos"}, "object": {"key": "a"}}
                 }]}),
-                "notification: missing field `eventName`",
+                "notification: Records[0]: missing field `eventName`",
             ),
             (
                 json!({"Records": [{"eventSource": "aws:s3", "eventName": "", "s3": {"bucket": {}}}]}),
-                "notification: s3: missing field `object`",
+                "notification: Records[0]: s3: missing field `object`",
             ),
             (
                 json!({"Records": [{"eventSource": "aws:s3", "eventName": "", "s3": {"bucket": {}, "object": {}}}]}),
-                "notification: s3.bucket: missing field `name`",
+                "notification: Records[0]: s3.bucket: missing field `name`",
             ),
             (
                 json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "photos"}}}),
@@ -156,7 +162,7 @@ mod tests {
             (json!({"Records": "none"}), "notification: Records is not a list"),
             (
                 json!({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}),
-                "notification: Records[0] has neither s3 nor Sns.Message",
+                "notification: Records[0]: it has neither s3 nor Sns.Message",
             ),
             (
                 json!({"invocationSchemaVersion": "3.0", "tasks": []}),

@@ -14,7 +14,7 @@ use super::shape::{self, record_source};
 use crate::app::App;
 use crate::error::Error;
 use crate::image::ObjectVersion;
-use crate::intake::{Entry, Ignored, NamedObject};
+use crate::intake::{Entry, Ignored, NamedObject, any_readable};
 
 pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<EventResponse, Error> {
     let report = event::process(app, entries, true, deadline).await?;
@@ -38,26 +38,57 @@ pub fn entries(event: &Value) -> Result<Option<Vec<Entry>>, String> {
     if let (Some("Notification"), Some(message)) = (event["Type"].as_str(), event["Message"].as_str()) {
         return wrapped(message);
     }
-    let Some(records) = event.get("Records") else {
-        return Ok(None);
-    };
-    let records = records.as_array().ok_or("Records is not a list")?;
-    let mut found = Vec::with_capacity(records.len());
-    for (index, record) in records.iter().enumerate() {
-        if record.get("s3").is_some() {
-            found.push(s3(shape::of(used_fields(record))?)?);
-        } else if let Some(message) = record["Sns"]["Message"].as_str() {
-            match wrapped(message)? {
-                Some(entries) => found.extend(entries),
-                None => return Err(format!("an SNS message is not an S3 notification: {message:.100}")),
-            }
-        } else if ["aws:s3", "aws:sns"].contains(&record_source(event).unwrap_or_default()) {
-            return Err(format!("Records[{index}] has neither s3 nor Sns.Message"));
-        } else {
-            return Ok(None);
-        }
+    // Lambda puts an asynchronous event into this envelope when it has failed.
+    if let Some(failed) = event.get("requestPayload") {
+        return entries(failed);
     }
-    Ok(Some(found))
+    let (name, records) = match (event, event.get("Records")) {
+        // EventBridge Pipes and input transformers send a list.
+        (Value::Array(records), _) => ("", records),
+        (_, Some(records)) => ("Records", records.as_array().ok_or("Records is not a list")?),
+        (_, None) => return Ok(None),
+    };
+    let mut found = Vec::with_capacity(records.len());
+    let mut is_known = false;
+    for (index, record) in records.iter().enumerate() {
+        let problem = match entries_of(record) {
+            Ok(Some(entries)) => {
+                is_known = true;
+                found.extend(entries);
+                continue;
+            }
+            Ok(None) => "it is no notification of a new object".to_owned(),
+            Err(problem) => {
+                is_known = true;
+                problem
+            }
+        };
+        found.push(Entry::Unreadable(format!("{name}[{index}]: {problem}")));
+    }
+    if !is_known && !records.is_empty() {
+        return Ok(None);
+    }
+    any_readable(found).map(Some)
+}
+
+/// The entries of one record or one element of a list. `None` if it is not about a new object.
+fn entries_of(record: &Value) -> Result<Option<Vec<Entry>>, String> {
+    if record.get("s3").is_some() {
+        return Ok(Some(vec![s3(shape::of(used_fields(record))?)?]));
+    }
+    match record["Sns"]["Message"].as_str() {
+        Some(message) => match wrapped(message)? {
+            Some(entries) => Ok(Some(entries)),
+            None => Err(format!("an SNS message is not an S3 notification: {message:.100}")),
+        },
+        None if is_ours(record) => Err("it has neither s3 nor Sns.Message".to_owned()),
+        None => entries(record),
+    }
+}
+
+/// Whether a record must hold an S3 notification.
+fn is_ours(record: &Value) -> bool {
+    record_source(record).is_some_and(|source| ["aws:s3", "aws:sns"].contains(&source))
 }
 
 /// Reads a notification that is the text of an SNS or SQS message.
@@ -208,6 +239,7 @@ mod tests {
         let key = |entry: Entry| match entry {
             Entry::Object(named) => named.object.key.to_string(),
             Entry::Ignored(ignored) => format!("ignored {}", ignored.key),
+            Entry::Unreadable(problem) => problem,
         };
         entries.into_iter().map(key).collect()
     }
@@ -246,6 +278,41 @@ mod tests {
         assert!(entries(&wrong).unwrap_err().contains("not JSON"));
         let wrong = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"a\": 1}"}}]});
         assert!(entries(&wrong).unwrap_err().contains("not an S3 notification"));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_does_not_hide_the_others() {
+        let good = s3("ObjectCreated:Put", "a.jpg");
+        let bad = json!({"eventSource": "aws:s3", "eventName": "", "s3": {"bucket": {}}});
+        let event = json!({"Records": [bad, good, {"what": "?"}, s3("ObjectCreated:Put", "%FF")]});
+        let found = keys(&event);
+        assert_eq!(found[1], "a.jpg");
+        assert!(found[0].contains("Records[0]: s3: missing field `object`"), "{found:?}");
+        assert!(found[2].contains("Records[2]: it is no notification"), "{found:?}");
+        assert!(found[3].contains("not UTF-8"), "{found:?}");
+    }
+
+    #[test]
+    fn lists_and_failed_events_are_read() {
+        let records = json!({"Records": [s3("ObjectCreated:Put", "a+1.jpg")]});
+        let object = json!({"key": "b+1.jpg"});
+        let event =
+            json!({"detail-type": "Object Created", "detail": {"bucket": {"name": "photos"}, "object": object}});
+        let sns = json!({"EventSource": "aws:sns", "Sns": {"Message": records.to_string()}});
+        let failed = |event: &Value| json!({"version": "1.0", "requestContext": {}, "requestPayload": event});
+        for (event, expected) in [
+            (
+                json!([event, records, records["Records"][0], sns]),
+                &["b+1.jpg", "a 1.jpg", "a 1.jpg", "a 1.jpg"][..],
+            ),
+            (failed(&records), &["a 1.jpg"]),
+            (failed(&failed(&event)), &["b+1.jpg"]),
+            (json!([failed(&event)]), &["b+1.jpg"]),
+            (json!([]), &[]),
+        ] {
+            assert_eq!(keys(&event), expected, "{event}");
+        }
+        assert_eq!(entries(&json!([{"a": 1}, "b", 3])), Ok(None));
     }
 
     #[test]

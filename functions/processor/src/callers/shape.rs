@@ -11,8 +11,10 @@ where
     serde_path_to_error::deserialize(event).map_err(|error| error.to_string())
 }
 
-/// The service that sent the records of an event. SNS writes `EventSource` with a capital E.
-pub fn record_source(event: &Value) -> Option<&str> {
-    let first = event.get("Records")?.get(0)?;
-    first.get("eventSource").or_else(|| first.get("EventSource"))?.as_str()
+/// The service that sent a record. SNS writes `EventSource` with a capital E.
+pub fn record_source(record: &Value) -> Option<&str> {
+    record
+        .get("eventSource")
+        .or_else(|| record.get("EventSource"))?
+        .as_str()
 }

@@ -1,6 +1,8 @@
 //! SQS: each message holds a notification, or an SNS message with one. The response names the messages that must come
 //! again, in the format of `ReportBatchItemFailures`.
 
+use std::collections::HashSet;
+
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::tracing::{info, warn};
 use serde_json::Value;
@@ -15,6 +17,8 @@ use crate::intake::Entry;
 #[derive(Debug)]
 pub struct Message {
     pub id: String,
+    /// Of a FIFO queue.
+    pub group: Option<String>,
     /// The entries of the message, or the reason why it cannot be read.
     pub entries: Result<Vec<Entry>, String>,
 }
@@ -22,18 +26,24 @@ pub struct Message {
 pub fn messages(mut event: Value) -> Result<Vec<Message>, String> {
     // The attributes are not used. `SqsMessageAttribute` requires lists that SQS reserves for later use and that its
     // emulators do not send (`events/sqs-message-attributes.json`).
+    let mut groups = Vec::new();
     for record in event["Records"].as_array_mut().into_iter().flatten() {
+        groups.push(record["attributes"]["MessageGroupId"].as_str().map(str::to_owned));
         if let Some(record) = record.as_object_mut() {
             record.remove("attributes");
             record.remove("messageAttributes");
         }
     }
     let event: SqsEvent = shape::of(event)?;
-    event.records.into_iter().enumerate().map(message).collect()
+    let messages = event.records.into_iter().zip(groups).enumerate();
+    messages
+        .map(|(index, (message, group))| read(index, message, group))
+        .collect()
 }
 
-fn message((index, message): (usize, SqsMessage)) -> Result<Message, String> {
+fn read(index: usize, message: SqsMessage, group: Option<String>) -> Result<Message, String> {
     Ok(Message {
+        group,
         id: message
             .message_id
             .ok_or_else(|| format!("Records[{index}]: missing field `messageId`"))?,
@@ -46,7 +56,8 @@ fn entries(body: &str) -> Result<Vec<Entry>, String> {
 }
 
 /// Responds with the messages that must come again: those with an object that must be retried, and those that cannot
-/// be read. The latter come again until the queue moves them to its dead-letter queue.
+/// be read. The latter come again until the queue moves them to its dead-letter queue. In a FIFO queue, the messages of
+/// the same group that follow come again, too, so that the queue keeps its order.
 pub async fn respond(app: &App, messages: Vec<Message>, deadline: Instant) -> Result<SqsBatchResponse, Error> {
     let mut entries = Vec::new();
     // The indexes of each message's entries.
@@ -61,8 +72,14 @@ pub async fn respond(app: &App, messages: Vec<Message>, deadline: Instant) -> Re
     }
     let report = event::process(app, &entries, true, deadline).await?;
     let mut response = SqsBatchResponse::default();
+    let mut held_back = HashSet::new();
     for (message, mut range) in messages.into_iter().zip(ranges) {
-        if message.entries.is_err() || range.any(|index| event::retry_reason(&report.outcomes, index).is_some()) {
+        let is_held_back = message.group.as_ref().is_some_and(|group| held_back.contains(group));
+        if is_held_back
+            || message.entries.is_err()
+            || range.any(|index| event::retry_reason(&report.outcomes, index).is_some())
+        {
+            held_back.extend(message.group);
             response.add_failure(message.id);
         }
     }

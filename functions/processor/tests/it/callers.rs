@@ -209,3 +209,90 @@ async fn the_sample_chunk_works_on_the_sample_photos() {
     assert_eq!((&response["ok"], &response["failed"]), (&json!(2), &json!([])));
     assert_eq!(cloud.records("records/job=by-hand/0-1-1.ndjson").len(), 2);
 }
+
+/// An event of S3 with these records. Each is a key, or `None` for a record that cannot be read.
+fn records(keys: &[Option<&str>]) -> Value {
+    let record = |key: &Option<&str>| match key {
+        Some(key) => json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+                            "s3": {"bucket": {"name": "photos"}, "object": {"key": key}}}),
+        None => json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {}}}),
+    };
+    json!({"Records": keys.iter().map(record).collect::<Vec<_>>()})
+}
+
+fn message(id: &str, group: Option<&str>, body: &Value) -> Value {
+    let attributes = group.map(|group| json!({"MessageGroupId": group}));
+    json!({"eventSource": "aws:sqs", "messageId": id, "attributes": attributes, "body": body.to_string()})
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_fails_alone() {
+    let cloud = Cloud::start(&[DESTINATION]).await;
+    for key in ["a.jpg", "b.jpg", "c.jpg"] {
+        cloud.put(key, PHOTOS[0].clone());
+    }
+    let error = cloud
+        .invoke(records(&[Some("a.jpg"), None]))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("Records[1]: s3: missing field `object`"), "{error}");
+    assert!(cloud.output("images/a.jpg").is_some());
+
+    let messages = [
+        message("good", None, &records(&[Some("b.jpg")])),
+        message("bad", None, &records(&[None, Some("c.jpg")])),
+    ];
+    let response = cloud.invoke(json!({"Records": messages})).await.unwrap();
+    assert_eq!(failed_messages(&response), ["bad"]);
+    assert!(cloud.output("images/b.jpg").is_some() && cloud.output("images/c.jpg").is_some());
+
+    let items = json!({"BatchInput": {"Bucket": "photos"}, "Items": [{"Size": 1}, {"Key": "a.jpg"}]});
+    cloud.server.store.delete("photos-out", "images/a.jpg");
+    let error = cloud.invoke(items).await.unwrap_err().to_string();
+    assert!(error.contains("Items[0]: missing field `Key`"), "{error}");
+    assert!(cloud.output("images/a.jpg").is_some());
+}
+
+#[tokio::test]
+async fn messages_that_follow_a_failed_one_in_their_group_are_held_back() {
+    let cloud = Cloud::start(&[DESTINATION]).await;
+    cloud.put("good.jpg", PHOTOS[0].clone());
+    let (good, bad) = (records(&[Some("good.jpg")]), records(&[None]));
+    let messages = [
+        message("1", Some("x"), &good),
+        message("2", Some("x"), &bad),
+        message("3", Some("y"), &good),
+        message("4", Some("x"), &good),
+        message("5", None, &good),
+    ];
+    let response = cloud.invoke(json!({"Records": messages})).await.unwrap();
+    assert_eq!(failed_messages(&response), ["2", "4"]);
+}
+
+#[tokio::test]
+async fn events_in_lists_and_failed_events_are_processed() {
+    let failed = |event: &Value| json!({"version": "1.0", "requestContext": {}, "requestPayload": event});
+    let event = records(&[Some("a.jpg")]);
+    for event in [
+        json!([event]),
+        json!([event["Records"][0]]),
+        failed(&event),
+        failed(&sample_of("a.jpg")),
+        json!([message("1", None, &failed(&event))]),
+        json!({"Records": [message("1", None, &failed(&failed(&event)))]}),
+    ] {
+        let cloud = Cloud::start(&[DESTINATION]).await;
+        cloud.put("a.jpg", PHOTOS[0].clone());
+        let response = cloud.invoke(event.clone()).await.unwrap();
+        assert!(cloud.output("images/a.jpg").is_some(), "{event}: {response}");
+    }
+}
+
+/// The sample event of `EventBridge`, for another object.
+fn sample_of(key: &str) -> Value {
+    let mut event = sample("eventbridge-object-created.json");
+    event["detail"]["bucket"]["name"] = json!("photos");
+    event["detail"]["object"] = json!({"key": key});
+    event
+}
