@@ -121,6 +121,8 @@ request_fields! {
     records: Records { env named "RECORDS"; default Records::default(); }
     /// Whether to skip images whose copy is newer than they are.
     skip_current: bool { env parsed "SKIP_CURRENT"; default false; }
+    /// Whether reads of the source say that the requester pays.
+    request_payer: bool { env parsed "REQUEST_PAYER"; default false; }
     chunk_keys: usize { env parsed "CHUNK_KEYS"; default 500; within 1..=10_000; }
     chunk_bytes: u64 { env parsed "CHUNK_BYTES"; default 256 * 1024 * 1024; within 1..=u64::MAX; }
     /// The most processor invocations in flight. Each needs a connection, and a function has 1,024 file descriptors.

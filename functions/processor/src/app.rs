@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use aws_config::SdkConfig;
 use shared::clock::Clock;
 
@@ -11,7 +13,10 @@ pub struct App {
     pub config: Config,
     /// The clock for the deadlines of invocations, the time of images, and the request rate.
     pub clock: Clock,
-    pub(crate) clients: Clients,
+    clients: Clients,
+    /// For sources whose requester pays. Few sources are of this kind.
+    paying_clients: OnceLock<Clients>,
+    sdk: SdkConfig,
     pub(crate) limits: Limits,
 }
 
@@ -20,10 +25,20 @@ impl App {
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let limits = Limits::new(config.memory_mb);
         Self {
-            clients: Clients::new(sdk, config.timeouts(), &limits.concurrency),
+            clients: Clients::new(sdk, config.timeouts(), &limits.concurrency, false),
+            paying_clients: OnceLock::new(),
+            sdk: sdk.clone(),
             clock: Clock::default(),
             limits,
             config,
         }
+    }
+
+    pub(crate) fn clients(&self, request_payer: bool) -> &Clients {
+        if !request_payer {
+            return &self.clients;
+        }
+        let clients = || Clients::new(&self.sdk, self.config.timeouts(), &self.limits.concurrency, true);
+        self.paying_clients.get_or_init(clients)
     }
 }

@@ -19,8 +19,16 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub fn new(sdk: &SdkConfig, timeouts: Timeouts, concurrency: &Concurrency) -> Self {
-        let config = || Builder::from(sdk).interceptor(concurrency.clone());
+    /// With `request_payer`, the reads say that the requester pays.
+    pub fn new(sdk: &SdkConfig, timeouts: Timeouts, concurrency: &Concurrency, request_payer: bool) -> Self {
+        let config = || {
+            let config = Builder::from(sdk).interceptor(concurrency.clone());
+            if request_payer {
+                s3::requester_pays(config)
+            } else {
+                config
+            }
+        };
         let within = |attempt| Meter::scoped_client(config().timeout_config(s3::attempt_timeout(attempt)));
         Self {
             reads: within(timeouts.read),

@@ -36,6 +36,8 @@ pub struct Config {
     pub records: Records,
     /// `INCLUDE` and `EXCLUDE`, separated by commas
     pub names: Names,
+    /// `REQUEST_PAYER`: whether reads of the source say that the requester pays
+    pub request_payer: bool,
     /// `CONCURRENCY`
     pub concurrency: usize,
     /// `FRONT_BYTES`: how many bytes of an image are read first, unless all of it is needed
@@ -77,6 +79,7 @@ impl Config {
             records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
             names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude)
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
+            request_payer: settings::parsed(lookup, "REQUEST_PAYER")?.unwrap_or_default(),
             concurrency: within(lookup, "CONCURRENCY", 64, MAX_IN_FLIGHT)?,
             front_bytes,
             image_timeout: Duration::from_secs(image_timeout),
@@ -177,7 +180,7 @@ mod tests {
         };
         Config::load(&lookup).unwrap();
         let of_all = variables_after("Globals:");
-        assert_eq!(of_all, ["SOURCE", "DESTINATION", "IMAGES", "RECORDS"]);
+        assert_eq!(of_all, ["SOURCE", "DESTINATION", "IMAGES", "RECORDS", "REQUEST_PAYER"]);
         // This shows that the section of a single function is found, too.
         assert!(variables_after("  Fanout:").contains(&"PROCESSOR_FUNCTION"));
         for name in of_all.into_iter().chain(variables_after("  Processor:")) {

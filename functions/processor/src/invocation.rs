@@ -42,7 +42,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
 
     app.limits.concurrency.start_from(concurrency);
     let pipeline = Pipeline {
-        clients: &app.clients,
+        clients: app.clients(settings.request_payer),
         limits: &app.limits,
         clock: &app.clock,
         front_bytes: app.config.front_bytes,

@@ -16,4 +16,6 @@ pub struct Settings {
     /// Images in flight to start with.
     pub concurrency: usize,
     pub max_requests_per_second: Option<f64>,
+    /// Whether reads of the source say that the requester pays.
+    pub request_payer: bool,
 }

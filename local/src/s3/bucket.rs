@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use s3s::dto::DeleteObjectOutput;
+use s3s::dto::{DeleteObjectOutput, RequestPayer};
 use s3s::{S3Result, s3_error};
 
 use super::counted::Counted;
@@ -21,6 +21,8 @@ pub struct Bucket {
     versions: Option<Versions>,
     /// If present, the bucket has only these objects.
     counted: Option<Counted>,
+    /// Whether a request must say that the requester pays.
+    requester_pays: bool,
     /// The multipart uploads that were started, and neither completed nor aborted.
     pub uploads: Uploads,
 }
@@ -32,6 +34,7 @@ impl Bucket {
             objects: BTreeMap::new(),
             versions: None,
             counted: None,
+            requester_pays: false,
             uploads: Uploads::default(),
         }
     }
@@ -41,6 +44,21 @@ impl Bucket {
             versions: Some(Versions::default()),
             ..Self::new()
         }
+    }
+
+    pub fn requester_pays() -> Self {
+        Self {
+            requester_pays: true,
+            ..Self::new()
+        }
+    }
+
+    /// Refuses a read that does not say who pays.
+    pub fn check_payer(&self, payer: Option<&RequestPayer>) -> S3Result<()> {
+        if self.requester_pays && payer.is_none() {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
+        Ok(())
     }
 
     pub fn counted(counted: Counted) -> Self {

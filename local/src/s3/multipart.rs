@@ -64,6 +64,7 @@ pub async fn upload_part_copy(
     if after.is(&Effect::Nothing) {
         return after.respond(UploadPartCopyOutput::default()).await;
     }
+    service.check_payer(named.bucket, input.request_payer.as_ref())?;
     let source = named.read(
         service,
         input.copy_source_if_match.as_ref(),

@@ -104,7 +104,10 @@ impl S3 for Service {
         let after = self
             .admit("ListObjectsV2", input.prefix.as_deref().unwrap_or_default())
             .await?;
-        let output = self.with(&input.bucket, |bucket| listing::list(bucket, &input, &after))?;
+        let output = self.with(&input.bucket, |bucket| {
+            bucket.check_payer(input.request_payer.as_ref())?;
+            listing::list(bucket, &input, &after)
+        })?;
         after.respond(output).await
     }
 

@@ -19,6 +19,7 @@ use super::service::Service;
 
 pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
     let after = service.admit("GetObject", &input.key).await?;
+    service.check_payer(&input.bucket, input.request_payer.as_ref())?;
     let object = service.object(&input.bucket, &input.key, input.version_id.as_deref())?;
     check_readable(
         &object,
@@ -76,6 +77,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Respons
 
 pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
     let after = service.admit("HeadObject", &input.key).await?;
+    service.check_payer(&input.bucket, input.request_payer.as_ref())?;
     let object = service.object(&input.bucket, &input.key, input.version_id.as_deref())?;
     check(
         Some(&object.etag),

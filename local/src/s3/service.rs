@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use s3s::dto::RequestPayer;
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::bucket::Bucket;
@@ -34,6 +35,11 @@ impl Service {
     pub fn change<T>(&self, bucket: &str, change: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
         let mut buckets = self.store.write();
         buckets.get_mut(bucket).ok_or_else(no_such_bucket).and_then(change)
+    }
+
+    /// Refuses a read that does not say who pays, if it must.
+    pub fn check_payer(&self, bucket: &str, payer: Option<&RequestPayer>) -> S3Result<()> {
+        self.with(bucket, |bucket| bucket.check_payer(payer))
     }
 
     pub fn object(&self, bucket: &str, key: &str, version_id: Option<&str>) -> S3Result<Arc<Object>> {

@@ -25,6 +25,11 @@ impl Store {
         self.write().insert(name.to_owned(), Bucket::versioned());
     }
 
+    /// Creates a bucket whose requester pays.
+    pub fn create_requester_pays(&self, name: &str) {
+        self.write().insert(name.to_owned(), Bucket::requester_pays());
+    }
+
     /// Creates a bucket of objects that are all the same.
     pub fn create_counted(&self, name: &str, counted: Counted) {
         self.write().insert(name.to_owned(), Bucket::counted(counted));

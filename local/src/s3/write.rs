@@ -53,6 +53,7 @@ pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Respo
     if after.is(&Effect::Nothing) {
         return after.respond(CopyObjectOutput::default()).await;
     }
+    service.check_payer(named.bucket, input.request_payer.as_ref())?;
     let source = named.read(
         service,
         input.copy_source_if_match.as_ref(),

@@ -28,6 +28,9 @@ pub struct ChunkRequest {
     /// This invocation's share of the job's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_requests_per_second: Option<f64>,
+    /// Whether reads of the source say that the requester pays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub request_payer: bool,
     pub objects: Vec<ObjectRef>,
 }
 

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::endpoint::ByBucket;
 use super::error_kind::ErrorKind;
+use super::payer::RequesterPays;
 use super::retry::{ByKind, error_in};
 use crate::protocol::usage::Requests;
 
@@ -38,6 +39,14 @@ impl Meter {
     #[must_use]
     pub fn s3(&self, config: &SdkConfig) -> Client {
         client(Builder::from(config), Counter::One(self.clone()))
+    }
+
+    /// The same for a source. With `request_payer`, its reads say that the requester pays.
+    #[must_use]
+    pub fn source_s3(&self, config: &SdkConfig, request_payer: bool) -> Client {
+        let config = Builder::from(config);
+        let config = if request_payer { requester_pays(config) } else { config };
+        client(config, Counter::One(self.clone()))
     }
 
     /// A client for all invocations of a process.
@@ -66,6 +75,12 @@ impl Meter {
     pub fn throttled(&self) -> u64 {
         self.0.throttled.load(Relaxed)
     }
+}
+
+/// Makes the reads of a client say that the requester pays.
+#[must_use]
+pub fn requester_pays(config: Builder) -> Builder {
+    config.interceptor(RequesterPays)
 }
 
 /// A client whose requests have all their retries.

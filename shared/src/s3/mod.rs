@@ -14,6 +14,7 @@
 //! | [`put`] | writes objects, also on a condition |
 //! | [`copy`] | copies inside S3 |
 //! | [`multipart`] | writes objects in parts |
+//! | [`payer`] | says that the requester pays |
 //! | [`headers`] | the headers that an output takes over from its source |
 
 mod agreement;
@@ -29,6 +30,7 @@ mod headers;
 mod list;
 mod meter;
 mod multipart;
+mod payer;
 mod put;
 mod retry;
 
@@ -38,7 +40,7 @@ pub use error::{Cause, Error};
 pub use error_kind::ErrorKind;
 pub use get::{get_latest, get_object, head_object, open_latest};
 pub use list::{ListedObject, Page, Span, UnnamedObject, list};
-pub use meter::Meter;
+pub use meter::{Meter, requester_pays};
 pub use multipart::{MAX_PARTS, MultipartUpload};
 pub use put::{Condition, ConditionalWrite, put_image, put_object, put_object_if};
 pub use retry::error_in;

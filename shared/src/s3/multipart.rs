@@ -160,7 +160,8 @@ impl<'a> MultipartUpload<'a> {
             Ok(found) => Ok(found
                 .etag
                 .is_some_and(|etag| etag.as_str().eq_ignore_ascii_case(&expected))),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+            // Without the permission to list, S3 responds with 403.
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::AccessDenied) => Ok(false),
             Err(error) => Err(error),
         }
     }

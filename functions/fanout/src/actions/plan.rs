@@ -22,7 +22,7 @@ pub async fn plan(session: &Session<'_>, request: &Request) -> Result<Estimate, 
         None => vec![Cursor::Keys(KeyRange::default())],
         Some(uri) => manifest::open(&session.s3, uri, &job.source).await?,
     };
-    let mut source = Source::new(session.s3.clone(), job.scope(), cursors);
+    let mut source = Source::new(session.source_s3(&job), job.scope(), cursors);
     let mut planner = Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes);
     let mut found = Found::default();
     while !source.is_exhausted() {

@@ -1,5 +1,6 @@
 //! Responds with the report of a job.
 
+use lambda_runtime::tracing::warn;
 use shared::protocol::job::{Report, State};
 use shared::s3::{self, ErrorKind};
 
@@ -24,10 +25,11 @@ pub async fn status(session: &Session<'_>, request: &Request) -> Result<Report, 
     }
     let uri = destination.job(&job_id);
     let mut report: Report = match s3::get_latest(&session.s3, &uri).await {
-        Ok((_, body)) => serde_json::from_slice(&body).map_err(|error| store::Error::Unreadable {
-            uri,
-            problem: error.to_string(),
-        })?,
+        Ok((_, body)) => serde_json::from_slice(&body).unwrap_or_else(|error| {
+            // The job writes it again soon.
+            warn!(%uri, %error, "the report cannot be read, so the response comes from the checkpoint");
+            checkpoint.report()
+        }),
         // It is written only after the checkpoint.
         Err(error) if error.kind == ErrorKind::NotFound => checkpoint.report(),
         Err(error) => return Err(store::Error::from(error).into()),

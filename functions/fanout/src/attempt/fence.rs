@@ -7,6 +7,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
+use lambda_runtime::tracing::warn;
 use serde::Deserialize;
 use shared::modes::Records;
 use shared::object::Key;
@@ -81,9 +82,20 @@ async fn fence(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Comm
         return Ok(Committed::new());
     }
     let (_, body) = s3::get_latest(s3, &file).await?;
-    serde_json::Deserializer::from_slice(&body)
-        .into_iter::<Record>()
-        .map(|record| record.map(|record| (record.key, record.exif.is_some())))
-        .collect::<Result<_, _>>()
-        .map_err(|error| s3::Error::corrupt("GetObject", &file, format!("the file does not hold records: {error}")))
+    let lines = body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let mut committed = Committed::new();
+    let mut damaged = 0;
+    for line in lines {
+        match serde_json::from_slice::<Record>(line) {
+            Ok(record) => {
+                committed.insert(record.key, record.exif.is_some());
+            }
+            Err(_) => damaged += 1,
+        }
+    }
+    if damaged > 0 {
+        // Nothing is lost: such a line is no record, and its image is processed again.
+        warn!(%file, damaged, "lines of a record file cannot be read; their images are processed again, and the lines can be deleted");
+    }
+    Ok(committed)
 }

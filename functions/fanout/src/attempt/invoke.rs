@@ -109,6 +109,7 @@ impl Invoker<'_> {
             records: job.records,
             concurrency: concurrency(job.concurrency, max_requests_per_second),
             max_requests_per_second,
+            request_payer: job.request_payer,
             objects: attempt.chunk.objects.clone(),
         };
         let payload = serde_json::to_vec(&request).expect("a chunk is valid JSON");

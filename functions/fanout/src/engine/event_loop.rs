@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::Client;
 use futures::StreamExt;
 use futures::future::join;
 use futures::stream::FuturesUnordered;
@@ -83,6 +84,7 @@ impl<'a> EventLoop<'a> {
     /// Continues from a checkpoint that this invocation has taken over. `etag` is that of the checkpoint in S3.
     pub fn new(
         invoker: Invoker<'a>,
+        source_s3: Client,
         meter: Meter,
         checkpoint: Checkpoint,
         etag: Option<ETag>,
@@ -102,7 +104,7 @@ impl<'a> EventLoop<'a> {
             started: Instant::now(),
             schedule: Schedule::new(invoker.clock.clone(), deadline),
             etag,
-            source: Source::new(invoker.s3.clone(), job.scope(), cursors),
+            source: Source::new(source_s3, job.scope(), cursors),
             progress: Progress::new(job, header.generation, counters, queue),
             left_behind: in_flight,
             header,

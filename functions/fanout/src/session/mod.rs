@@ -14,6 +14,7 @@ use shared::s3::Meter;
 use tokio::time::Instant;
 
 use crate::App;
+use crate::job::Job;
 
 pub struct Session<'a> {
     pub app: &'a App,
@@ -36,6 +37,11 @@ impl<'a> Session<'a> {
             s3: meter.s3(&app.sdk),
             meter,
         }
+    }
+
+    /// A client for the source of a job.
+    pub fn source_s3(&self, job: &Job) -> Client {
+        self.meter.source_s3(&self.app.sdk, job.request_payer)
     }
 
     pub fn clock(&self) -> &'a Clock {

@@ -61,7 +61,8 @@ impl Session<'_> {
             // The first invocation of a job finds out when it has written the first checkpoint.
             conditions: Conditions::honoured(),
         };
-        EventLoop::new(invoker, self.meter.clone(), checkpoint, etag, self.deadline)
+        let source_s3 = self.source_s3(job);
+        EventLoop::new(invoker, source_s3, self.meter.clone(), checkpoint, etag, self.deadline)
     }
 
     /// Works on a job, and hands it over if the time is up.

@@ -7,7 +7,7 @@ use local::lambda::Reply;
 use serde_json::json;
 use shared::protocol::job::State;
 
-use crate::cloud::{Cloud, Processor, Timeouts};
+use crate::cloud::{Cloud, Gate, Processor, Timeouts};
 
 #[tokio::test]
 async fn a_failed_invocation_is_sent_again() {
@@ -254,4 +254,53 @@ async fn without_records_a_lost_attempt_is_repeated() {
     );
     assert!(cloud.server.store.keys("photos-out", "records/").is_empty());
     assert_eq!(cloud.server.store.keys("photos-out", "images/").len(), 10);
+}
+
+#[tokio::test]
+async fn lines_of_a_lost_attempt_that_are_damaged_do_not_count() {
+    let cloud = Cloud::with(async |number, processor: Processor| {
+        let server = processor.server.clone();
+        let reply = processor.run().await;
+        if number > 1 {
+            return reply;
+        }
+        let file = server.store.keys("photos-out", "records/job=job/").remove(0);
+        let body = server.store.get("photos-out", &file).unwrap().body.bytes();
+        let damaged: Vec<u8> = body[..body.len() / 2].to_vec();
+        let object = local::s3::Object::new(damaged.into(), local::s3::Headers::default());
+        server.store.load("photos-out", &file, object);
+        Reply::Dropped
+    })
+    .await;
+    cloud.put_many(50);
+    let report = cloud.run(json!({})).await.unwrap();
+    assert_eq!((report.state, report.ok), (State::Completed, 50), "{report:?}");
+    assert_eq!(cloud.invocations.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_damaged_report_does_not_hide_the_status() {
+    let gate = Gate::closed();
+    let cloud = {
+        let gate = gate.clone();
+        Cloud::with(move |_, processor: Processor| {
+            let gate = gate.clone();
+            async move {
+                gate.pass().await;
+                processor.run().await
+            }
+        })
+        .await
+    };
+    cloud.put_many(50);
+    let status = async {
+        cloud.until(|cloud| cloud.report("job").is_some()).await;
+        cloud.put_out("jobs/job/job.json", b"{damaged");
+        let report = cloud.run(json!({"action": "status"})).await.unwrap();
+        gate.open();
+        report
+    };
+    let (ended, status) = tokio::join!(cloud.run(json!({})), status);
+    assert_eq!((status.state, status.listed), (State::Running, 50), "{status:?}");
+    cloud.check_all(&ended.unwrap());
 }

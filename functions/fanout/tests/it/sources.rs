@@ -325,3 +325,30 @@ async fn a_list_whose_body_stalls_or_breaks_off_is_read_again() {
         cloud.check_all(&report);
     }
 }
+
+#[tokio::test]
+async fn a_source_whose_requester_pays_is_read_if_the_job_says_so() {
+    for fields in [
+        json!({"images": "copy"}),
+        json!({"images": "upload"}),
+        json!({"skip_current": true}),
+    ] {
+        let cloud = Cloud::start().await;
+        cloud.server.store.create_requester_pays("photos");
+        cloud.put_many(20);
+        let error = cloud.run(fields.clone()).await.unwrap_err().to_string();
+        assert!(error.contains("AccessDenied"), "{error}");
+
+        let mut paying = fields;
+        paying["request_payer"] = json!(true);
+        let mut plan = paying.clone();
+        plan["action"] = json!("plan");
+        match cloud.response(plan).await.unwrap() {
+            Response::Estimate(estimate) => assert_eq!(estimate.images, 20),
+            Response::Report(report) => panic!("{report:?}"),
+        }
+        let report = cloud.run(paying).await.unwrap();
+        assert_eq!(report.ok, 20, "{report:?}");
+        cloud.check_all(&report);
+    }
+}

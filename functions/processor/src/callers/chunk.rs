@@ -36,6 +36,7 @@ pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) ->
         destination,
         concurrency: request.concurrency,
         max_requests_per_second: request.max_requests_per_second,
+        request_payer: request.request_payer,
     };
     let report = invocation::process(app, settings, &intake, deadline).await?;
 

@@ -50,6 +50,7 @@ pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadli
         destination,
         concurrency: app.config.concurrency,
         max_requests_per_second: None,
+        request_payer: app.config.request_payer,
     };
     let report = invocation::process(app, settings, &intake, deadline).await?;
     log(entries, &report);
