@@ -40,12 +40,12 @@ impl Error {
     /// The kind of the request to S3 that failed, if that is the cause.
     #[must_use]
     pub fn kind(&self) -> Option<ErrorKind> {
-        let error = match self {
-            Self::Source(source::Error::Request(error))
-            | Self::Manifest(ManifestError::Request(error) | ManifestError::List(source::Error::Request(error)))
-            | Self::Store(store::Error::Request(error) | store::Error::Conditions(ConditionsError::Request(error)))
-            | Self::Fence(FenceError { source: error, .. }) => error,
-            _ => return None,
+        let (Self::Source(source::Error::Request(error))
+        | Self::Manifest(ManifestError::Request(error) | ManifestError::List(source::Error::Request(error)))
+        | Self::Store(store::Error::Request(error) | store::Error::Conditions(ConditionsError::Request(error)))
+        | Self::Fence(FenceError { source: error, .. })) = self
+        else {
+            return None;
         };
         Some(error.kind)
     }

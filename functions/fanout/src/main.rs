@@ -43,5 +43,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         MapFuture::new(responding, move |responding| staleness.clone().end_after(responding))
     });
     let runtime = Runtime::new(handler).layer(TracingLayer::new()).layer(ending);
-    runtime.run_concurrent().await
+    // On the heap, because the future is large.
+    Box::pin(runtime.run_concurrent()).await
 }

@@ -54,6 +54,7 @@ pub struct Config {
 
 impl Config {
     /// The time limits of requests to S3. An image must have time for a few requests that get no response.
+    #[must_use]
     pub fn timeouts(&self) -> Timeouts {
         let most = self.image_timeout / REQUESTS_IN_IMAGE_TIMEOUT;
         Timeouts {

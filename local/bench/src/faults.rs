@@ -52,6 +52,8 @@ const CHANCES: Chances = Chances {
     reset: 1.0,
     stall: 1.0,
     cut: 1.0,
+    other_error: 1.0,
+    wrong_response: 1.0,
     empty_page: 10.0,
     short_page: 10.0,
     seed: 0,
@@ -71,7 +73,8 @@ const KILLING: &str = "poison/killing.jpg";
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     println!(
         "{} images (mode {}), {} processors. Injected faults: {} % SlowDown, {} % InternalError, {} % resets, {} % \
-         stalls, {} % cuts, {} % of invocations killed, {} images that always fail.",
+         stalls, {} % cuts, {} % other errors, {} % wrong responses; {} % of pages empty and {} % short; {} % of \
+         invocations killed, {} images that always fail.",
         HumanCount(options.images as u64),
         options.mode,
         options.processors,
@@ -80,6 +83,10 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         CHANCES.reset,
         CHANCES.stall,
         CHANCES.cut,
+        CHANCES.other_error,
+        CHANCES.wrong_response,
+        CHANCES.empty_page,
+        CHANCES.short_page,
         options.kills,
         POISON.len(),
     );
@@ -94,8 +101,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     println!("{}", rows(&calm, &faulty));
     let injected = faulty.server.faults.injected();
     println!(
-        "\ninjected: {} SlowDown, {} InternalError, {} resets, {} stalls, {} cuts",
-        injected.slow_down, injected.internal_error, injected.reset, injected.stall, injected.cut
+        "\ninjected: {} SlowDown, {} InternalError, {} resets, {} stalls, {} cuts, {} others",
+        injected.slow_down, injected.internal_error, injected.reset, injected.stall, injected.cut, injected.other
     );
     let ratio = faulty.elapsed.as_secs_f64() / calm.elapsed.as_secs_f64();
     println!("with faults, the job takes {ratio:.2} times as long");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use local::s3::{Chances, Headers, Latency, Object, Server, files};
+use local::s3::{Chances, Headers, Latency, Object, Part, Server, files};
 use local::terminal::stop_requested;
 use shared::object::Bucket;
 
@@ -24,6 +24,9 @@ pub struct Options {
     latency: Latency,
     #[command(flatten)]
     chances: Chances,
+    /// Ignore a part of S3's protocol, as some stores do; can be given more than once
+    #[arg(long, value_enum, value_name = "PART")]
+    ignore: Vec<Part>,
 }
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
@@ -33,6 +36,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         bucket,
         latency,
         chances,
+        ignore,
     } = options;
     ensure!(
         chances.total() <= 100.0,
@@ -46,6 +50,9 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("port {port} cannot be opened; choose another one with --port"))?;
     server.faults.set_latency(latency);
     server.faults.set_chances(Some(chances));
+    for part in ignore {
+        server.faults.ignore(part);
+    }
     server.store.create_bucket(&bucket);
     server.store.create_bucket(&out);
     if let Some(folder) = data {

@@ -34,6 +34,12 @@ pub struct Chances {
     /// Percentage of requests for objects whose connection breaks half-way through the body, or after the write
     #[arg(long = "cuts", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub cut: f64,
+    /// Percentage of requests for objects that fail with another temporary error: of KMS, a conflict, a time-out
+    #[arg(long = "other-errors", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub other_error: f64,
+    /// Percentage of requests for objects whose response is wrong: too short, without an `ETag`, or nothing was done
+    #[arg(long = "wrong-responses", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
+    pub wrong_response: f64,
     /// Percentage of listings that have no key, and say that more follow
     #[arg(long = "empty-pages", value_name = "PERCENT", value_parser = percent, default_value_t = 0.0)]
     pub empty_page: f64,
@@ -56,7 +62,13 @@ impl Chances {
     /// Percentage of requests for objects that fail in any way. If it is above 100, the last kinds of faults happen too rarely.
     #[must_use]
     pub fn total(&self) -> f64 {
-        self.slow_down + self.internal_error + self.reset + self.stall + self.cut
+        self.slow_down
+            + self.internal_error
+            + self.reset
+            + self.stall
+            + self.cut
+            + self.other_error
+            + self.wrong_response
     }
 }
 
@@ -71,12 +83,20 @@ impl Dice {
     /// Draws the fault of the next request.
     pub fn throw(&mut self, operation: &str) -> Option<Effect> {
         let effects = if OPERATIONS.contains(&operation) {
+            let other_error = OTHER_ERRORS[self.rng.random_range(0..OTHER_ERRORS.len())];
+            let wrong = wrong_responses(operation);
+            let wrong_response = wrong[self.rng.random_range(0..wrong.len())].clone();
             vec![
                 (self.chances.slow_down, Effect::Error(S3ErrorCode::SlowDown)),
                 (self.chances.internal_error, Effect::Error(S3ErrorCode::InternalError)),
                 (self.chances.reset, Effect::Drop),
                 (self.chances.stall, Effect::Stall),
                 (self.chances.cut, Effect::Cut),
+                (
+                    self.chances.other_error,
+                    Effect::Status(other_error.0, Some(other_error.1)),
+                ),
+                (self.chances.wrong_response, wrong_response),
             ]
         } else if operation == "ListObjectsV2" {
             vec![
@@ -94,6 +114,25 @@ impl Dice {
         // A write without a response shows nothing new, and its client waits for minutes.
         let is_idle = matches!(effect, Effect::Stall) && operation != "GetObject";
         Some(effect).filter(|_| !is_idle)
+    }
+}
+
+/// Temporary errors of S3, besides those with a percentage of their own.
+const OTHER_ERRORS: [(u16, &str); 5] = [
+    (400, "KMS.ThrottlingException"),
+    (400, "RequestTimeout"),
+    (409, "OperationAborted"),
+    (429, "TooManyRequests"),
+    (503, "ServiceUnavailable"),
+];
+
+/// Wrong responses to an operation.
+fn wrong_responses(operation: &str) -> &'static [Effect] {
+    match operation {
+        "GetObject" => &[Effect::Shorter, Effect::NoBytes, Effect::NoETag],
+        "HeadObject" => &[Effect::NoETag],
+        "CopyObject" | "UploadPartCopy" => &[Effect::Nothing, Effect::NoETag, Effect::ErrorWithin("InternalError")],
+        _ => &[Effect::Nothing, Effect::NoETag],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use parking_lot::Mutex;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
@@ -39,6 +39,17 @@ pub struct Fault {
     pub times: usize,
 }
 
+/// A part of S3's protocol that some stores do not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// `start-after` of a listing
+    StartAfter,
+    /// `encoding-type` of a listing
+    EncodingType,
+    /// `If-Match` and `If-None-Match` of GET and PUT
+    Conditions,
+}
+
 /// The number of injected faults of each kind, planned and random ones together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InjectedFaults {
@@ -49,6 +60,7 @@ pub struct InjectedFaults {
     pub hang: usize,
     pub stall: usize,
     pub cut: usize,
+    pub other: usize,
 }
 
 /// The latency and the faults of a server. They may change while it runs.
@@ -72,6 +84,27 @@ impl Faults {
     /// Starts random faults from the seed of `chances`; `None` stops them.
     pub fn set_chances(&self, chances: Option<Chances>) {
         *self.dice.lock() = chances.map(Dice::new);
+    }
+
+    /// Ignores a part of all requests, as some stores do.
+    pub fn ignore(&self, part: Part) {
+        let faults: &[(&'static str, Effect)] = match part {
+            Part::StartAfter => &[("ListObjectsV2", Effect::NoStartAfter)],
+            Part::EncodingType => &[("ListObjectsV2", Effect::PlainKeys)],
+            Part::Conditions => &[
+                ("GetObject", Effect::Unconditional),
+                ("PutObject", Effect::Unconditional),
+            ],
+        };
+        for (operation, effect) in faults {
+            self.add(Fault {
+                operation,
+                key_contains: String::new(),
+                effect: effect.clone(),
+                after: 0,
+                times: usize::MAX,
+            });
+        }
     }
 
     /// Removes all faults.
@@ -155,7 +188,7 @@ impl Faults {
             Effect::Hang => injected.hang += 1,
             Effect::Stall => injected.stall += 1,
             Effect::Cut => injected.cut += 1,
-            _ => {}
+            _ => injected.other += 1,
         }
     }
 }

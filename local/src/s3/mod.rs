@@ -50,7 +50,7 @@ pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;
 pub use effect::Effect;
-pub use faults::{Fault, Faults, InjectedFaults, Latency};
+pub use faults::{Fault, Faults, InjectedFaults, Latency, Part};
 pub use folder::files;
 pub use headers::Headers;
 pub use object::Object;

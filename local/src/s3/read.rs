@@ -109,7 +109,7 @@ fn stream(body: Body, after: &Aftermath) -> S3Result<StreamingBlob> {
             Err(io::Error::other("injected fault: the body is cut"))
         }))),
         Some(Effect::Endless) => {
-            StreamingBlob::wrap(pieces(body).chain(stream::repeat_with(|| Ok(Bytes::from_static(&[0; 64 * 1024])))))
+            StreamingBlob::wrap(pieces(body).chain(stream::repeat_with(|| Ok(Bytes::from_static(&[0; 4096])))))
         }
         _ => StreamingBlob::wrap(pieces(body)),
     })

@@ -50,7 +50,7 @@ pub async fn transform(mut response: Response<Body>) -> anyhow::Result<Response<
                 .await
                 .map_err(|error| anyhow::anyhow!("{error}"))?
                 .to_bytes();
-            Ok(Response::from_parts(parts, spaced(bytes, every, count)))
+            Ok(Response::from_parts(parts, spaced(&bytes, every, count)))
         }
     }
 }
@@ -65,7 +65,7 @@ fn without_etag(xml: &[u8]) -> String {
 }
 
 /// A document that begins with its XML declaration and spaces, as S3 sends it while an operation takes long.
-fn spaced(document: Bytes, every: Duration, count: u32) -> Body {
+fn spaced(document: &Bytes, every: Duration, count: u32) -> Body {
     let declaration = document
         .windows(2)
         .position(|end| end == b"?>")

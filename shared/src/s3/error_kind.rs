@@ -126,10 +126,9 @@ impl ErrorKind {
             Some(416) => Self::RangeNotSatisfiable,
             Some(429 | 503) => Self::Throttled,
             Some(501) => Self::Incompatible,
-            Some(500..) => Self::Unavailable,
+            // Or there was no response.
+            Some(500..) | None => Self::Unavailable,
             Some(_) => Self::Unknown,
-            // There was no response.
-            None => Self::Unavailable,
         }
     }
 
@@ -172,144 +171,64 @@ impl ErrorKind {
 
 #[cfg(test)]
 mod tests {
+    use super::ErrorKind as Kind;
+    use super::FailureClass as Class;
     use super::*;
 
     const SSE_C: &str = "The object was stored using a form of Server Side Encryption. The correct parameters must be \
                          provided to retrieve the object.";
 
+    /// Code, message and status of an error; its kind; the failure class of its image; whether it is retryable.
+    #[rustfmt::skip]
+    const ERRORS: [(&str, &str, u16, Kind, Class, bool); 43] = [
+        ("NoSuchKey", "", 404, Kind::NotFound, Class::NotFound, false),
+        ("", "", 404, Kind::NotFound, Class::NotFound, false),
+        ("MethodNotAllowed", "", 405, Kind::NotFound, Class::NotFound, false),
+        ("", "", 405, Kind::NotFound, Class::NotFound, false),
+        ("NoSuchBucket", "", 404, Kind::NoSuchBucket, Class::NotFound, false),
+        ("NoSuchUpload", "", 404, Kind::NoSuchUpload, Class::Internal, false),
+        ("AccessDenied", "", 403, Kind::AccessDenied, Class::AccessDenied, false),
+        ("", "", 403, Kind::AccessDenied, Class::AccessDenied, false),
+        ("KMS.DisabledException", "", 400, Kind::AccessDenied, Class::AccessDenied, false),
+        ("KMS.KMSInvalidStateException", "", 400, Kind::AccessDenied, Class::AccessDenied, false),
+        ("KMS.NotFoundException", "", 400, Kind::AccessDenied, Class::AccessDenied, false),
+        ("InvalidRequest", SSE_C, 400, Kind::AccessDenied, Class::AccessDenied, false),
+        ("InvalidRequest", "", 400, Kind::Unknown, Class::Internal, false),
+        ("InvalidAccessKeyId", "", 403, Kind::BadCredentials, Class::Internal, false),
+        ("SignatureDoesNotMatch", "", 403, Kind::BadCredentials, Class::Internal, false),
+        ("ExpiredToken", "", 400, Kind::ExpiredCredentials, Class::Internal, false),
+        ("RequestTimeTooSkewed", "", 403, Kind::ClockSkew, Class::Internal, true),
+        ("SignatureDoesNotMatch", "Signature expired: a", 403, Kind::ClockSkew, Class::Internal, true),
+        ("PermanentRedirect", "", 301, Kind::OtherRegion, Class::Internal, false),
+        ("", "", 307, Kind::OtherRegion, Class::Internal, false),
+        ("InvalidObjectState", "", 403, Kind::Archived, Class::Archived, false),
+        ("PreconditionFailed", "", 412, Kind::PreconditionFailed, Class::Changed, false),
+        ("ConditionalRequestConflict", "", 409, Kind::Conflict, Class::Internal, true),
+        ("OperationAborted", "", 409, Kind::Conflict, Class::Internal, true),
+        ("", "", 409, Kind::Conflict, Class::Internal, true),
+        ("InvalidRange", "", 416, Kind::RangeNotSatisfiable, Class::Internal, false),
+        ("SlowDown", "", 503, Kind::Throttled, Class::Throttled, true),
+        ("KMS.ThrottlingException", "", 400, Kind::Throttled, Class::Throttled, true),
+        ("ServiceUnavailable", "", 503, Kind::Throttled, Class::Throttled, true),
+        ("ServiceUnavailable", "", 200, Kind::Throttled, Class::Throttled, true),
+        ("ServiceUnavailable", "", 429, Kind::Throttled, Class::Throttled, true),
+        ("TooManyRequests", "", 429, Kind::Throttled, Class::Throttled, true),
+        ("", "", 429, Kind::Throttled, Class::Throttled, true),
+        ("", "", 503, Kind::Throttled, Class::Throttled, true),
+        ("EntityTooLarge", "", 400, Kind::TooLarge, Class::TooLarge, false),
+        ("KeyTooLongError", "", 400, Kind::KeyTooLong, Class::KeyTooLong, false),
+        ("BadDigest", "", 400, Kind::Corrupt, Class::Corrupt, true),
+        ("RequestTimeout", "", 400, Kind::Timeout, Class::Timeout, true),
+        ("", "", 408, Kind::Timeout, Class::Timeout, true),
+        ("InternalError", "", 500, Kind::Unavailable, Class::Internal, true),
+        ("InternalError", "", 200, Kind::Unavailable, Class::Internal, true),
+        ("", "", 502, Kind::Unavailable, Class::Internal, true),
+        ("NotImplemented", "", 501, Kind::Incompatible, Class::Internal, false),
+    ];
+
     #[test]
     fn every_error_has_its_kind_and_class() {
-        use ErrorKind as Kind;
-        use FailureClass as Class;
-        for (code, message, status, kind, class, is_retryable) in [
-            ("NoSuchKey", "", 404, Kind::NotFound, Class::NotFound, false),
-            ("", "", 404, Kind::NotFound, Class::NotFound, false),
-            ("MethodNotAllowed", "", 405, Kind::NotFound, Class::NotFound, false),
-            ("", "", 405, Kind::NotFound, Class::NotFound, false),
-            ("NoSuchBucket", "", 404, Kind::NoSuchBucket, Class::NotFound, false),
-            ("NoSuchUpload", "", 404, Kind::NoSuchUpload, Class::Internal, false),
-            ("AccessDenied", "", 403, Kind::AccessDenied, Class::AccessDenied, false),
-            ("", "", 403, Kind::AccessDenied, Class::AccessDenied, false),
-            (
-                "KMS.DisabledException",
-                "",
-                400,
-                Kind::AccessDenied,
-                Class::AccessDenied,
-                false,
-            ),
-            (
-                "KMS.KMSInvalidStateException",
-                "",
-                400,
-                Kind::AccessDenied,
-                Class::AccessDenied,
-                false,
-            ),
-            (
-                "KMS.NotFoundException",
-                "",
-                400,
-                Kind::AccessDenied,
-                Class::AccessDenied,
-                false,
-            ),
-            (
-                "InvalidRequest",
-                SSE_C,
-                400,
-                Kind::AccessDenied,
-                Class::AccessDenied,
-                false,
-            ),
-            ("InvalidRequest", "", 400, Kind::Unknown, Class::Internal, false),
-            (
-                "InvalidAccessKeyId",
-                "",
-                403,
-                Kind::BadCredentials,
-                Class::Internal,
-                false,
-            ),
-            (
-                "SignatureDoesNotMatch",
-                "",
-                403,
-                Kind::BadCredentials,
-                Class::Internal,
-                false,
-            ),
-            (
-                "ExpiredToken",
-                "",
-                400,
-                Kind::ExpiredCredentials,
-                Class::Internal,
-                false,
-            ),
-            ("RequestTimeTooSkewed", "", 403, Kind::ClockSkew, Class::Internal, true),
-            (
-                "SignatureDoesNotMatch",
-                "Signature expired: a",
-                403,
-                Kind::ClockSkew,
-                Class::Internal,
-                true,
-            ),
-            ("PermanentRedirect", "", 301, Kind::OtherRegion, Class::Internal, false),
-            ("", "", 307, Kind::OtherRegion, Class::Internal, false),
-            ("InvalidObjectState", "", 403, Kind::Archived, Class::Archived, false),
-            (
-                "PreconditionFailed",
-                "",
-                412,
-                Kind::PreconditionFailed,
-                Class::Changed,
-                false,
-            ),
-            (
-                "ConditionalRequestConflict",
-                "",
-                409,
-                Kind::Conflict,
-                Class::Internal,
-                true,
-            ),
-            ("OperationAborted", "", 409, Kind::Conflict, Class::Internal, true),
-            ("", "", 409, Kind::Conflict, Class::Internal, true),
-            (
-                "InvalidRange",
-                "",
-                416,
-                Kind::RangeNotSatisfiable,
-                Class::Internal,
-                false,
-            ),
-            ("SlowDown", "", 503, Kind::Throttled, Class::Throttled, true),
-            (
-                "KMS.ThrottlingException",
-                "",
-                400,
-                Kind::Throttled,
-                Class::Throttled,
-                true,
-            ),
-            ("ServiceUnavailable", "", 503, Kind::Throttled, Class::Throttled, true),
-            ("ServiceUnavailable", "", 200, Kind::Throttled, Class::Throttled, true),
-            ("ServiceUnavailable", "", 429, Kind::Throttled, Class::Throttled, true),
-            ("TooManyRequests", "", 429, Kind::Throttled, Class::Throttled, true),
-            ("", "", 429, Kind::Throttled, Class::Throttled, true),
-            ("", "", 503, Kind::Throttled, Class::Throttled, true),
-            ("EntityTooLarge", "", 400, Kind::TooLarge, Class::TooLarge, false),
-            ("KeyTooLongError", "", 400, Kind::KeyTooLong, Class::KeyTooLong, false),
-            ("BadDigest", "", 400, Kind::Corrupt, Class::Corrupt, true),
-            ("RequestTimeout", "", 400, Kind::Timeout, Class::Timeout, true),
-            ("", "", 408, Kind::Timeout, Class::Timeout, true),
-            ("InternalError", "", 500, Kind::Unavailable, Class::Internal, true),
-            ("InternalError", "", 200, Kind::Unavailable, Class::Internal, true),
-            ("", "", 502, Kind::Unavailable, Class::Internal, true),
-            ("NotImplemented", "", 501, Kind::Incompatible, Class::Internal, false),
-        ] {
+        for (code, message, status, kind, class, is_retryable) in ERRORS {
             let found = ErrorKind::of(Some(code).filter(|code| !code.is_empty()), message, Some(status));
             assert_eq!(
                 (found, found.failure_class(), found.is_retryable()),

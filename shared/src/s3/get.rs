@@ -90,11 +90,14 @@ enum Ended {
     /// The headers have arrived, but they or the body are wrong.
     Wrong(Error),
     /// The bytes do not have the MD5 that their `ETag` states.
-    OtherMd5 {
-        error: Error,
-        read: (ObjectMeta, Bytes),
-        md5: [u8; 16],
-    },
+    OtherMd5(Box<OtherMd5>),
+}
+
+struct OtherMd5 {
+    error: Error,
+    md5: [u8; 16],
+    meta: ObjectMeta,
+    bytes: Bytes,
 }
 
 async fn get_retried(
@@ -111,22 +114,16 @@ async fn get_retried(
             Err(Ended::Failed(error)) => return Err(error),
             Err(Ended::Wrong(error)) => error,
             // Some stores have ETags that look like an MD5 and are none.
-            Err(Ended::OtherMd5 {
-                read: (meta, bytes),
-                md5,
-                ..
-            }) if last_md5 == Some(md5) => {
-                return Ok((
-                    ObjectMeta {
-                        has_other_md5: true,
-                        ..meta
-                    },
-                    bytes,
-                ));
+            Err(Ended::OtherMd5(read)) if last_md5 == Some(read.md5) => {
+                let meta = ObjectMeta {
+                    has_other_md5: true,
+                    ..read.meta
+                };
+                return Ok((meta, read.bytes));
             }
-            Err(Ended::OtherMd5 { error, md5, .. }) => {
-                last_md5 = Some(md5);
-                error
+            Err(Ended::OtherMd5(read)) => {
+                last_md5 = Some(read.md5);
+                read.error
             }
         };
         match delays.next() {
@@ -177,21 +174,24 @@ async fn get_once(
         }
     })
     .await
-    .map_err(|error| Ended::Wrong(body_error(error, bucket, object)))?;
+    .map_err(|error| Ended::Wrong(body_error(&error, bucket, object)))?;
     if agreed.is_unconfirmed {
         confirm(client, bucket, object, &agreed).await?;
     }
     let etag = agreed.etag.clone();
     let meta = meta(output, agreed).map_err(|problem| Ended::Wrong(corrupt(problem)))?;
     match md5.map(|md5| <[u8; 16]>::from(md5.finalize())) {
-        Some(md5) if !etag.as_str().eq_ignore_ascii_case(&hex::encode(md5)) => Err(Ended::OtherMd5 {
-            error: corrupt(format!(
-                "the bytes have the MD5 {}, but the ETag is {etag}",
-                hex::encode(md5)
-            )),
-            read: (meta, bytes),
-            md5,
-        }),
+        Some(md5) if !etag.as_str().eq_ignore_ascii_case(&hex::encode(md5)) => {
+            Err(Ended::OtherMd5(Box::new(OtherMd5 {
+                error: corrupt(format!(
+                    "the bytes have the MD5 {}, but the ETag is {etag}",
+                    hex::encode(md5)
+                )),
+                md5,
+                meta,
+                bytes,
+            })))
+        }
         _ => Ok((meta, bytes)),
     }
 }
@@ -233,7 +233,7 @@ impl Contradiction {
     }
 }
 
-fn body_error(error: BodyError, bucket: &Bucket, object: &ObjectRef) -> Error {
+fn body_error(error: &BodyError, bucket: &Bucket, object: &ObjectRef) -> Error {
     Error {
         kind: match error {
             BodyError::Stalled => ErrorKind::Timeout,

@@ -81,13 +81,12 @@ pub struct EventLoop<'a> {
 }
 
 impl<'a> EventLoop<'a> {
-    /// Continues from a checkpoint that this invocation has taken over. `etag` is that of the checkpoint in S3.
+    /// Continues from a checkpoint that this invocation has taken over. Its `ETag` is that in S3.
     pub fn new(
         invoker: Invoker<'a>,
         source_s3: Client,
         meter: Meter,
-        checkpoint: Checkpoint,
-        etag: Option<ETag>,
+        (checkpoint, etag): (Checkpoint, Option<ETag>),
         deadline: Instant,
     ) -> Self {
         let Checkpoint {

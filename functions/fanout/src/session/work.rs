@@ -62,7 +62,13 @@ impl Session<'_> {
             conditions: Conditions::honoured(),
         };
         let source_s3 = self.source_s3(job);
-        EventLoop::new(invoker, source_s3, self.meter.clone(), checkpoint, etag, self.deadline)
+        EventLoop::new(
+            invoker,
+            source_s3,
+            self.meter.clone(),
+            (checkpoint, etag),
+            self.deadline,
+        )
     }
 
     /// Works on a job, and hands it over if the time is up.
@@ -75,7 +81,7 @@ impl Session<'_> {
         match ending {
             Ending::TimeUp => match hand_over(self, &checkpoint).await {
                 Ok(()) => Ok(checkpoint.report()),
-                Err(error) => self.abort(job, &checkpoint, error.to_string()).await,
+                Err(error) => Box::pin(self.abort(job, &checkpoint, error.to_string())).await,
             },
             Ending::LeaseLost => {
                 warn!(job_id = job.id, "another invocation works on the job; this one ends");

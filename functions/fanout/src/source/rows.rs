@@ -167,10 +167,11 @@ fn inventory_row(columns: &[String], record: &StringRecord) -> Result<Row, Strin
     for (column, field) in columns.iter().zip(record) {
         match column.as_str() {
             "Bucket" => row.bucket = Some(field.to_owned()),
-            "Key" => match Key::decode(field) {
-                Ok(key) => row.key = key.into_string(),
-                Err(_) => (row.key, row.unnamed) = (field.to_owned(), true),
-            },
+            "Key" => {
+                let decoded = Key::decode(field).map(Key::into_string);
+                row.unnamed = decoded.is_err();
+                row.key = decoded.unwrap_or_else(|_| field.to_owned());
+            }
             "Size" => row.size = number(field)?,
             "ETag" => row.etag = Some(field.to_owned()),
             "LastModifiedDate" => row.last_modified = Some(field.to_owned()),

@@ -82,6 +82,8 @@ async fn faults_change_nothing_but_the_time() {
         slow_down: 5.0,
         empty_page: 20.0,
         short_page: 20.0,
+        other_error: 2.0,
+        wrong_response: 2.0,
         internal_error: 2.0,
         reset: 1.0,
         stall: 1.0,

@@ -212,12 +212,12 @@ async fn the_sample_chunk_works_on_the_sample_photos() {
 
 /// An event of S3 with these records. Each is a key, or `None` for a record that cannot be read.
 fn records(keys: &[Option<&str>]) -> Value {
-    let record = |key: &Option<&str>| match key {
+    let record = |key: Option<&str>| match key {
         Some(key) => json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
                             "s3": {"bucket": {"name": "photos"}, "object": {"key": key}}}),
         None => json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {}}}),
     };
-    json!({"Records": keys.iter().map(record).collect::<Vec<_>>()})
+    json!({"Records": keys.iter().copied().map(record).collect::<Vec<_>>()})
 }
 
 fn message(id: &str, group: Option<&str>, body: &Value) -> Value {
