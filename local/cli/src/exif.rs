@@ -89,6 +89,12 @@ fn read(path: &Path, front_bytes: u64) -> anyhow::Result<(Record, Vec<Range<u64>
         match metadata::read(&view) {
             Progress::Complete(metadata) => break metadata,
             Progress::NeedRanges(needed) => ranges = needed,
+            Progress::NeedStream(mut skim) => {
+                let rest = skim.from()..data.len();
+                skim.feed(&read_range(&file, &rest)?);
+                skim.finish(&mut view);
+                requests.push(rest);
+            }
         }
     };
     Ok((Record::new(origin, metadata), requests))

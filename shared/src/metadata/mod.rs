@@ -32,6 +32,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde_json::Value;
 
+pub use containers::Skim;
+use containers::Unread;
 pub use exif::{Exif, Gps, WhiteBalance};
 pub use format::Format;
 pub use tiff::table::TagName;
@@ -59,6 +61,20 @@ pub enum Progress {
     Complete(Metadata),
     /// These ranges of the file must be read first. They are in the order of the file, with gaps between them.
     NeedRanges(Vec<Range<u64>>),
+    /// The rest of the file must be fed to this, which then adds what it has kept to the file.
+    NeedStream(Skim),
+}
+
+/// What must be read first.
+enum Need {
+    Ranges(Vec<Range<u64>>),
+    Stream(u64),
+}
+
+impl From<Vec<Range<u64>>> for Need {
+    fn from(ranges: Vec<Range<u64>>) -> Self {
+        Self::Ranges(ranges)
+    }
 }
 
 /// Reads the metadata of a file of which some parts have been read.
@@ -75,7 +91,8 @@ pub fn read(file: &FileView) -> Progress {
                 warnings: warnings.into_vec(),
             })
         }
-        Err(ranges) => Progress::NeedRanges(ranges),
+        Err(Need::Ranges(ranges)) => Progress::NeedRanges(ranges),
+        Err(Need::Stream(from)) => Progress::NeedStream(Skim::new(from)),
     }
 }
 
@@ -85,22 +102,24 @@ pub fn read_whole(file: Bytes) -> Metadata {
     match read(&FileView::whole(file)) {
         Progress::Complete(metadata) => metadata,
         Progress::NeedRanges(ranges) => unreachable!("the file was read as a whole, but {ranges:?} are missing"),
+        Progress::NeedStream(skim) => unreachable!("the file was read as a whole, but {skim:?} is missing"),
     }
 }
 
-/// `Err`: the ranges that must be read first.
-fn try_read(file: &FileView, warnings: &mut Warnings) -> Result<(Format, Option<exif::Fields>), Vec<Range<u64>>> {
+/// `Err`: what must be read first.
+fn try_read(file: &FileView, warnings: &mut Warnings) -> Result<(Format, Option<exif::Fields>), Need> {
     let front = match file.get(0, Format::FRONT_BYTES.min(file.size())) {
         Ok(front) => front,
-        Err(Missing::NotRead(range)) => return Err(vec![range]),
+        Err(Missing::NotRead(range)) => return Err(vec![range].into()),
         Err(Missing::PastEnd) => unreachable!("the front ends within the file"),
     };
     let format = Format::of(front);
     let block = match containers::find_exif(file, format, warnings) {
         Ok(Some(block)) => block,
         Ok(None) => return Ok((format, None)),
-        Err(Missing::NotRead(range)) => return Err(vec![range]),
-        Err(Missing::PastEnd) => {
+        Err(Unread::Missing(Missing::NotRead(range))) => return Err(vec![range].into()),
+        Err(Unread::Rest(from)) => return Err(Need::Stream(from)),
+        Err(Unread::Missing(Missing::PastEnd)) => {
             warnings.add("the file ends before all of it could be searched for EXIF");
             return Ok((format, None));
         }

@@ -22,6 +22,8 @@ pub struct FileView {
     size: u64,
     /// Each part with its start. They are in order, and neither overlap nor touch.
     parts: Vec<(u64, Bytes)>,
+    /// From here on, everything was read, and what can hold metadata was kept.
+    skimmed_from: Option<u64>,
 }
 
 /// Why bytes are missing.
@@ -40,6 +42,7 @@ impl FileView {
         Self {
             size,
             parts: Vec::new(),
+            skimmed_from: None,
         }
     }
 
@@ -48,6 +51,7 @@ impl FileView {
         Self {
             size: bytes.len() as u64,
             parts: vec![(0, bytes)],
+            skimmed_from: None,
         }
     }
 
@@ -93,6 +97,18 @@ impl FileView {
             add(new);
         }
         self.parts.insert(first, (joined_start, joined.freeze()));
+    }
+
+    /// Notes that everything from `start` on was read, and that what can hold metadata was kept.
+    pub fn skimmed_from(&mut self, start: u64) {
+        self.skimmed_from = Some(self.skimmed_from.map_or(start, |from| from.min(start)));
+    }
+
+    /// Whether everything from `start` on was read.
+    #[must_use]
+    pub fn is_read_from(&self, start: u64) -> bool {
+        let is_skimmed = self.skimmed_from.is_some_and(|from| from <= start);
+        is_skimmed || self.get(start, self.size.saturating_sub(start)).is_ok()
     }
 
     /// `length` bytes from `start` on.

@@ -56,17 +56,26 @@ pub async fn next_chunk(body: &mut ByteStream) -> Result<Option<Bytes>, BodyErro
 pub async fn collect(body: &mut ByteStream, expected: u64, mut seen: impl FnMut(&[u8])) -> Result<Bytes, BodyError> {
     let reserved = usize::try_from(expected).unwrap_or(usize::MAX).min(MAX_RESERVED_BYTES);
     let mut bytes = BytesMut::with_capacity(reserved);
+    pass(body, expected, |chunk| {
+        seen(chunk);
+        bytes.extend_from_slice(chunk);
+    })
+    .await?;
+    Ok(bytes.freeze())
+}
+
+/// Gives each piece of a body of `expected` bytes to `sink`.
+pub async fn pass(body: &mut ByteStream, expected: u64, mut sink: impl FnMut(&[u8])) -> Result<(), BodyError> {
+    let mut received = 0;
     while let Some(chunk) = next_chunk(body).await? {
-        let received = bytes.len() as u64 + chunk.len() as u64;
+        received += chunk.len() as u64;
         if received > expected {
-            return Err(BodyError::WrongLength { received, expected });
+            break;
         }
-        seen(&chunk);
-        bytes.extend_from_slice(&chunk);
+        sink(&chunk);
     }
-    if (bytes.len() as u64) < expected {
-        let received = bytes.len() as u64;
+    if received != expected {
         return Err(BodyError::WrongLength { received, expected });
     }
-    Ok(bytes.freeze())
+    Ok(())
 }

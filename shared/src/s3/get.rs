@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use tokio_util::io::StreamReader;
 
 use super::agreement::{self, Agreed, Contradiction, NO_LENGTH};
-use super::body::{BodyError, collect, next_chunk};
+use super::body::{BodyError, collect, next_chunk, pass};
 use super::error::{Cause, Error};
 use super::error_kind::ErrorKind;
 use crate::object::{Bucket, ETag, ObjectMeta, ObjectRef, ObjectUri};
@@ -51,6 +51,58 @@ pub async fn get_object(
         }
         result => result,
     }
+}
+
+/// Reads a range of an object and gives each piece to `sink`, in order. Nothing is kept.
+///
+/// If the body stalls or breaks off, the rest of the range is requested again.
+///
+/// # Errors
+/// As [`get_object`].
+pub async fn stream_object(
+    client: &Client,
+    bucket: &Bucket,
+    object: &ObjectRef,
+    range: Range<u64>,
+    mut sink: impl FnMut(&[u8]),
+) -> Result<(), Error> {
+    let mut delays = BODY_RETRIES.build();
+    let mut at = range.start;
+    loop {
+        let error = match stream_once(client, bucket, object, at..range.end, |bytes| {
+            at += bytes.len() as u64;
+            sink(bytes);
+        })
+        .await
+        {
+            Ok(()) => return Ok(()),
+            Err(Ended::Failed(error)) => return Err(error),
+            Err(Ended::Wrong(error)) => error,
+            Err(Ended::OtherMd5(read)) => read.error,
+        };
+        match delays.next() {
+            Some(delay) => sleep(delay).await,
+            None => return Err(error),
+        }
+    }
+}
+
+async fn stream_once(
+    client: &Client,
+    bucket: &Bucket,
+    object: &ObjectRef,
+    range: Range<u64>,
+    sink: impl FnMut(&[u8]),
+) -> Result<(), Ended> {
+    let mut output = send(client, bucket, object, Some(&range))
+        .await
+        .map_err(Ended::Failed)?;
+    let agreed = agreement::compare(object, Some(&range), &output)
+        .map_err(|contradiction| Ended::Wrong(contradiction.at(bucket, object)))?;
+    let expected = agreed.range.end - agreed.range.start;
+    pass(&mut output.body, expected, sink)
+        .await
+        .map_err(|error| Ended::Wrong(body_error(&error, bucket, object)))
 }
 
 /// Reads one of our own files.

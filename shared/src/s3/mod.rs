@@ -38,7 +38,7 @@ pub use client::{Timeouts, attempt_timeout, config, loader, with_silence};
 pub use copy::{CopySource, copy_image};
 pub use error::{Cause, Error};
 pub use error_kind::ErrorKind;
-pub use get::{get_latest, get_object, head_object, open_latest};
+pub use get::{get_latest, get_object, head_object, open_latest, stream_object};
 pub use list::{ListedObject, Page, Span, UnnamedObject, list};
 pub use meter::{Meter, requester_pays};
 pub use multipart::{MAX_PARTS, MultipartUpload};

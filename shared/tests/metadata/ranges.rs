@@ -26,6 +26,14 @@ pub fn by_ranges(file: &Bytes, front: usize) -> (Metadata, Vec<Range<u64>>) {
         match read(&parts) {
             Progress::Complete(metadata) => return (metadata, read_so_far),
             Progress::NeedRanges(needed) => ranges = needed,
+            Progress::NeedStream(mut skim) => {
+                // A byte at a time shows that no piece is special.
+                let start = usize::try_from(skim.from()).unwrap();
+                file[start..].chunks(1).for_each(|piece| skim.feed(piece));
+                ranges = Vec::new();
+                read_so_far.push(skim.from()..file.len() as u64);
+                skim.finish(&mut parts);
+            }
         }
     }
 }

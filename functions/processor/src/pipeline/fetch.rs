@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use shared::metadata::{self, FileView, Metadata, Progress};
+use shared::metadata::{self, FileView, Metadata, Progress, Skim};
 use shared::object::{ObjectMeta, ObjectRef};
 use shared::protocol::failure::{Failure, FailureClass};
+use shared::s3;
 use tokio::sync::SemaphorePermit;
 
 use super::task::Task;
@@ -45,16 +46,18 @@ impl<'a> Task<'a> {
         let mut file = FileView::new(meta.size);
         file.insert(0, front);
         let metadata = loop {
+            let started = self.pipeline.clock.now();
             let ranges = match metadata::read(&file) {
                 Progress::Complete(metadata) => break metadata,
                 Progress::NeedRanges(ranges) => ranges,
+                Progress::NeedStream(skim) => {
+                    self.skim(&object, skim, &mut file).await?;
+                    download += self.pipeline.clock.now() - started;
+                    continue;
+                }
             };
-            let started = self.pipeline.clock.now();
             let bytes = file.held() + ranges.iter().map(|range| range.end - range.start).sum::<u64>();
-            if bytes > MAX_METADATA_BYTES {
-                let error = format!("{bytes} bytes must be read to find its EXIF; the limit is {MAX_METADATA_BYTES}");
-                return Err(Failure::new(FailureClass::TooLarge, error));
-            }
+            check_limit(bytes)?;
             // If images kept memory while they wait for more, they could wait for each other forever. So the bytes that
             // are already read do not count while this image waits.
             drop(permit);
@@ -74,4 +77,27 @@ impl<'a> Task<'a> {
             exif: (self.pipeline.clock.now() - started).saturating_sub(download),
         })
     }
+
+    /// Reads the rest of a file as a stream, and keeps what can hold metadata.
+    async fn skim(&self, object: &ObjectRef, mut skim: Skim, file: &mut FileView) -> Result<(), Failure> {
+        let rest = skim.from()..file.size();
+        check_limit(file.held() + rest.end - rest.start)?;
+        let _connection = self.turn_to_read().await;
+        let reads = &self.pipeline.clients.reads;
+        s3::stream_object(reads, &self.image.bucket, object, rest.clone(), |bytes| {
+            skim.feed(bytes);
+        })
+        .await?;
+        self.pipeline.traffic.add_read(rest.end - rest.start);
+        skim.finish(file);
+        Ok(())
+    }
+}
+
+fn check_limit(bytes: u64) -> Result<(), Failure> {
+    if bytes <= MAX_METADATA_BYTES {
+        return Ok(());
+    }
+    let error = format!("{bytes} bytes must be read to find its EXIF; the limit is {MAX_METADATA_BYTES}");
+    Err(Failure::new(FailureClass::TooLarge, error))
 }

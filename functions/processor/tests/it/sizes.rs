@@ -195,3 +195,44 @@ async fn sidecars_replace_the_record_file() {
         (&json!("a//b.jpg"), &json!("jpeg"))
     );
 }
+
+/// A PNG of about `bytes` whose image data is in pieces of 64 KiB, with its EXIF at the end.
+fn png_in_pieces(bytes: usize) -> Vec<u8> {
+    fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        // Nothing reads the checksum.
+        [&length[..], &kind, data, &[0; 4]].concat()
+    }
+    // A TIFF with the field Make.
+    let exif = b"MM\0*\0\0\0\x08\0\x01\x01\x0F\0\x02\0\0\0\x04abc\0\0\0\0\0";
+    let data = chunk(*b"IDAT", &vec![0x5A; 64 * 1024]);
+    [
+        &b"\x89PNG\r\n\x1a\n"[..],
+        &chunk(*b"IHDR", &[0; 13]),
+        &data.repeat(bytes / data.len()),
+        &chunk(*b"eXIf", exif),
+        &data,
+        &data,
+        &chunk(*b"IEND", &[]),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn a_large_png_in_pieces_is_read_with_little_memory() {
+    // 64 MB for images: three of these files would not fit, and they are read at the same time.
+    let cloud = Cloud::start(&[LITTLE_MEMORY]).await;
+    let image = png_in_pieces(40 << 20);
+    let objects: Vec<Value> = (0..6).map(|n| cloud.put(&format!("{n}.png"), image.clone())).collect();
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: "0.png".to_owned(),
+        effect: Effect::Cut,
+        after: 2,
+        times: 2,
+    });
+    let response = cloud.chunk("none", &objects).await;
+    assert_eq!((response.ok, response.with_exif), (6, 6), "{:?}", response.failed);
+    let requests = response.usage.requests.get;
+    assert!(requests <= 6 * 3 + 2, "the front, the tail and the rest: {requests}");
+}

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use bytes::Bytes;
 use flate2::read::ZlibDecoder;
 
+use super::Unread;
 use crate::metadata::tiff::block::Block;
 use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
@@ -15,8 +16,8 @@ use crate::metadata::warnings::Warnings;
 const SIGNATURE: u64 = 8;
 
 /// Length and type come before the data, the checksum comes after it.
-const CHUNK_HEADER: u64 = 8;
-const CHUNK_CRC: u64 = 4;
+pub const CHUNK_HEADER: u64 = 8;
+pub const CHUNK_CRC: u64 = 4;
 
 /// If a file has no EXIF before its image data, this much of its end is read. It shows where the last chunk of image
 /// data ends, and what follows it.
@@ -39,7 +40,7 @@ const MAX_RAW_PROFILE_BYTES: usize = 64 * 1024;
 /// The most texts that are unpacked because their keyword says that they hold EXIF.
 const MAX_RAW_PROFILES: usize = 4;
 
-pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Missing> {
+pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Unread> {
     let mut at = SIGNATURE;
     let mut before_data = true;
     let mut raw_profiles = 0;
@@ -67,9 +68,9 @@ pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Bl
                 if at < file.size().saturating_sub(TAIL_BYTES) {
                     if let Some(after) = after_data(file)? {
                         at = after;
-                    } else {
+                    } else if !file.is_read_from(at) {
                         // Only the chunks in between say where the next one starts, so all of them are read.
-                        file.get(at, file.size() - at)?;
+                        return Err(Unread::Rest(at));
                     }
                 }
             }
@@ -105,6 +106,16 @@ fn after_data(file: &FileView) -> Result<Option<u64>, Missing> {
     Ok(None)
 }
 
+/// Whether the keyword of a text says that it holds EXIF.
+pub fn is_raw_profile(keyword: &[u8]) -> bool {
+    RAW_PROFILES.iter().any(|profile| *profile == keyword)
+}
+
+/// The length of such a keyword, if a chunk is a text.
+pub fn is_text(kind: [u8; 4]) -> Option<u64> {
+    matches!(&kind, b"tEXt" | b"zTXt" | b"iTXt").then_some(RAW_PROFILE_KEYWORD)
+}
+
 struct Chunk {
     kind: [u8; 4],
     data: u64,
@@ -130,8 +141,7 @@ impl Chunk {
         if self.length <= RAW_PROFILE_KEYWORD {
             return Ok(false);
         }
-        let keyword = file.ahead(self.data, RAW_PROFILE_KEYWORD)?;
-        Ok(RAW_PROFILES.iter().any(|profile| *profile == keyword))
+        Ok(is_raw_profile(file.ahead(self.data, RAW_PROFILE_KEYWORD)?))
     }
 
     /// The EXIF in a raw profile. `None` if there is none.
