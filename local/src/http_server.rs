@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 /// a second or more. All connections that processors open at their start must fit.
 const MAX_WAITING_CONNECTIONS: i32 = 4096;
 
+/// Enough for 2 KB of user metadata in the shortest headers.
+const MAX_HEADERS: usize = 2048;
+
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct HttpServer {
@@ -53,9 +56,9 @@ impl HttpServer {
                     let service = service.clone();
                     tokio::spawn(async move {
                         // An error means that the client hung up, which the server may ignore.
-                        let _ = auto::Builder::new(TokioExecutor::new())
-                            .serve_connection(TokioIo::new(socket), service)
-                            .await;
+                        let mut http = auto::Builder::new(TokioExecutor::new());
+                        http.http1().max_headers(MAX_HEADERS);
+                        let _ = http.serve_connection(TokioIo::new(socket), service).await;
                     });
                 }
             }),

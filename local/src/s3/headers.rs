@@ -1,7 +1,10 @@
 use std::collections::HashMap;
 
+use hyper::http::{HeaderName, HeaderValue};
 use s3s::dto::Timestamp;
-use s3s::{S3Result, s3_error};
+use s3s::{S3Error, S3Response, S3Result, s3_error};
+
+use super::object::Object;
 
 /// S3 allows 2 KB of user metadata, for names and values together.
 const MAX_USER_METADATA_BYTES: usize = 2048;
@@ -16,6 +19,8 @@ pub struct Headers {
     pub content_type: Option<String>,
     pub expires: Option<Timestamp>,
     pub user_metadata: HashMap<String, String>,
+    /// Further headers that GET and HEAD return, with any bytes.
+    pub raw: Vec<(String, Vec<u8>)>,
 }
 
 impl Headers {
@@ -45,9 +50,20 @@ macro_rules! headers_of {
             content_type: $input.content_type,
             expires: $input.expires,
             user_metadata: $input.metadata.unwrap_or_default(),
+            raw: Vec::new(),
         }
         .check()
     };
+}
+
+/// Adds the raw headers of an object to a response.
+pub(super) fn with_raw<T>(mut response: S3Response<T>, object: &Object) -> S3Result<S3Response<T>> {
+    for (name, value) in &object.headers.raw {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(S3Error::internal_error)?;
+        let value = HeaderValue::from_bytes(value).map_err(S3Error::internal_error)?;
+        response.headers.insert(name, value);
+    }
+    Ok(response)
 }
 
 /// The response to GET or HEAD for an object. The caller gives the fields in which the two differ.

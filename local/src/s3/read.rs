@@ -14,7 +14,7 @@ use s3s::{S3Response, S3Result, s3_error};
 use super::body::Body;
 use super::conditions::{check, check_readable};
 use super::effect::{Aftermath, Effect, dropped};
-use super::headers::response_for;
+use super::headers::{response_for, with_raw};
 use super::service::Service;
 
 pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
@@ -72,7 +72,7 @@ pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Respons
     );
     // A cut or stalled body is in the stream.
     let at_once = Aftermath(after.0.filter(|effect| !matches!(effect, Effect::Cut | Effect::Stall)));
-    at_once.respond(output).await
+    with_raw(at_once.respond(output).await?, &object)
 }
 
 pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Response<HeadObjectOutput>> {
@@ -90,7 +90,7 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
             content_length: i64::try_from(object.body.len()).ok(),
         }
     );
-    after.respond(output).await
+    with_raw(after.respond(output).await?, &object)
 }
 
 /// The stream of a response's body, with the fault that is to happen in it.

@@ -19,6 +19,8 @@ pub struct ObjectMeta {
     /// An HTTP date.
     pub expires: Option<String>,
     pub user_metadata: HashMap<String, String>,
+    /// Whether the object has headers or user metadata that no request can repeat. They are left out here.
+    pub has_other_headers: bool,
     /// Whether the `ETag` looks like the MD5 of the bytes, and is not. Two reads have agreed about the bytes.
     pub has_other_md5: bool,
 }

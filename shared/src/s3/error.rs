@@ -82,6 +82,14 @@ impl Error {
         }
     }
 
+    /// The same error with another cause.
+    pub(super) fn with_cause(&self, problem: String) -> Self {
+        Self {
+            source: Cause::Client(problem),
+            ..self.clone()
+        }
+    }
+
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.kind.is_retryable()

@@ -19,6 +19,8 @@ use super::agreement::{self, Agreed, Contradiction, NO_LENGTH};
 use super::body::{BodyError, collect, next_chunk, pass};
 use super::error::{Cause, Error};
 use super::error_kind::ErrorKind;
+use super::meter::count;
+use super::raw;
 use crate::object::{Bucket, ETag, ObjectMeta, ObjectRef, ObjectUri};
 
 /// A body that breaks off or stalls is requested again. The SDK itself retries only until the headers have arrived.
@@ -191,16 +193,30 @@ async fn send(
     object: &ObjectRef,
     range: Option<&Range<u64>>,
 ) -> Result<GetObjectOutput, Error> {
-    client
-        .get_object()
-        .bucket(bucket.as_str())
-        .key(object.key.as_str())
-        .set_version_id(object.version_id.clone())
-        .set_if_match(object.if_match())
-        .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end - 1)))
-        .send()
-        .await
-        .map_err(|error| Error::from_sdk(GET_OBJECT, location(bucket, object), &error))
+    let request = || {
+        client
+            .get_object()
+            .bucket(bucket.as_str())
+            .key(object.key.as_str())
+            .set_version_id(object.version_id.clone())
+            .set_if_match(object.if_match())
+            .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end - 1)))
+    };
+    let error = match request().send().await {
+        Ok(output) => return Ok(output),
+        Err(error) => error,
+    };
+    let failed = Error::from_sdk(GET_OBJECT, location(bucket, object), &error);
+    if !raw::has_unreadable_headers(&error) {
+        return Err(failed);
+    }
+    // On the heap, because the future is large and rarely needed.
+    let reading = Box::pin(async {
+        let signed = request().presigned(raw::signing()).await.map_err(|_| failed.clone())?;
+        count(GET_OBJECT);
+        raw::get(signed).await.map_err(|problem| failed.with_cause(problem))
+    });
+    reading.await
 }
 
 async fn get_once(
@@ -300,15 +316,29 @@ fn body_error(error: &BodyError, bucket: &Bucket, object: &ObjectRef) -> Error {
 /// Asks for the size, the `ETag` and the version of the object that a key, or one version of it, holds now.
 pub async fn head_object(client: &Client, bucket: &Bucket, object: &ObjectRef) -> Result<ObjectRef, Error> {
     const HEAD_OBJECT: &str = "HeadObject";
-    let output = client
-        .head_object()
-        .bucket(bucket.as_str())
-        .key(object.key.as_str())
-        .set_version_id(object.version_id.clone())
-        .set_if_match(object.if_match())
-        .send()
-        .await
-        .map_err(|error| Error::from_sdk(HEAD_OBJECT, location(bucket, object), &error))?;
+    let request = || {
+        client
+            .head_object()
+            .bucket(bucket.as_str())
+            .key(object.key.as_str())
+            .set_version_id(object.version_id.clone())
+            .set_if_match(object.if_match())
+    };
+    let output = match request().send().await {
+        Ok(output) => output,
+        Err(error) => {
+            let failed = Error::from_sdk(HEAD_OBJECT, location(bucket, object), &error);
+            if !raw::has_unreadable_headers(&error) {
+                return Err(failed);
+            }
+            let asking = Box::pin(async {
+                let signed = request().presigned(raw::signing()).await.map_err(|_| failed.clone())?;
+                count(HEAD_OBJECT);
+                raw::head(signed).await.map_err(|problem| failed.with_cause(problem))
+            });
+            asking.await?
+        }
+    };
     let corrupt = |problem: &str| Error::corrupt(HEAD_OBJECT, location(bucket, object), problem);
     let size = output.content_length.and_then(|length| u64::try_from(length).ok());
     let etag = output.e_tag.as_deref().and_then(ETag::parse);
@@ -335,6 +365,7 @@ fn meta(output: GetObjectOutput, agreed: Agreed) -> Result<ObjectMeta, String> {
         content_type: output.content_type,
         expires: output.expires_string,
         user_metadata: output.metadata.unwrap_or_default(),
+        has_other_headers: output.missing_meta.is_some_and(|missing| missing > 0),
         has_other_md5: false,
     })
 }

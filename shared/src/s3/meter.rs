@@ -77,6 +77,11 @@ impl Meter {
     }
 }
 
+/// Counts a request that no client has sent, in the scope of a meter.
+pub(super) fn count(operation: &str) {
+    Counter::Scope.count(|counts| *counts.requests.lock() += Requests::one(operation));
+}
+
 /// Makes the reads of a client say that the requester pays.
 #[must_use]
 pub fn requester_pays(config: Builder) -> Builder {

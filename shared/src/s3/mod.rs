@@ -9,6 +9,7 @@
 //! | [`retry`] | tells the SDK which errors to retry |
 //! | [`list`] | lists a page |
 //! | [`get`], [`body`] | reads objects by their `ETag` |
+//! | [`raw`] | reads objects whose headers the SDK cannot read |
 //! | [`agreement`] | compares each response to a read with its request |
 //! | [`contradiction`] | sends a write again if its response contradicts it |
 //! | [`put`] | writes objects, also on a condition |
@@ -32,6 +33,7 @@ mod meter;
 mod multipart;
 mod payer;
 mod put;
+mod raw;
 mod retry;
 
 pub use client::{Timeouts, attempt_timeout, config, loader, with_silence};

@@ -51,7 +51,8 @@ impl<'a> Task<'a> {
                 Progress::Complete(metadata) => break metadata,
                 Progress::NeedRanges(ranges) => ranges,
                 Progress::NeedStream(skim) => {
-                    self.skim(&object, skim, &mut file).await?;
+                    // On the heap, because the future is large and few images need it.
+                    Box::pin(self.skim(&object, skim, &mut file)).await?;
                     download += self.pipeline.clock.now() - started;
                     continue;
                 }

@@ -75,8 +75,9 @@ impl Task<'_> {
         added: HashMap<String, String>,
         target: &ObjectUri,
     ) -> Result<(), Failure> {
-        match self.in_parts_once(source, meta.clone(), added.clone(), target).await {
-            Err(PartsError::Vanished(_)) => Ok(self.in_parts_once(source, meta, added, target).await?),
+        // On the heap, because the futures are large and most images are written in one piece.
+        match Box::pin(self.in_parts_once(source, meta.clone(), added.clone(), target)).await {
+            Err(PartsError::Vanished(_)) => Ok(Box::pin(self.in_parts_once(source, meta, added, target)).await?),
             result => Ok(result?),
         }
     }

@@ -18,6 +18,11 @@ use crate::records::{File, event_file, failure_file, sidecar_body};
 
 const MIB: u64 = 1024 * 1024;
 
+/// Warnings about headers of the source that no request can repeat.
+const WITHOUT_SUMMARY: &str =
+    "the image has headers that cannot be repeated; S3 keeps them, so the copy has no user metadata of ours";
+const WITHOUT_HEADERS: &str = "the image has headers or user metadata that cannot be repeated; they are left out";
+
 /// Larger images are uploaded in parts.
 const MAX_WHOLE_BYTES: u64 = 64 * MIB;
 
@@ -38,9 +43,18 @@ impl Task<'_> {
     pub async fn copy(&self, object: &ObjectRef, target: &ObjectUri) -> Result<Recorded, Failure> {
         let read = self.read_metadata(object).await?;
         drop(read.whole);
-        let (record, added) = self.record(&read.meta, read.metadata);
+        let is_in_parts = read.meta.size > filter::MAX_OBJECT_BYTES;
+        // S3 itself keeps headers that a request cannot repeat, if nothing is added to them.
+        let keeps_all = read.meta.has_other_headers && !is_in_parts;
+        let (mut record, mut added) = self.record(&read.meta, read.metadata);
+        if keeps_all {
+            added.clear();
+            record.warnings.push(WITHOUT_SUMMARY.to_owned());
+        } else if read.meta.has_other_headers {
+            record.warnings.push(WITHOUT_HEADERS.to_owned());
+        }
         let started = self.pipeline.clock.now();
-        if read.meta.size > filter::MAX_OBJECT_BYTES {
+        if is_in_parts {
             self.in_parts(PartSource::Copied(&read.object), read.meta, added, target)
                 .await?;
         } else {
@@ -70,7 +84,10 @@ impl Task<'_> {
         let (meta, bytes) = self.get(object, None).await?;
         let downloaded = clock.now();
         let metadata = metadata::read_whole(bytes.clone());
-        let (record, added) = self.record(&meta, metadata);
+        let (mut record, added) = self.record(&meta, metadata);
+        if meta.has_other_headers {
+            record.warnings.push(WITHOUT_HEADERS.to_owned());
+        }
         let extracted = clock.now();
         self.put(target, bytes, meta, added).await?;
         let times = StageTimes {
@@ -84,7 +101,10 @@ impl Task<'_> {
     /// Uploads an image that is too large to be held in memory, or whose size is known only after a first read.
     async fn upload_after_reading(&self, object: &ObjectRef, target: &ObjectUri) -> Result<Recorded, Failure> {
         let read = self.read_metadata(object).await?;
-        let (record, added) = self.record(&read.meta, read.metadata);
+        let (mut record, added) = self.record(&read.meta, read.metadata);
+        if read.meta.has_other_headers {
+            record.warnings.push(WITHOUT_HEADERS.to_owned());
+        }
         let started = self.pipeline.clock.now();
         if !self.takes_whole(read.meta.size) {
             drop(read.whole);

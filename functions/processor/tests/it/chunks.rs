@@ -74,6 +74,7 @@ async fn headers_and_metadata_of_the_source_are_kept() {
             content_type: Some("image/jpeg".to_owned()),
             expires: Some((UNIX_EPOCH + Duration::from_secs(2_000_000_000)).into()),
             user_metadata: HashMap::from([("album".to_owned(), "summer".to_owned())]),
+            ..Headers::default()
         };
         let photo = cloud.put_with("a.jpg", PHOTOS[0].clone(), headers.clone());
         let plain = cloud.put_with("b.jpg", "not an image", headers.clone());
