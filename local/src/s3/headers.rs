@@ -1,10 +1,7 @@
 use std::collections::HashMap;
 
-use hyper::http::{HeaderName, HeaderValue};
 use s3s::dto::Timestamp;
-use s3s::{S3Error, S3Response, S3Result, s3_error};
-
-use super::object::Object;
+use s3s::{S3Result, s3_error};
 
 /// S3 allows 2 KB of user metadata, for names and values together.
 const MAX_USER_METADATA_BYTES: usize = 2048;
@@ -54,16 +51,6 @@ macro_rules! headers_of {
         }
         .check()
     };
-}
-
-/// Adds the raw headers of an object to a response.
-pub(super) fn with_raw<T>(mut response: S3Response<T>, object: &Object) -> S3Result<S3Response<T>> {
-    for (name, value) in &object.headers.raw {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(S3Error::internal_error)?;
-        let value = HeaderValue::from_bytes(value).map_err(S3Error::internal_error)?;
-        response.headers.insert(name, value);
-    }
-    Ok(response)
 }
 
 /// The response to GET or HEAD for an object. The caller gives the fields in which the two differ.

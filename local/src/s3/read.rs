@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use hyper::http::{HeaderName, HeaderValue};
 use s3s::dto::{
     ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ServerSideEncryption, StorageClass,
     StreamingBlob,
 };
-use s3s::{S3Response, S3Result, s3_error};
+use s3s::{S3Error, S3Response, S3Result, s3_error};
 
 use super::body::Body;
 use super::conditions::{check, check_readable};
 use super::effect::{Aftermath, Effect, dropped};
-use super::headers::{response_for, with_raw};
+use super::headers::response_for;
+use super::object::Object;
 use super::service::Service;
 
 pub async fn get(service: &Service, input: GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
@@ -91,6 +93,16 @@ pub async fn head(service: &Service, input: HeadObjectInput) -> S3Result<S3Respo
         }
     );
     with_raw(after.respond(output).await?, &object)
+}
+
+/// Adds the raw headers of an object to a response.
+fn with_raw<T>(mut response: S3Response<T>, object: &Object) -> S3Result<S3Response<T>> {
+    for (name, value) in &object.headers.raw {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(S3Error::internal_error)?;
+        let value = HeaderValue::from_bytes(value).map_err(S3Error::internal_error)?;
+        response.headers.insert(name, value);
+    }
+    Ok(response)
 }
 
 /// The stream of a response's body, with the fault that is to happen in it.

@@ -63,11 +63,12 @@ where
     match error {
         // A value that is not UTF-8: the request has succeeded, and the response has no error of S3.
         SdkError::ServiceError(error) => error.raw().status().is_success() && error.err().code().is_none(),
+        // More than 100 headers cannot be parsed.
         SdkError::DispatchFailure(failure) => {
             let error = failure.as_connector_error().and_then(|error| error.source());
             successors(error, |&error| error.source()).any(|error| {
                 let error = error.downcast_ref::<hyper::Error>();
-                error.is_some_and(hyper::Error::is_parse_too_large)
+                error.is_some_and(hyper::Error::is_parse)
             })
         }
         _ => false,
