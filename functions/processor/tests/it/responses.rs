@@ -334,14 +334,15 @@ fn slow_operations(cloud: &Cloud) -> Vec<(&'static str, &'static str, Value)> {
 #[tokio::test]
 async fn an_operation_may_take_long_while_it_sends_spaces() {
     let timeouts = Timeouts {
-        write: Duration::from_secs(2),
-        silence: Duration::from_secs(2),
+        // A part of 16 MiB takes less, even on a busy machine.
+        write: Duration::from_secs(6),
+        silence: Duration::from_secs(10),
         ..Timeouts::default()
     };
     let cloud = Cloud::start_timed(timeouts).await;
     for (mode, operation, object) in slow_operations(&cloud) {
         let every = Duration::from_millis(500);
-        cloud.fault(operation, "", Effect::Spaces { every, count: 8 }, 1);
+        cloud.fault(operation, "", Effect::Spaces { every, count: 16 }, 1);
         let before = cloud.server.served.totals().requests;
         let response = cloud.chunk(mode, &[object]).await;
         assert_eq!(response.ok, 1, "{operation}: {:?}", response.failed);
@@ -383,7 +384,7 @@ async fn an_operation_that_falls_silent_is_sent_again() {
 
 #[tokio::test]
 async fn a_connection_without_a_response_leaves_time_for_another_one() {
-    let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "4")]).await;
+    let cloud = Cloud::start(&[("IMAGE_TIMEOUT_SECONDS", "12")]).await;
     for (mode, operation) in [("none", "GetObject"), ("upload", "PutObject")] {
         let object = cloud.put("a.jpg", photo(20_000));
         cloud.fault(operation, "a.jpg", Effect::Hang, 1);
