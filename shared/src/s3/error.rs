@@ -94,9 +94,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         self.kind.is_retryable()
     }
-}
 
-impl Error {
     /// Whether other requests would meet the same error.
     fn systemic(&self) -> Option<Systemic> {
         match self.kind {

@@ -42,14 +42,6 @@ pub enum ErrorKind {
     Unknown,
 }
 
-/// What to do about a kind of error.
-struct Rule {
-    /// Whether the same request may succeed within seconds.
-    is_transient: bool,
-    /// Of an image whose request ended with such an error.
-    class: FailureClass,
-}
-
 /// Codes from "Error responses" in the S3 documentation, and what they mean here.
 const CODES: [(&str, ErrorKind); 39] = [
     ("NoSuchKey", ErrorKind::NotFound),
@@ -132,9 +124,11 @@ impl ErrorKind {
         }
     }
 
-    fn rule(self) -> Rule {
+    /// Whether the same request may succeed within seconds, and the failure class of an image whose request ended with
+    /// this error.
+    fn rule(self) -> (bool, FailureClass) {
         use FailureClass as Class;
-        let (is_transient, class) = match self {
+        match self {
             Self::NotFound | Self::NoSuchBucket => (false, Class::NotFound),
             Self::AccessDenied => (false, Class::AccessDenied),
             Self::Archived => (false, Class::Archived),
@@ -152,20 +146,19 @@ impl ErrorKind {
             | Self::RangeNotSatisfiable
             | Self::Incompatible
             | Self::Unknown => (false, Class::Internal),
-        };
-        Rule { is_transient, class }
+        }
     }
 
     /// Whether the same request may succeed within seconds. The SDK sends it again.
     #[must_use]
     pub fn is_retryable(self) -> bool {
-        self.rule().is_transient
+        self.rule().0
     }
 
     /// The failure class of an image whose request ended with this error.
     #[must_use]
     pub fn failure_class(self) -> FailureClass {
-        self.rule().class
+        self.rule().1
     }
 }
 

@@ -79,13 +79,12 @@ impl Counters {
         self.with_exif += response.with_exif;
         self.skipped += response.skipped;
         self.usage.merge(&response.usage);
-        let mut denied = response
-            .failed
-            .iter()
-            .filter(|failed| failed.class == FailureClass::AccessDenied);
-        self.denied_chunks += u64::from(denied.clone().next().is_some());
-        denied.by_ref().for_each(|failed| self.denied_in.add(&failed.key));
+        let is_denied = |failed: &FailedKey| failed.class == FailureClass::AccessDenied;
+        self.denied_chunks += u64::from(response.failed.iter().any(is_denied));
         for failed in response.failed {
+            if is_denied(&failed) {
+                self.denied_in.add(&failed.key);
+            }
             self.count_failed(failed);
         }
     }

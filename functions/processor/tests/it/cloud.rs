@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use local::dataset;
-use local::s3::{Headers, Object, Server};
+use local::s3::{Effect, Fault, Headers, Object, Server};
 use processor::{App, Config, Error, handle};
 use serde_json::{Value, json};
 use shared::protocol::chunk::ChunkResponse;
@@ -112,6 +112,17 @@ impl Cloud {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Injects a fault into requests of an operation for keys that contain a text.
+    pub fn fault(&self, operation: &'static str, key: &str, effect: Effect, times: usize) {
+        self.server.faults.add(Fault {
+            operation,
+            key_contains: key.to_owned(),
+            effect,
+            after: 0,
+            times,
+        });
+    }
+
     pub async fn invoke(&self, event: Value) -> Result<Value, Error> {
         // Boxed, because the future is large and some tests run several of them at the same time.
         Box::pin(handle(&self.app, event, NO_DEADLINE)).await
@@ -153,3 +164,10 @@ pub fn chunk(images: &str, objects: &[Value]) -> Value {
 }
 
 pub const RECORDS: &str = "records/job=job/3-1-7.ndjson";
+
+/// A photo of a given length. It is longer than the front if `len` is.
+pub fn photo(len: usize) -> Vec<u8> {
+    let mut photo = PHOTOS[0].clone();
+    photo.resize(len, 0x5A);
+    photo
+}

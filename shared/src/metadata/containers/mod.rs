@@ -17,7 +17,7 @@ pub use skim::Skim;
 #[derive(Debug)]
 pub enum Unread {
     Missing(Missing),
-    /// All of the file from here on, of which little must be kept.
+    /// The rest of the file, from this byte on. Only a little of it must be kept.
     Rest(u64),
 }
 

@@ -112,7 +112,7 @@ pub fn is_raw_profile(keyword: &[u8]) -> bool {
 }
 
 /// The length of such a keyword, if a chunk is a text.
-pub fn is_text(kind: [u8; 4]) -> Option<u64> {
+pub fn keyword_length(kind: [u8; 4]) -> Option<u64> {
     matches!(&kind, b"tEXt" | b"zTXt" | b"iTXt").then_some(RAW_PROFILE_KEYWORD)
 }
 

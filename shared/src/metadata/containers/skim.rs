@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::png::{CHUNK_CRC, CHUNK_HEADER, is_raw_profile, is_text};
+use super::png::{CHUNK_CRC, CHUNK_HEADER, is_raw_profile, keyword_length};
 use crate::metadata::view::{FileView, MAX_STEPS};
 
 /// Longer chunks are not kept. If one of them holds EXIF, it is read by ranges later.
@@ -117,7 +117,7 @@ impl Skim {
         if &kind == b"eXIf" && self.may_keep(length) {
             return Part::Kept { end: chunk_end };
         }
-        match is_text(kind) {
+        match keyword_length(kind) {
             Some(keyword) if length > keyword && self.may_keep(keyword) => Part::Keyword {
                 start: self.kept.len(),
                 end: self.at + keyword,
