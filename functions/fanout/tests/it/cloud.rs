@@ -224,7 +224,7 @@ impl Cloud {
     }
 
     /// The JSON lines of all objects below a prefix of the destination.
-    fn lines(&self, prefix: &str) -> Vec<Value> {
+    pub fn lines(&self, prefix: &str) -> Vec<Value> {
         let files = self.server.store.keys("photos-out", prefix);
         let texts = files.iter().map(|file| self.text(file));
         texts

@@ -14,6 +14,7 @@ mod kills;
 mod listing;
 mod lost;
 mod redrive;
+mod responses;
 mod sources;
 mod systemic;
 mod template;
