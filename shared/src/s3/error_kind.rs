@@ -230,4 +230,52 @@ mod tests {
             );
         }
     }
+
+    /// The rows of the table in the docs: the codes of an error, whether it is sent again, and what happens then.
+    fn rows_of_docs() -> Vec<(Vec<String>, bool, String)> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/troubleshooting.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (_, section) = page.split_once("\n## Errors of S3\n").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+        rows.map(|row| {
+            let columns: Vec<&str> = row.split('|').collect();
+            let codes = columns[1].split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            (codes, columns[2].trim().starts_with("yes"), columns[3].to_owned())
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_docs_name_every_code_and_what_happens() {
+        let rows = rows_of_docs();
+        for (code, kind) in CODES {
+            let row = rows.iter().find(|(codes, ..)| codes.iter().any(|named| named == code));
+            let (_, is_sent_again, what_happens) = row.unwrap_or_else(|| panic!("{code} is missing"));
+            assert_eq!(*is_sent_again, kind.is_retryable(), "{code}");
+            let stops_more_than_the_image = matches!(
+                kind,
+                Kind::NoSuchBucket
+                    | Kind::NoSuchUpload
+                    | Kind::BadCredentials
+                    | Kind::ExpiredCredentials
+                    | Kind::OtherRegion
+            );
+            let fails_as = format!("fails as `{}`", kind.failure_class());
+            assert_eq!(what_happens.contains(&fails_as), !stops_more_than_the_image, "{code}");
+        }
+        for code in rows.iter().flat_map(|(codes, ..)| codes) {
+            // Codes that their status classifies, and parts of codes and of messages.
+            let is_other = [
+                "AccessDenied",
+                "NotImplemented",
+                "...Throttling...",
+                "KMS.",
+                "Signature expired",
+            ]
+            .contains(&code.as_str());
+            let is_known = CODES.iter().any(|(known, _)| known == code);
+            assert!(is_other || is_known, "{code}");
+        }
+    }
 }
