@@ -6,12 +6,13 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::failure::{FailedKey, FailureClass};
 
 use crate::processors::Processors;
 use crate::table::{megabytes, table, yes_or};
 use local::dataset;
 use local::lambda::Reply;
-use local::s3::{Headers, Object, Server};
+use local::s3::{Effect, Fault, Headers, Object, Server};
 
 #[derive(Args, Debug)]
 pub struct Options {
@@ -34,6 +35,8 @@ struct Load {
     images: &'static str,
     chunk_keys: usize,
     sizes: Vec<(u64, u64)>,
+    /// The bodies of all images go on forever, and have no length. None of the images may become `ok`.
+    is_endless: bool,
 }
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
@@ -82,6 +85,7 @@ fn loads(images: u64) -> Vec<Load> {
         images: mode,
         chunk_keys: 500,
         sizes: vec![(many, GUIDE_BYTES)],
+        is_endless: false,
     };
     vec![
         Load {
@@ -89,6 +93,14 @@ fn loads(images: u64) -> Vec<Load> {
             images: "upload",
             chunk_keys: 500,
             sizes: vec![(images, 8 * MB)],
+            is_endless: false,
+        },
+        Load {
+            name: "8 MB each, but endless",
+            images: "upload",
+            chunk_keys: 500,
+            sizes: vec![(images / 4, 8 * MB)],
+            is_endless: true,
         },
         of_the_guide("none"),
         of_the_guide("copy"),
@@ -98,6 +110,7 @@ fn loads(images: u64) -> Vec<Load> {
             images: "upload",
             chunk_keys: usize::MAX,
             sizes: vec![(many / 2, GUIDE_BYTES), (1, 4_000 * MB), (many / 2, GUIDE_BYTES)],
+            is_endless: false,
         },
     ]
 }
@@ -113,8 +126,8 @@ struct Measured {
     wrong: usize,
 }
 
-/// Runs a load in a new process.
-async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
+/// Starts a server with the images of a load. Gives the objects as a chunk names them.
+async fn serve(load: &Load) -> anyhow::Result<(Server, Vec<Value>)> {
     let server = Server::start(0).await?;
     server.store.create_bucket("photos-out");
     let photo = dataset::photo(0)?;
@@ -127,6 +140,21 @@ async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
             server.store.load("photos", &key, object.clone());
         }
     }
+    if load.is_endless {
+        server.faults.add(Fault {
+            operation: "GetObject",
+            key_contains: String::new(),
+            effect: Effect::Endless,
+            after: 0,
+            times: usize::MAX,
+        });
+    }
+    Ok((server, objects))
+}
+
+/// Runs a load in a new process.
+async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
+    let (server, objects) = serve(load).await?;
     let mut environment = server.environment();
     environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", options.memory.to_string()));
     let processors = Processors::start(1, &environment).await?;
@@ -142,7 +170,13 @@ async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
             Reply::Ok(response) => serde_json::from_value::<ChunkResponse>(response)?,
             other => anyhow::bail!("the processor failed: {other:?}"),
         };
-        ensure!(response.failed.is_empty(), "images failed: {:?}", response.failed);
+        let expected = if load.is_endless { objects.len() } else { 0 };
+        let is_right = |failed: &FailedKey| load.is_endless && failed.class == FailureClass::Corrupt;
+        ensure!(
+            response.failed.len() == expected && response.failed.iter().all(is_right),
+            "images failed: {:?}",
+            response.failed
+        );
         concurrency = response.concurrency;
         cpu += Duration::from_millis(response.usage.cpu_ms);
     }
@@ -153,7 +187,7 @@ async fn measure(options: &Options, load: &Load) -> anyhow::Result<Measured> {
         let copy = server.store.get("photos-out", &format!("images/{key}"));
         match (source, copy) {
             (Some(source), Some(copy)) => source.body == copy.body,
-            (_, copy) => load.images == "none" && copy.is_none(),
+            (_, copy) => (load.images == "none" || load.is_endless) && copy.is_none(),
         }
     };
     let wrong = objects.iter().filter(|object| !right(object)).count();

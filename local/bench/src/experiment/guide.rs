@@ -92,6 +92,7 @@ pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
             images: images(program, pace.latency(), quick),
             latency: pace.latency(),
             mode: Images::Upload,
+            sends_checksums: true,
         },
         runs: if quick { 1 } else { 3 },
     };

@@ -17,7 +17,7 @@ use super::server::Server;
 
 /// Runs a program once, with a new server and new processes.
 pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
-    let mut server = Server::start(&load.folder, load.images, load.latency).await?;
+    let mut server = Server::start(load).await?;
     let s3 = Client::new(&server.sdk().await);
     let images = list(&s3, SOURCE, "").await?;
     let (before, cpu_before) = (server.totals().await?, server.cpu_time()?);

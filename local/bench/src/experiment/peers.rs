@@ -25,6 +25,7 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
             images: if quick { images / 4 } else { images },
             latency: Latency::default(),
             mode,
+            sends_checksums: true,
         },
         runs: 3,
     };

@@ -27,10 +27,12 @@ pub fn cases(quick: bool) -> anyhow::Result<Vec<Case>> {
     ];
     let mut cases = Vec::new();
     for (size, folder, images) in sizes {
-        for (name, mode) in [
-            ("none", Images::None),
-            ("copy", Images::Copy),
-            ("upload", Images::Upload),
+        for (name, mode, sends_checksums) in [
+            ("none", Images::None, true),
+            ("copy", Images::Copy, true),
+            ("upload", Images::Upload, true),
+            // The MD5 of the bytes is compared with the ETag instead.
+            ("upload, no checksums", Images::Upload, false),
         ] {
             cases.push(Case {
                 name: name.to_owned(),
@@ -50,6 +52,7 @@ pub fn cases(quick: bool) -> anyhow::Result<Vec<Case>> {
                         list: Duration::ZERO,
                     },
                     mode,
+                    sends_checksums,
                 },
                 runs: if quick { 1 } else { 3 },
             });

@@ -63,6 +63,8 @@ pub struct Load {
     pub images: usize,
     pub latency: Latency,
     pub mode: Images,
+    /// Whether the server sends checksums, as S3 does for objects that were uploaded since 2024-12.
+    pub sends_checksums: bool,
 }
 
 /// The part of a run's results that the server does not know.

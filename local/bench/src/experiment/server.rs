@@ -1,7 +1,7 @@
 //! The S3 server as a separate process, so that its CPU time is not counted for the measured program.
 
 use std::io::BufRead as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::photos::{DESTINATION, SOURCE};
+use super::program::Load;
 use local::process::cpu_time;
 use local::s3::{self, Headers, Latency, Object, Totals, files};
 
@@ -21,6 +22,8 @@ pub struct Options {
     data: PathBuf,
     #[arg(long)]
     images: usize,
+    #[arg(long)]
+    no_checksums: bool,
     #[command(flatten)]
     latency: Latency,
 }
@@ -32,7 +35,10 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     server.store.create_bucket(SOURCE);
     server.store.create_bucket(DESTINATION);
     for (key, path) in files(&options.data)?.into_iter().take(options.images) {
-        let object = Object::new(std::fs::read(path)?.into(), Headers::default());
+        let mut object = Object::new(std::fs::read(path)?.into(), Headers::default());
+        if options.no_checksums {
+            object.checksum = None;
+        }
         server.store.load(SOURCE, &key, object);
     }
     println!("{}", server.endpoint());
@@ -55,13 +61,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server with the first `images` files of a folder.
-    pub async fn start(data: &Path, images: usize, latency: Latency) -> anyhow::Result<Self> {
+    /// Starts the server with the images of a load.
+    pub async fn start(load: &Load) -> anyhow::Result<Self> {
+        let latency = load.latency;
         let micros = |time: Duration| format!("{}us", time.as_micros());
         let mut child = Command::new(std::env::current_exe()?)
             .args(["bench", "serve"])
-            .arg(data)
-            .args(["--images", &images.to_string()])
+            .arg(&load.folder)
+            .args(["--images", &load.images.to_string()])
+            .args((!load.sends_checksums).then_some("--no-checksums"))
             .args(["--get-latency", &micros(latency.get)])
             .args(["--put-latency", &micros(latency.put)])
             .args(["--list-latency", &micros(latency.list)])
