@@ -1,0 +1,107 @@
+//! The inverse cosine transform (T.81, A.3.3) of a block's lowest frequencies.
+
+use std::f64::consts::PI;
+
+use crate::zigzag::ZIGZAG;
+
+/// How many coefficients a block holds. The places behind the 64 ones take what is not needed.
+pub const PLACES: usize = 72;
+
+/// Adding this to a number below 2²² leaves its nearest integer in the lowest bits.
+const TO_INTEGER: f32 = 12_582_912.0;
+
+/// Rounds a sample, and clamps it to 0 to 255.
+#[inline]
+fn sample(value: f32) -> u8 {
+    (value.clamp(0.0, 255.0) + TO_INTEGER).to_bits() as u8
+}
+
+/// Makes `N` × `N` samples from as many coefficients.
+///
+/// The transform has as many points as samples. So a picture is scaled without a full block ever being computed.
+#[derive(Clone, Debug)]
+pub struct InverseDct {
+    samples: usize,
+    /// For each sample the factor of each frequency. Only `samples` × `samples` are not zero.
+    by_sample: [[f32; 8]; 8],
+    /// For each frequency the factor of each sample.
+    by_frequency: [[f32; 8]; 8],
+}
+
+impl InverseDct {
+    /// A transform to `samples` × `samples` samples.
+    pub fn new(samples: usize) -> Self {
+        let n = samples as f64;
+        let mut by_sample = [[0.0; 8]; 8];
+        let mut by_frequency = [[0.0; 8]; 8];
+        for sample in 0..samples {
+            for frequency in 0..samples {
+                let norm = if frequency == 0 { 1.0 / n } else { 2.0 / n };
+                let angle = (2 * sample + 1) as f64 * frequency as f64 * PI / (2.0 * n);
+                // The mean of a block does not depend on its size.
+                let factor = (norm.sqrt() * angle.cos() * (n / 8.0).sqrt()) as f32;
+                by_sample[sample][frequency] = factor;
+                by_frequency[frequency][sample] = factor;
+            }
+        }
+        Self {
+            samples,
+            by_sample,
+            by_frequency,
+        }
+    }
+
+    /// Where each coefficient goes, in the order of the file.
+    pub fn places(&self) -> [u8; 64] {
+        ZIGZAG.map(|place| {
+            let is_needed = usize::from(place / 8) < self.samples && usize::from(place % 8) < self.samples;
+            if is_needed { place } else { PLACES as u8 - 1 }
+        })
+    }
+
+    /// Writes the samples of a block into rows that are `stride` apart.
+    #[inline]
+    pub fn write(&self, coefficients: &[f32; PLACES], output: &mut [u8], stride: usize) {
+        match self.samples {
+            1 => self.write_n::<1, 4>(coefficients, output, stride),
+            2 => self.write_n::<2, 4>(coefficients, output, stride),
+            3 => self.write_n::<3, 4>(coefficients, output, stride),
+            4 => self.write_n::<4, 4>(coefficients, output, stride),
+            5 => self.write_n::<5, 8>(coefficients, output, stride),
+            6 => self.write_n::<6, 8>(coefficients, output, stride),
+            7 => self.write_n::<7, 8>(coefficients, output, stride),
+            _ => self.write_n::<8, 8>(coefficients, output, stride),
+        }
+    }
+
+    /// Writes the samples of a block that has nothing but its mean.
+    #[inline]
+    pub fn write_flat(&self, mean: f32, output: &mut [u8], stride: usize) {
+        let value = sample(mean / 8.0 + 128.0);
+        for row in 0..self.samples {
+            output[row * stride..][..self.samples].fill(value);
+        }
+    }
+
+    #[inline]
+    fn write_n<const N: usize, const LANES: usize>(&self, x: &[f32; PLACES], output: &mut [u8], stride: usize) {
+        // Nothing but additions and multiplications of whole rows, which the compiler turns into vector instructions.
+        let mut columns = [[0.0; LANES]; N];
+        for (sums, factors) in columns.iter_mut().zip(&self.by_sample) {
+            for (factor, row) in factors.iter().zip(x.chunks_exact(8)).take(N) {
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += factor * value;
+                }
+            }
+        }
+        for (number, values) in columns.iter().enumerate() {
+            let mut row = [128.0; LANES];
+            for (value, factors) in values.iter().zip(&self.by_frequency).take(N) {
+                for (sum, factor) in row.iter_mut().zip(factors) {
+                    *sum += value * factor;
+                }
+            }
+            output[number * stride..][..N].copy_from_slice(&row.map(sample)[..N]);
+        }
+    }
+}
