@@ -1,5 +1,7 @@
 //! The markers of a file (T.81, annex B): the frame, its tables, and where its scans are.
 
+use std::collections::BTreeMap;
+
 use crate::error::Error;
 use crate::huffman::{AcTable, DcTable};
 use crate::zigzag::ZIGZAG;
@@ -20,6 +22,7 @@ mod marker {
     pub const DQT: u8 = 0xDB;
     pub const DRI: u8 = 0xDD;
     pub const APP0: u8 = 0xE0;
+    pub const APP2: u8 = 0xE2;
     pub const APP14: u8 = 0xEE;
     pub const TEM: u8 = 0x01;
 }
@@ -71,6 +74,8 @@ pub struct Header {
     /// One, three or four components.
     pub components: Vec<Component>,
     pub color: Color,
+    /// The ICC profile, if all its parts are there.
+    pub icc_profile: Option<Vec<u8>>,
 }
 
 impl Header {
@@ -129,6 +134,7 @@ pub struct Markers<'a> {
     has_jfif: bool,
     /// The color transform of Adobe's segment.
     adobe: Option<u8>,
+    icc: IccChunks<'a>,
     /// Whether the marker of the end was read.
     pub has_ended: bool,
     pub quantization: [Option<[u16; 64]>; 4],
@@ -149,6 +155,7 @@ impl<'a> Markers<'a> {
             frame: None,
             has_jfif: false,
             adobe: None,
+            icc: IccChunks::default(),
             has_ended: false,
             quantization: [None; 4],
             dc: Default::default(),
@@ -182,6 +189,7 @@ impl<'a> Markers<'a> {
                 marker::DQT => self.quantization(segment)?,
                 marker::DRI => self.restart_interval = number(segment, 0)?,
                 marker::APP0 => self.has_jfif |= segment.starts_with(b"JFIF\0"),
+                marker::APP2 => self.icc.add(segment),
                 marker::APP14 if segment.starts_with(b"Adobe") => self.adobe = segment.get(11).copied(),
                 marker::SOS => return self.scan(segment).map(Some),
                 _ => {}
@@ -199,6 +207,7 @@ impl<'a> Markers<'a> {
             height: frame.height,
             color: self.color(&frame.components)?,
             components: frame.components,
+            icc_profile: self.icc.profile(),
         })
     }
 
@@ -372,6 +381,26 @@ impl<'a> Markers<'a> {
             high: approximation >> 4,
             low: approximation & 15,
         })
+    }
+}
+
+/// The parts of an ICC profile (ICC.1, annex B.4): each has its number, from 1, and their count.
+#[derive(Debug, Default)]
+struct IccChunks<'a>(BTreeMap<u8, &'a [u8]>, u8);
+
+impl<'a> IccChunks<'a> {
+    fn add(&mut self, segment: &'a [u8]) {
+        if let Some([number, count, data @ ..]) = segment.strip_prefix(b"ICC_PROFILE\0") {
+            self.0.insert(*number, data);
+            self.1 = *count;
+        }
+    }
+
+    fn profile(&self) -> Option<Vec<u8>> {
+        let chunks: Option<Vec<&[u8]>> = (1..=self.1).map(|number| self.0.get(&number).copied()).collect();
+        chunks
+            .map(|chunks| chunks.concat())
+            .filter(|profile| !profile.is_empty())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::zigzag::ZIGZAG;
 ///
 /// The block is made from its `N` × `N` lowest frequencies alone: that is what an ideal low-pass filter leaves of it.
 /// An average of samples would blur.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scale(u8);
 
 impl Scale {

@@ -1,0 +1,31 @@
+//! Pixels to a file: a module for each format.
+
+mod jpeg;
+mod png;
+mod webp;
+
+use crate::error::Error;
+use crate::format::Format;
+use crate::picture::Picture;
+
+/// An encoded rendition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    pub file: Vec<u8>,
+    pub format: Format,
+    /// In pixels.
+    pub width: usize,
+    pub height: usize,
+}
+
+/// Encodes a picture that has its final size. Its profile is kept, if it describes what is encoded.
+pub fn encode(picture: Picture, format: Format, quality: u8) -> Result<Output, Error> {
+    match format {
+        Format::Jpeg => jpeg::encode(picture, quality),
+        Format::Png => png::encode(picture),
+        Format::WebP => webp::encode(picture, quality),
+        Format::Tiff | Format::Gif | Format::Heif | Format::Avif => {
+            Err(Error::Unsupported(format!("{format:?} is not encoded")))
+        }
+    }
+}
