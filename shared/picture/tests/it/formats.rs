@@ -152,3 +152,69 @@ fn the_first_picture_of_a_gif_is_placed_on_its_canvas() {
     assert_eq!(pixels[4 * 8 + 3], [200, 0, 0, 255]);
     assert_eq!(pixels[4 * 8 + 2][3], 0);
 }
+
+/// A TIFF with one strip, little-endian. Each entry has a tag, a type (3: SHORT, 4: LONG), a count, and a value.
+fn tiff(entries: &[(u16, u16, u32, u32)], data: &[u8]) -> Vec<u8> {
+    const DATA: usize = 512;
+    let mut file = b"II*\0\x08\0\0\0".to_vec();
+    file.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        file.extend(tag.to_le_bytes());
+        file.extend(kind.to_le_bytes());
+        file.extend(count.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file.resize(DATA, 0);
+    file.extend(data);
+    file
+}
+
+#[test]
+fn tiffs_of_all_kinds_are_decoded() {
+    // 4 × 2 pixels, each an index of 8 bits; the colour map has 256 reds, greens and blues.
+    let indices = [0, 1, 2, 0, 1, 2, 0, 1];
+    let map = (0..3_u16).flat_map(|channel| (0..256_u16).map(move |index| (index * 50 + channel * 10) << 8));
+    let data: Vec<u8> = indices.into_iter().chain(map.flat_map(u16::to_le_bytes)).collect();
+    let size = [(256, 3, 1, 4), (257, 3, 1, 2)];
+    let palette = [
+        (258, 3, 1, 8),
+        (262, 3, 1, 3),
+        (273, 4, 1, 512),
+        (278, 3, 1, 2),
+        (279, 4, 1, 8),
+        (320, 3, 768, 520),
+    ];
+    let file = tiff(&[&size[..], &palette[..]].concat(), &data);
+    let (output, _) = make(&file, 4, Target::Png, 1).unwrap();
+    assert_eq!(
+        pixels(&output)[..3],
+        [vec![0, 10, 20], vec![50, 60, 70], vec![100, 110, 120]]
+    );
+
+    // 1 bit per pixel, with the lowest bit first; 0 is white.
+    let fax = [
+        (258, 3, 1, 1),
+        (262, 3, 1, 0),
+        (266, 3, 1, 2),
+        (273, 4, 1, 512),
+        (278, 3, 1, 2),
+        (279, 4, 1, 2),
+    ];
+    let file = tiff(&[&size[..], &fax[..]].concat(), &[0b0000_0001, 0b0000_1000]);
+    let (output, _) = make(&file, 4, Target::Png, 1).unwrap();
+    let white: Vec<bool> = pixels(&output).iter().map(|pixel| pixel[0] == 255).collect();
+    assert_eq!(white, [false, true, true, true, true, true, true, false]);
+
+    // A preview, as in RAW files.
+    let preview = [
+        (258, 3, 1, 8),
+        (262, 3, 1, 1),
+        (273, 4, 1, 512),
+        (278, 3, 1, 2),
+        (279, 4, 1, 8),
+    ];
+    let file = tiff(&[&[(254, 4, 1, 1)], &size[..], &preview[..]].concat(), &indices);
+    assert!(matches!(make(&file, 4, Target::Png, 1), Err(Error::Unsupported(_))));
+    let file = tiff(&[&size[..], &preview[..]].concat(), &indices);
+    assert!(make(&file, 4, Target::Png, 1).is_ok());
+}

@@ -6,7 +6,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-use self::normal::normalized;
+use self::normal::{is_preview, normalized};
 use super::{Header, bytes, picture};
 use crate::color::rgb_from_cmyk;
 use crate::error::Error;
@@ -25,6 +25,11 @@ fn decoder(file: &[u8]) -> Result<Decoder<Cursor<&[u8]>>, Error> {
 }
 
 pub fn header(file: &[u8]) -> Result<Header, Error> {
+    if is_preview(file) {
+        return Err(Error::Unsupported(
+            "a RAW file, or a TIFF whose first picture is a preview".to_owned(),
+        ));
+    }
     let (file, _) = normalized(file);
     let mut decoder = decoder(&file)?;
     let (width, height) = decoder.dimensions().map_err(error)?;

@@ -1,7 +1,9 @@
-//! Rewrites files of kinds that the decoder refuses, into kinds that it takes.
+//! Rewrites files of kinds that the decoder refuses into kinds that it takes, and finds previews.
 
 use std::borrow::Cow;
 
+const NEW_SUBFILE_TYPE: u16 = 254;
+const DNG_VERSION: u16 = 50_706;
 const FILL_ORDER: u16 = 266;
 const PHOTOMETRIC: u16 = 262;
 const STRIP_OFFSETS: u16 = 273;
@@ -45,6 +47,14 @@ pub fn normalized(file: &[u8]) -> (Cow<'_, [u8]>, bool) {
         }
     }
     (Cow::Owned(copy), is_palette)
+}
+
+/// Whether the first picture of a file is only a preview, as in RAW files with a TIFF structure.
+pub fn is_preview(file: &[u8]) -> bool {
+    Directory::first(file).is_some_and(|directory| {
+        let is_reduced = directory.number(NEW_SUBFILE_TYPE).is_some_and(|kind| kind & 1 == 1);
+        is_reduced || directory.entry(DNG_VERSION).is_some()
+    })
 }
 
 /// The first directory of a file. Its entries have 12 bytes each: tag, type, count, and value or offset.
