@@ -2,6 +2,7 @@
 
 use crate::object::{Bucket, Key, KeyTooLong, ObjectUri, Prefix, S3Uri};
 use crate::protocol::attempt::Attempt;
+use crate::transform::Rendition;
 
 /// A bucket, and the folder in it for all output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,21 @@ impl Destination {
     /// Where the image is written. Fails if its key would be too long for S3.
     pub fn image(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
         self.checked(self.image_key(relative_key))
+    }
+
+    /// Where a rendition of the image is written. Fails if its key would be too long for S3.
+    pub fn rendition(&self, rendition: &Rendition, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
+        let mut key = self.image_key("");
+        if let Some(name) = &rendition.name {
+            key.push_str(name);
+            key.push('/');
+        }
+        key.push_str(relative_key);
+        if let Some(extension) = rendition.format.extension() {
+            key.push('.');
+            key.push_str(extension);
+        }
+        self.checked(key)
     }
 
     /// The key of the written image, even if it is too long for S3. It is meant for comparing with a listing.
@@ -170,6 +186,7 @@ impl Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transform::Format;
 
     fn destination(uri: &str) -> Destination {
         uri.parse::<S3Uri>().unwrap().into()
@@ -190,6 +207,18 @@ mod tests {
         ] {
             assert_eq!(object.to_string(), uri);
         }
+        let mut rendition = Rendition {
+            name: None,
+            max_edge: 1024,
+            format: Format::Keep,
+            quality: 80,
+        };
+        let key = |rendition: &Rendition| out.rendition(rendition, "a/b.tif").unwrap().to_string();
+        assert_eq!(key(&rendition), "s3://out/2024/images/a/b.tif");
+        rendition.format = Format::Webp;
+        assert_eq!(key(&rendition), "s3://out/2024/images/a/b.tif.webp");
+        rendition.name = Some("small".to_owned());
+        assert_eq!(key(&rendition), "s3://out/2024/images/small/a/b.tif.webp");
         assert_eq!(out.failed_folder("j1").to_string(), "s3://out/2024/jobs/j1/failed/");
         assert_eq!(out.image(&"x".repeat(1012)).unwrap().key.as_str().len(), 1024);
         assert_eq!(out.image(&"x".repeat(1013)), Err(KeyTooLong(1025)));

@@ -6,6 +6,7 @@
 //! | [`destination`] | the layout of the destination, and the check that it does not overlap the source |
 //! | [`filter`] | which objects are images to process |
 //! | [`modes`] | what is written (`images`, `records`), and what each mode reads, writes and costs |
+//! | [`transform`] | what the mode `transform` makes of each image |
 //! | [`protocol`] | the wire formats: requests, responses, reports, failure classes |
 //! | [`s3`] | clients, counted requests, classified errors; listing, reading, copying and writing objects |
 //! | [`metadata`] | from the bytes of an image to its record, without I/O |
@@ -27,3 +28,4 @@ pub mod process;
 pub mod protocol;
 pub mod s3;
 pub mod settings;
+pub mod transform;

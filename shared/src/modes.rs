@@ -13,6 +13,8 @@ pub enum Images {
     Copy,
     /// The whole image, downloaded and uploaded again.
     Upload,
+    /// Other pictures of the image: upright, scaled, encoded.
+    Transform,
 }
 
 /// How records are written.
@@ -51,6 +53,8 @@ pub enum Writes {
 pub struct Profile {
     pub reads: Reads,
     pub writes: Writes,
+    /// Whether pictures are decoded and encoded, on threads of their own.
+    pub uses_cpu_threads: bool,
     /// CPU time of one image on a whole vCPU, as a plan assumes it. A desktop without TLS needs between a quarter of
     /// this and all of it (`cpu_ms_per_image` of a report). Lambda's cores are slower, and requests to S3 use TLS.
     pub cpu_seconds: f64,
@@ -63,17 +67,27 @@ impl Images {
             Self::None => Profile {
                 reads: Reads::Metadata,
                 writes: Writes::Nothing,
+                uses_cpu_threads: false,
                 cpu_seconds: 0.4e-3,
             },
             Self::Copy => Profile {
                 reads: Reads::Metadata,
                 writes: Writes::ServerSideCopy,
+                uses_cpu_threads: false,
                 cpu_seconds: 0.6e-3,
             },
             Self::Upload => Profile {
                 reads: Reads::Whole,
                 writes: Writes::Upload,
+                uses_cpu_threads: false,
                 cpu_seconds: 0.8e-3,
+            },
+            Self::Transform => Profile {
+                reads: Reads::Whole,
+                writes: Writes::Upload,
+                uses_cpu_threads: true,
+                // A photo of 12 megapixels, scaled to 1,024 pixels.
+                cpu_seconds: 60e-3,
             },
         }
     }

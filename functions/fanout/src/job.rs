@@ -5,6 +5,7 @@ use shared::destination::{Destination, EVENTS};
 use shared::filter::{Filter, Names};
 use shared::modes::{Images, Records};
 use shared::object::{ObjectUri, S3Uri};
+use shared::transform::{Format, Transform};
 
 use crate::request::{BadRequest, Request};
 use crate::source::Scope;
@@ -26,6 +27,9 @@ pub struct Job {
     pub skip_current: bool,
     pub request_payer: bool,
     pub images: Images,
+    /// Present if `images` is `transform`.
+    pub transform: Option<Transform>,
+    pub max_pixels: u64,
     pub records: Records,
     pub chunk_keys: usize,
     pub chunk_bytes: u64,
@@ -64,6 +68,8 @@ impl Job {
             skip_current: request.skip_current(),
             request_payer: request.request_payer(),
             images: request.images(),
+            transform: transform(request)?,
+            max_pixels: request.max_pixels()?,
             records: request.records(),
             chunk_keys: request.chunk_keys()?,
             chunk_bytes: request.chunk_bytes()?,
@@ -88,6 +94,16 @@ impl Job {
             return Err(BadRequest::new(
                 "skip_current",
                 "it compares two listings in key order, and a manifest is not a listing; leave out one of the two",
+            ));
+        }
+        let has_same_keys = |transform: &Transform| match &transform.renditions[..] {
+            [only] => only.name.is_none() && only.format == Format::Keep,
+            _ => false,
+        };
+        if self.skip_current && !self.transform.as_ref().is_none_or(has_same_keys) {
+            return Err(BadRequest::new(
+                "skip_current",
+                "it compares images with outputs of the same name: use one rendition without a name, in the format keep",
             ));
         }
         if self.parallel * self.chunk_keys > MAX_KEYS_IN_FLIGHT {
@@ -122,6 +138,21 @@ pub fn destination(request: &Request) -> Result<Destination, BadRequest> {
 pub fn named_job(field: &str, id: Option<&String>) -> Result<String, BadRequest> {
     let id = id.ok_or_else(|| BadRequest::new(field, "it is missing: give the job_id of an existing job"))?;
     job_id(field, id.clone())
+}
+
+fn transform(request: &Request) -> Result<Option<Transform>, BadRequest> {
+    if request.images() != Images::Transform {
+        return Ok(None);
+    }
+    let missing = r#"it is missing, and images is transform: give {"renditions": [{"max_edge": 2048}]}"#;
+    let transform = request
+        .transform
+        .clone()
+        .ok_or_else(|| BadRequest::new("transform", missing))?;
+    transform
+        .check()
+        .map_err(|error| BadRequest::new(&error.field, error.problem))?;
+    Ok(Some(transform))
 }
 
 fn filter(request: &Request) -> Result<Filter, BadRequest> {
@@ -292,6 +323,43 @@ mod tests {
             let error = with(field, value.clone()).unwrap_err();
             assert!(error.contains(part), "{field} = {value}: {error}");
         }
+    }
+
+    #[test]
+    fn renditions_are_checked_before_anything_is_done() {
+        let request = |transform: Value, skip_current: bool| {
+            validate(json!({
+                "source": "s3://photos/", "destination": "s3://out/", "images": "transform",
+                "transform": transform, "skip_current": skip_current,
+            }))
+        };
+        for (transform, skip_current, part) in [
+            (Value::Null, false, "transform: it is missing, and images is transform"),
+            (
+                json!({"renditions": []}),
+                false,
+                "transform.renditions: 0 is not within 1 to 8",
+            ),
+            (
+                json!({"renditions": [{"max_edge": 9, "format": "gif"}]}),
+                false,
+                "transform.renditions[0].format: unknown variant `gif`",
+            ),
+            (
+                json!({"renditions": [{"max_edge": 9}]}),
+                true,
+                "skip_current: it compares images with outputs of",
+            ),
+        ] {
+            let error = request(transform, skip_current).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(request(json!({"renditions": [{"max_edge": 9, "format": "keep"}]}), true).is_ok());
+        // For other modes it is a default that nobody uses.
+        let copies = validate(json!({
+            "source": "s3://photos/", "destination": "s3://out/", "transform": {"renditions": []},
+        }));
+        assert_eq!(copies.unwrap().transform, None);
     }
 
     #[test]

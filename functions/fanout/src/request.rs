@@ -6,6 +6,7 @@ use shared::filter;
 use shared::modes::{Images, Records};
 use shared::object::{ObjectUri, S3Uri};
 use shared::settings::{Lookup, SettingError, named, parsed};
+use shared::transform::{DEFAULT_MAX_PIXELS, Transform};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -119,6 +120,10 @@ request_fields! {
     max_bytes: u64 { env parsed "MAX_BYTES"; default filter::MAX_OBJECT_BYTES; within 0..=u64::MAX; }
     images: Images { env named "IMAGES"; default Images::default(); }
     records: Records { env named "RECORDS"; default Records::default(); }
+    /// What to make of each image, if `images` is `transform`.
+    transform: Transform { env parsed "TRANSFORM"; }
+    /// The most pixels of an image that is decoded.
+    max_pixels: u64 { env parsed "MAX_PIXELS"; default DEFAULT_MAX_PIXELS; within 1..=u64::MAX; }
     /// Whether to skip images whose copy is newer than they are.
     skip_current: bool { env parsed "SKIP_CURRENT"; default false; }
     /// Whether reads of the source say that the requester pays.

@@ -1,5 +1,6 @@
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::MAX_TIMEOUT;
@@ -10,8 +11,10 @@ use shared::modes::{Images, Records};
 use shared::object::S3Uri;
 use shared::s3::Timeouts;
 use shared::settings::{self, Lookup, SettingError};
+use shared::transform::{DEFAULT_MAX_PIXELS, Rendition};
 
 use crate::limits::MAX_IN_FLIGHT;
+use crate::settings::renditions;
 
 /// Enough for a few requests that each hang once or twice, or for the waits of a throttled request.
 const DEFAULT_IMAGE_TIMEOUT_SECONDS: u64 = 60;
@@ -32,6 +35,10 @@ pub struct Config {
     pub destination: Option<Destination>,
     /// `IMAGES`
     pub images: Images,
+    /// `TRANSFORM`, if `IMAGES` is `transform`
+    pub renditions: Arc<[Rendition]>,
+    /// `MAX_PIXELS`: the most pixels of an image that is decoded
+    pub max_pixels: u64,
     /// `RECORDS`
     pub records: Records,
     /// `INCLUDE` and `EXCLUDE`, separated by commas
@@ -73,10 +80,15 @@ impl Config {
             MAX_TIMEOUT.as_secs(),
         )?;
         let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
+        let images = settings::named(lookup, "IMAGES")?.unwrap_or_default();
+        let transform = settings::parsed(lookup, "TRANSFORM")?;
         let config = Self {
             source: settings::parsed(lookup, "SOURCE")?,
             destination: settings::parsed::<S3Uri>(lookup, "DESTINATION")?.map(Into::into),
-            images: settings::named(lookup, "IMAGES")?.unwrap_or_default(),
+            images,
+            renditions: renditions(images, transform.as_ref())
+                .map_err(|problem| SettingError::new("TRANSFORM", problem))?,
+            max_pixels: within(lookup, "MAX_PIXELS", DEFAULT_MAX_PIXELS, u64::MAX)?,
             records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
             names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude)
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
@@ -181,7 +193,17 @@ mod tests {
         };
         Config::load(&lookup).unwrap();
         let of_all = variables_after("Globals:");
-        assert_eq!(of_all, ["SOURCE", "DESTINATION", "IMAGES", "RECORDS", "REQUEST_PAYER"]);
+        assert_eq!(
+            of_all,
+            [
+                "SOURCE",
+                "DESTINATION",
+                "IMAGES",
+                "TRANSFORM",
+                "RECORDS",
+                "REQUEST_PAYER"
+            ]
+        );
         // This shows that the section of a single function is found, too.
         assert!(variables_after("  Fanout:").contains(&"PROCESSOR_FUNCTION"));
         for name in of_all.into_iter().chain(variables_after("  Processor:")) {

@@ -65,7 +65,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
     });
     let outcomes = meter.scope(work).await?;
 
-    let usage = usage.until_now(app, &meter, &pipeline.traffic, &outcomes);
+    let usage = usage.until_now(app, &meter, &pipeline, &outcomes);
     let measurements = Measurements {
         usage: &usage,
         concurrency,
@@ -111,14 +111,20 @@ impl UsageAtStart {
         }
     }
 
-    fn until_now(&self, app: &App, meter: &Meter, traffic: &Traffic, outcomes: &[ImageOutcome]) -> Usage {
+    fn until_now(&self, app: &App, meter: &Meter, pipeline: &Pipeline<'_>, outcomes: &[ImageOutcome]) -> Usage {
         let (elapsed, cpu) = (app.clock.now() - self.started, cpu_time().saturating_sub(self.cpu));
-        let vcpus = vcpus(app.config.memory_mb, Handle::current().metrics().num_workers());
+        let uses_cpu_threads = pipeline.settings.images.profile().uses_cpu_threads;
+        let cpu_threads = if uses_cpu_threads { app.limits.cpu.count() } else { 0 };
+        let vcpus = vcpus(
+            app.config.memory_mb,
+            Handle::current().metrics().num_workers(),
+            cpu_threads,
+        );
         let mut usage = Usage {
             requests: meter.requests(),
             throttled: meter.throttled(),
-            bytes_read: traffic.read(),
-            bytes_written: traffic.written(),
+            bytes_read: pipeline.traffic.read(),
+            bytes_written: pipeline.traffic.written(),
             elapsed_ms: millis(elapsed),
             cpu_ms: millis(cpu),
             vcpu_ms: millis(vcpu_time(elapsed, cpu, vcpus)),

@@ -43,7 +43,9 @@ impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         Self {
             // The bucket stays where it is.
-            retryable: failure.class.is_retryable() && failure.systemic != Some(Systemic::Source),
+            retryable: failure.class.is_retryable()
+                && !failure.is_permanent
+                && failure.systemic != Some(Systemic::Source),
             failure,
         }
     }

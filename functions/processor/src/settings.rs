@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use shared::destination::Destination;
 use shared::modes::Images;
+use shared::transform::{Rendition, Transform};
 
 use crate::records::RecordSink;
 
@@ -7,6 +10,10 @@ use crate::records::RecordSink;
 #[derive(Debug)]
 pub struct Settings {
     pub images: Images,
+    /// What is made of each image. Its renditions are empty, unless `images` is `transform`.
+    pub renditions: Arc<[Rendition]>,
+    /// The most pixels of an image that is decoded.
+    pub max_pixels: u64,
     /// Whether all images are in one bucket.
     pub one_source: bool,
     pub sink: RecordSink,
@@ -18,4 +25,14 @@ pub struct Settings {
     pub max_requests_per_second: Option<f64>,
     /// Whether reads of the source say that the requester pays.
     pub request_payer: bool,
+}
+
+/// The renditions of a mode. An error says what is missing or wrong.
+pub fn renditions(images: Images, transform: Option<&Transform>) -> Result<Arc<[Rendition]>, String> {
+    if images != Images::Transform {
+        return Ok(Arc::default());
+    }
+    let transform = transform.ok_or("transform: it is missing, and images is transform")?;
+    transform.check().map_err(|error| error.to_string())?;
+    Ok(transform.renditions.as_slice().into())
 }

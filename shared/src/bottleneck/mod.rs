@@ -9,7 +9,7 @@ use crate::protocol::diagnosis::{Bottleneck, Diagnosis};
 use crate::protocol::usage::Usage;
 
 /// Lambda gives one vCPU per 1,769 MB.
-const MB_PER_VCPU: f64 = 1769.0;
+const MB_PER_VCPU: u32 = 1769;
 
 /// Lambda gives each environment 625 Mbps.
 pub const NETWORK_BYTES_PER_SECOND: f64 = 625e6 / 8.0;
@@ -67,15 +67,24 @@ pub struct JobMeasurements {
     pub throttled: u64,
 }
 
+/// How many threads a processor has for decoding and encoding: one for each whole vCPU, and at least one.
+///
+/// The cores that the machine shows do not count: Lambda shows more than it gives.
+#[must_use]
+pub fn cpu_threads(memory_mb: u32) -> usize {
+    (memory_mb / MB_PER_VCPU).max(1) as usize
+}
+
 /// How many vCPUs a processor can use.
 ///
-/// It works on one thread. If Lambda gives it several invocations at a time, it has one thread for each vCPU.
+/// It works on one thread, and on `cpu_threads` more in the mode `transform`. If Lambda gives it several invocations at
+/// a time, it has one thread for each vCPU.
 #[must_use]
-pub fn vcpus(memory_mb: u32, threads: usize) -> f64 {
+pub fn vcpus(memory_mb: u32, threads: usize, cpu_threads: usize) -> f64 {
     if threads > 1 {
         threads as f64
     } else {
-        (f64::from(memory_mb) / MB_PER_VCPU).min(1.0)
+        (f64::from(memory_mb) / f64::from(MB_PER_VCPU)).min((threads + cpu_threads) as f64)
     }
 }
 
@@ -155,7 +164,13 @@ impl Measurements<'_> {
     fn cpu(&self, cpu_percent: f64) -> Option<(Bottleneck, String)> {
         (cpu_percent >= CPU_BUSY_PERCENT).then(|| {
             let more = self.more_processors();
-            let advice = format!("A processor uses {cpu_percent} % of the CPU time that it can use: {more}.");
+            let or_threads = if self.usage.stages.transform.is_empty() {
+                String::new()
+            } else {
+                format!(", or raise its memory: each {MB_PER_VCPU} MB give one more thread that makes pictures")
+            };
+            let advice =
+                format!("A processor uses {cpu_percent} % of the CPU time that it can use: {more}{or_threads}.");
             (Bottleneck::Cpu, advice)
         })
     }

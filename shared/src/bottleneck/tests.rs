@@ -364,14 +364,16 @@ fn extreme_measurements_give_valid_numbers() {
 
 #[test]
 fn a_processor_can_use_a_share_of_a_vcpu_or_one_for_each_thread() {
-    for (memory_mb, threads, expected) in [
-        (1769, 1, 1.0),
-        (10_240, 1, 1.0),
-        (512, 1, 512.0 / 1769.0),
-        (512, 4, 4.0),
+    for (memory_mb, threads, cpu_threads, expected) in [
+        (1769, 1, 0, 1.0),
+        (10_240, 1, 0, 1.0),
+        (512, 1, 0, 512.0 / 1769.0),
+        (512, 4, 0, 4.0),
+        (512, 1, 1, 512.0 / 1769.0),
+        (3538, 1, 2, 2.0),
     ] {
         assert!(
-            (vcpus(memory_mb, threads) - expected).abs() < 1e-9,
+            (vcpus(memory_mb, threads, cpu_threads) - expected).abs() < 1e-9,
             "{memory_mb} {threads}"
         );
     }

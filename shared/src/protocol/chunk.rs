@@ -8,6 +8,7 @@ use super::failure::FailedKey;
 use super::usage::Usage;
 use crate::modes::{Images, Records};
 use crate::object::{Bucket, Key, ObjectRef, Prefix, S3Uri};
+use crate::transform::Transform;
 
 /// A chunk, and what to do with it.
 ///
@@ -31,6 +32,12 @@ pub struct ChunkRequest {
     /// Whether reads of the source say that the requester pays.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub request_payer: bool,
+    /// Present if `images` is `transform`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transform>,
+    /// The most pixels of an image that is decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pixels: Option<u64>,
     pub objects: Vec<ObjectRef>,
 }
 

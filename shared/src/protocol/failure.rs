@@ -10,6 +10,8 @@ use crate::object::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
+    /// The mode cannot process an image of this format.
+    Unsupported,
     NotFound,
     AccessDenied,
     /// In an archive storage class, such as Glacier. It must be restored first.
@@ -20,7 +22,7 @@ pub enum FailureClass {
     TooLarge,
     /// The output key would be longer than 1,024 bytes.
     KeyTooLong,
-    /// The received bytes do not match the length or the checksum.
+    /// The received bytes do not match the length or the checksum, or the image contradicts its own format.
     Corrupt,
     /// S3 or KMS throttled the request and its retries.
     Throttled,
@@ -62,6 +64,8 @@ pub struct Failure {
     pub class: FailureClass,
     pub message: String,
     pub systemic: Option<Systemic>,
+    /// Whether it is certain to occur again, whatever its class says.
+    pub is_permanent: bool,
 }
 
 impl Failure {
@@ -70,6 +74,15 @@ impl Failure {
             class,
             message: message.into(),
             systemic: None,
+            is_permanent: false,
+        }
+    }
+
+    /// A failure whose cause is in the image itself.
+    pub fn permanent(class: FailureClass, message: impl Into<String>) -> Self {
+        Self {
+            is_permanent: true,
+            ..Self::new(class, message)
         }
     }
 }

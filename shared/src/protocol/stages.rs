@@ -34,6 +34,11 @@ impl LatencyHistogram {
             .expect("an auto-resizing histogram can hold all values of another");
     }
 
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The sum of all times, in milliseconds.
     #[must_use]
     pub fn total_ms(&self) -> f64 {
@@ -82,6 +87,8 @@ pub struct Stages {
     pub download: LatencyHistogram,
     /// From bytes to record.
     pub exif: LatencyHistogram,
+    /// Decoding, scaling and encoding, with the wait for a CPU thread. Only in the mode `transform`.
+    pub transform: LatencyHistogram,
     /// Writing or copying the image.
     pub upload: LatencyHistogram,
 }
@@ -90,6 +97,7 @@ impl Stages {
     pub fn merge(&mut self, other: &Self) {
         self.download.merge(&other.download);
         self.exif.merge(&other.exif);
+        self.transform.merge(&other.transform);
         self.upload.merge(&other.upload);
     }
 
@@ -103,7 +111,8 @@ impl Stages {
     /// of images in flight.
     #[must_use]
     pub fn total_ms(&self) -> f64 {
-        self.download.total_ms() + self.exif.total_ms() + self.upload.total_ms()
+        let stages = [&self.download, &self.exif, &self.transform, &self.upload];
+        stages.iter().map(|stage| stage.total_ms()).sum()
     }
 
     #[must_use]
@@ -111,6 +120,7 @@ impl Stages {
         StagesSummary {
             download: self.download.percentiles(),
             exif: self.exif.percentiles(),
+            transform: self.transform.percentiles(),
             upload: self.upload.percentiles(),
         }
     }
@@ -127,6 +137,8 @@ pub struct Percentiles {
 pub struct StagesSummary {
     pub download: Percentiles,
     pub exif: Percentiles,
+    #[serde(default)]
+    pub transform: Percentiles,
     pub upload: Percentiles,
 }
 

@@ -110,6 +110,8 @@ impl Invoker<'_> {
             concurrency: concurrency(job.concurrency, max_requests_per_second),
             max_requests_per_second,
             request_payer: job.request_payer,
+            transform: job.transform.clone(),
+            max_pixels: job.transform.as_ref().map(|_| job.max_pixels),
             objects: attempt.chunk.objects.clone(),
         };
         let payload = serde_json::to_vec(&request).expect("a chunk is valid JSON");

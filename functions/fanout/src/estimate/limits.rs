@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::bottleneck::{NETWORK_BYTES_PER_SECOND, vcpus};
+use shared::bottleneck::{NETWORK_BYTES_PER_SECOND, cpu_threads, vcpus};
 use shared::modes::Records;
 
 use super::found::Found;
@@ -21,7 +21,14 @@ const S3_WRITES_PER_SECOND: f64 = 3_500.0;
 pub fn limits(job: &Job, config: &Config, found: &Found) -> BTreeMap<&'static str, f64> {
     let images = found.images as f64;
     let profile = job.images.profile();
-    let writes = f64::from(u8::from(profile.writes_image()) + u8::from(job.records == Records::Sidecar));
+    let renditions = job.transform.as_ref().map_or(1, |transform| transform.renditions.len());
+    let image_writes = if profile.writes_image() { renditions as f64 } else { 0.0 };
+    let writes = image_writes + f64::from(u8::from(job.records == Records::Sidecar));
+    let threads = if profile.uses_cpu_threads {
+        cpu_threads(config.processor_memory_mb)
+    } else {
+        0
+    };
     let requests_per_image = 1.0 + writes;
     let parallel = processors(job, found);
     let images_per_chunk = images / found.chunks.max(1) as f64;
@@ -31,7 +38,7 @@ pub fn limits(job: &Job, config: &Config, found: &Found) -> BTreeMap<&'static st
         ("lambda concurrency", in_flight / (requests_per_image * REQUEST_SECONDS)),
         (
             "cpu",
-            parallel * vcpus(config.processor_memory_mb, 1) / profile.cpu_seconds,
+            parallel * vcpus(config.processor_memory_mb, 1, threads) / profile.cpu_seconds,
         ),
         ("s3 reads", S3_READS_PER_SECOND),
     ]);

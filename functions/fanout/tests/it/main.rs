@@ -18,3 +18,4 @@ mod responses;
 mod sources;
 mod systemic;
 mod template;
+mod transform;

@@ -6,6 +6,7 @@ use shared::modes::Records;
 use shared::object::{Key, S3Uri};
 use shared::protocol::chunk::{ChunkRequest, ChunkResponse};
 use shared::protocol::failure::FailedKey;
+use shared::transform::DEFAULT_MAX_PIXELS;
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -15,7 +16,7 @@ use crate::invocation;
 use crate::limits::MAX_IN_FLIGHT;
 use crate::outcome::Outcome;
 use crate::records::{ChunkFile, RecordSink};
-use crate::settings::Settings;
+use crate::settings::{Settings, renditions};
 
 pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) -> Result<ChunkResponse, Error> {
     let source = S3Uri {
@@ -28,8 +29,12 @@ pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) ->
 
     let objects = std::mem::take(&mut request.objects);
     let intake = Intake::of_chunk(objects, &source)?;
+    let renditions = renditions(request.images, request.transform.as_ref())
+        .map_err(|problem| Error::BadEvent { what: "chunk", problem })?;
     let settings = Settings {
         images: request.images,
+        renditions,
+        max_pixels: request.max_pixels.unwrap_or(DEFAULT_MAX_PIXELS),
         one_source: true,
         sink: sink(&request),
         record_failures: false,

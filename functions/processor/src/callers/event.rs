@@ -40,6 +40,8 @@ pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadli
     let intake = Intake::of_event(&app.config, &destination, entries);
     let settings = Settings {
         images: app.config.images,
+        renditions: app.config.renditions.clone(),
+        max_pixels: app.config.max_pixels,
         one_source: false,
         sink: match app.config.records {
             Records::None => RecordSink::None,

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use shared::protocol::failure::{Failure, FailureClass};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Image data may take three quarters of the function's memory, minus this for the program, its connections and the
 /// records. The last quarter is for what an allocator wastes when large blocks come and go.
@@ -12,7 +14,7 @@ const KIB: u64 = 1024;
 #[derive(Debug)]
 pub struct Memory {
     kib: u32,
-    free: Semaphore,
+    free: Arc<Semaphore>,
 }
 
 impl Memory {
@@ -21,8 +23,13 @@ impl Memory {
         let kib = mb * 1024;
         Self {
             kib,
-            free: Semaphore::new(kib as usize),
+            free: Arc::new(Semaphore::new(kib as usize)),
         }
+    }
+
+    /// How many bytes fit when no other image holds memory.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.kib) * KIB
     }
 
     /// Whether `bytes` fit when no other image holds memory.
@@ -31,7 +38,7 @@ impl Memory {
     }
 
     /// Waits until `bytes` of an image fit. An image that never fits is `too_large`.
-    pub async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'_>, Failure> {
+    pub async fn hold(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Failure> {
         let kib = u32::try_from(bytes.div_ceil(KIB))
             .ok()
             .filter(|&kib| kib <= self.kib)
@@ -44,7 +51,8 @@ impl Memory {
             })?;
         Ok(self
             .free
-            .acquire_many(kib)
+            .clone()
+            .acquire_many_owned(kib)
             .await
             .expect("the semaphore is never closed"))
     }

@@ -3,12 +3,14 @@
 
 mod concurrency;
 mod connections;
+mod cpu;
 pub mod deadline;
 mod memory;
 mod rate;
 
 pub use concurrency::{Concurrency, MAX_IN_FLIGHT};
 pub use connections::{Connections, Pool};
+pub use cpu::CpuThreads;
 pub use rate::Rate;
 
 use memory::Memory;
@@ -17,6 +19,7 @@ use memory::Memory;
 #[derive(Debug)]
 pub struct Limits {
     pub memory: Memory,
+    pub cpu: CpuThreads,
     pub connections: Connections,
     pub concurrency: Concurrency,
 }
@@ -25,6 +28,7 @@ impl Limits {
     pub fn new(function_mb: u32) -> Self {
         Self {
             memory: Memory::new(function_mb),
+            cpu: CpuThreads::new(function_mb),
             connections: Connections::default(),
             concurrency: Concurrency::default(),
         }

@@ -6,26 +6,26 @@ use shared::metadata::{self, FileView, Metadata, Progress, Skim};
 use shared::object::{ObjectMeta, ObjectRef};
 use shared::protocol::failure::{Failure, FailureClass};
 use shared::s3;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::task::Task;
 use crate::config::MAX_METADATA_BYTES;
 
 /// An object whose metadata was read.
-pub struct MetadataRead<'a> {
+pub struct MetadataRead {
     /// The object that was read, with its `ETag` and size, even if the caller did not name them.
     pub object: ObjectRef,
     pub meta: ObjectMeta,
     pub metadata: Metadata,
     /// The whole image and its memory, if the front is the whole image.
-    pub whole: Option<(Bytes, SemaphorePermit<'a>)>,
+    pub whole: Option<(Bytes, OwnedSemaphorePermit)>,
     pub download: Duration,
     pub exif: Duration,
 }
 
-impl<'a> Task<'a> {
+impl Task<'_> {
     /// Reads the metadata of an object from its front and, if needed, from further ranges.
-    pub async fn read_metadata(&self, object: &ObjectRef) -> Result<MetadataRead<'a>, Failure> {
+    pub async fn read_metadata(&self, object: &ObjectRef) -> Result<MetadataRead, Failure> {
         let started = self.pipeline.clock.now();
         let front_bytes = self.pipeline.front_bytes;
         let mut permit = self.hold(object.size.unwrap_or(u64::MAX).min(front_bytes)).await?;

@@ -6,6 +6,7 @@
 //! | [`route`] | what each mode does with an image |
 //! | [`fetch`] | reads the metadata of an image from its front and from further ranges |
 //! | [`extract`] | makes the record of an image |
+//! | [`transform`] | makes other pictures of an image, and writes them |
 //! | [`store`], [`multipart`] | write the image, in one request or in parts, and the files that belong to it |
 //! | [`outcome`] | the outcome of an image, and how long its stages took |
 //! | [`task`] | one image in flight: its requests, its memory, its time |
@@ -18,6 +19,7 @@ mod outcome;
 mod route;
 mod store;
 mod task;
+mod transform;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;

@@ -33,6 +33,7 @@ pub struct Recorded {
 pub struct StageTimes {
     pub download: Duration,
     pub exif: Duration,
+    pub transform: Option<Duration>,
     pub upload: Option<Duration>,
 }
 
@@ -80,6 +81,9 @@ impl ImageOutcome {
         };
         stages.download.record(times.download);
         stages.exif.record(times.exif);
+        if let Some(transform) = times.transform {
+            stages.transform.record(transform);
+        }
         if let Some(upload) = times.upload {
             stages.upload.record(upload);
         }

@@ -26,6 +26,8 @@ impl Task<'_> {
             Images::None => self.read_only(object).await?,
             Images::Copy => self.copy(object, &self.image_target()?).await?,
             Images::Upload => self.upload(object, &self.image_target()?).await?,
+            // On the heap, because the future is large.
+            Images::Transform => Box::pin(self.transform(object)).await?,
         };
         if let Some(target) = sidecar {
             self.write_sidecar(target, &recorded.record).await?;
@@ -47,7 +49,7 @@ impl Task<'_> {
     }
 }
 
-fn too_long(error: KeyTooLong) -> Failure {
+pub(super) fn too_long(error: KeyTooLong) -> Failure {
     Failure::new(FailureClass::KeyTooLong, format!("its output key is too long: {error}"))
 }
 

@@ -34,6 +34,7 @@ impl Task<'_> {
         let times = StageTimes {
             download: read.download,
             exif: read.exif,
+            transform: None,
             upload: None,
         };
         Ok(Recorded { record, times })
@@ -68,6 +69,7 @@ impl Task<'_> {
         let times = StageTimes {
             download: read.download,
             exif: read.exif,
+            transform: None,
             upload: Some(self.pipeline.clock.now() - started),
         };
         Ok(Recorded { record, times })
@@ -93,6 +95,7 @@ impl Task<'_> {
         let times = StageTimes {
             download: downloaded - started,
             exif: extracted - downloaded,
+            transform: None,
             upload: Some(clock.now() - extracted),
         };
         Ok(Recorded { record, times })
@@ -120,6 +123,7 @@ impl Task<'_> {
         let times = StageTimes {
             download: read.download,
             exif: read.exif,
+            transform: None,
             upload: Some(self.pipeline.clock.now() - started),
         };
         Ok(Recorded { record, times })
@@ -169,7 +173,7 @@ impl Task<'_> {
         Ok(s3::put_object(client, &file.target, file.content_type, file.body).await?)
     }
 
-    fn record(&self, meta: &ObjectMeta, metadata: Metadata) -> (Record, HashMap<String, String>) {
+    pub(super) fn record(&self, meta: &ObjectMeta, metadata: Metadata) -> (Record, HashMap<String, String>) {
         record(&self.image.bucket, &self.image.object.key, meta, metadata)
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shared::object::{ObjectMeta, ObjectRef};
 use shared::protocol::failure::Failure;
 use shared::s3;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 
 use super::Pipeline;
 use crate::image::Image;
@@ -47,7 +47,7 @@ impl<'a> Task<'a> {
     }
 
     /// Waits until `bytes` of an image fit into the memory.
-    pub async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'a>, Failure> {
+    pub async fn hold(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Failure> {
         self.timer.stopped(self.pipeline.limits.memory.hold(bytes)).await
     }
 }

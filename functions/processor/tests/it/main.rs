@@ -15,4 +15,5 @@ mod requests;
 mod responses;
 mod sizes;
 mod time;
+mod transform;
 mod writes;

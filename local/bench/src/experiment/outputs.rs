@@ -53,6 +53,8 @@ pub async fn right(s3: &Client, images: &[Entry], mode: Images, with_records: bo
         let is_copied = match mode {
             Images::None => copy.is_none(),
             Images::Copy | Images::Upload => copy == Some(&image.etag),
+            // Tests compare the pictures; here it counts that each is there.
+            Images::Transform => copies.contains_key(&format!("images/{}.jpeg", image.key)),
         };
         is_copied && (!with_records || records.get(&image.key) == Some(&1))
     };

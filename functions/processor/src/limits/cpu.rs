@@ -1,0 +1,142 @@
+//! Threads for work that takes CPU time, beside the thread that waits for S3.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use parking_lot::Mutex;
+use shared::bottleneck::cpu_threads;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// How many pieces of work are ready for each thread, so that it never waits for the other thread.
+const READY: usize = 1;
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The threads start with the first work.
+#[derive(Debug)]
+pub struct CpuThreads {
+    count: usize,
+    /// For the work that is running, and the work that is ready.
+    turns: Arc<Semaphore>,
+    queue: OnceLock<Sender<Work>>,
+}
+
+impl CpuThreads {
+    pub fn new(function_mb: u32) -> Self {
+        let count = cpu_threads(function_mb);
+        Self {
+            count,
+            turns: Arc::new(Semaphore::new(count * (1 + READY))),
+            queue: OnceLock::new(),
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Waits until a thread is free, or soon will be. Work that was not started can still be given up here.
+    pub async fn turn(&self) -> OwnedSemaphorePermit {
+        let turn = self.turns.clone().acquire_owned().await;
+        turn.expect("the semaphore is never closed")
+    }
+
+    /// Runs work on one of the threads. A panic of the work continues in the caller.
+    ///
+    /// If the caller is dropped, the work still runs to its end, because no thread can be stopped. It keeps its turn
+    /// and what it holds until then.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let (sender, receiver) = oneshot::channel();
+        let work: Work = Box::new(move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            drop(turn);
+            // Nobody waits for the result of work that was given up.
+            let _ = sender.send(result);
+        });
+        let queue = self.queue.get_or_init(|| start(self.count));
+        queue.send(work).expect("the threads never end");
+        match receiver.await.expect("the work always sends its result") {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}
+
+fn start(count: usize) -> Sender<Work> {
+    let (sender, receiver) = channel::<Work>();
+    let receiver = Arc::new(Mutex::new(receiver));
+    for number in 0..count {
+        let receiver = receiver.clone();
+        thread::Builder::new()
+            .name(format!("cpu-{number}"))
+            .spawn(move || serve(&receiver))
+            .expect("a thread can be started");
+    }
+    sender
+}
+
+fn serve(queue: &Mutex<Receiver<Work>>) {
+    loop {
+        // The lock is held while this thread waits for work, and no longer.
+        let work = queue.lock().recv();
+        match work {
+            Ok(work) => work(),
+            // The process ends.
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn there_is_a_thread_for_each_whole_vcpu() {
+        for (memory, count) in [(128, 1), (1769, 1), (3537, 1), (3538, 2), (10_240, 5)] {
+            assert_eq!(CpuThreads::new(memory).count(), count, "{memory}");
+        }
+    }
+
+    #[tokio::test]
+    async fn work_runs_beside_the_caller_and_a_panic_stays_with_it() {
+        let threads = Arc::new(CpuThreads::new(128));
+        let here = thread::current().id();
+        let turn = threads.turn().await;
+        let there = threads.run(turn, || thread::current().id()).await;
+        assert_ne!(here, there);
+        let panicking = tokio::spawn({
+            let threads = threads.clone();
+            async move {
+                let turn = threads.turn().await;
+                threads.run(turn, || panic!("out of range")).await
+            }
+        });
+        assert!(panicking.await.unwrap_err().is_panic());
+        let turn = threads.turn().await;
+        assert_eq!(threads.run(turn, || 5).await, 5);
+    }
+
+    #[tokio::test]
+    async fn work_that_was_given_up_keeps_its_turn_until_it_ends() {
+        let threads = CpuThreads::new(128);
+        let (end, ended) = channel::<()>();
+        let turn = threads.turn().await;
+        let work = threads.run(turn, move || ended.recv());
+        assert!(tokio::time::timeout(Duration::from_millis(10), work).await.is_err());
+        let second = threads.turn().await;
+        let third = threads.turn();
+        tokio::pin!(third);
+        assert!(futures::poll!(&mut third).is_pending());
+        end.send(()).unwrap();
+        drop((third.await, second));
+    }
+}

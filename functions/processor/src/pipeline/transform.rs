@@ -1,0 +1,202 @@
+//! Makes other pictures of an image, and writes them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use picture::{Limits, Orientation, Output, Plan, Target};
+use shared::metadata::{self, Metadata};
+use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
+use shared::protocol::failure::{Failure, FailureClass};
+use shared::s3;
+use shared::transform::{Format, Rendition};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::outcome::{Recorded, StageTimes};
+use super::route::too_long;
+use super::task::Task;
+
+/// A whole image, with its memory.
+struct Whole {
+    meta: ObjectMeta,
+    bytes: Bytes,
+    metadata: Metadata,
+    held: OwnedSemaphorePermit,
+    download: Duration,
+    exif: Duration,
+}
+
+impl Task<'_> {
+    /// Downloads the whole image, makes all renditions of it, and writes them. Nothing is written if one cannot be made.
+    pub async fn transform(&self, object: &ObjectRef) -> Result<Recorded, Failure> {
+        let settings = &self.pipeline.settings;
+        let targets = settings.renditions.iter().map(|rendition| {
+            let target = settings.destination.rendition(rendition, &self.image.relative_key);
+            target.map_err(too_long)
+        });
+        let targets: Vec<ObjectUri> = targets.collect::<Result<_, _>>()?;
+        let Whole {
+            meta,
+            bytes,
+            metadata,
+            held,
+            download,
+            exif,
+        } = self.read_whole(object).await?;
+        let orientation = metadata
+            .exif
+            .as_ref()
+            .and_then(|exif| exif.orientation.as_ref()?.as_u64());
+        let orientation = orientation.and_then(|value| value.try_into().ok()).unwrap_or_default();
+        let (mut record, _) = self.record(&meta, metadata);
+        let started = self.pipeline.clock.now();
+        let (outputs, warnings) = self.make(bytes, held, orientation).await?;
+        record.warnings.extend(warnings);
+        let made = self.pipeline.clock.now();
+        let writes = targets
+            .iter()
+            .zip(outputs)
+            .map(|(target, output)| self.write_output(target, output, &meta));
+        try_join_all(writes).await?;
+        let times = StageTimes {
+            download,
+            exif,
+            transform: Some(made - started),
+            upload: Some(self.pipeline.clock.now() - made),
+        };
+        Ok(Recorded { record, times })
+    }
+
+    async fn read_whole(&self, object: &ObjectRef) -> Result<Whole, Failure> {
+        let clock = self.pipeline.clock;
+        let Some(size) = object.size else {
+            return self.read_after_metadata(object).await;
+        };
+        let held = self.hold(size).await?;
+        let started = clock.now();
+        let (meta, bytes) = self.get(object, None).await?;
+        let downloaded = clock.now();
+        let metadata = metadata::read_whole(bytes.clone());
+        Ok(Whole {
+            meta,
+            bytes,
+            metadata,
+            held,
+            download: downloaded - started,
+            exif: clock.now() - downloaded,
+        })
+    }
+
+    /// Reads an image whose size is known only after a first read.
+    async fn read_after_metadata(&self, object: &ObjectRef) -> Result<Whole, Failure> {
+        let read = self.read_metadata(object).await?;
+        let started = self.pipeline.clock.now();
+        let (meta, bytes, held) = if let Some((bytes, held)) = read.whole {
+            (read.meta, bytes, held)
+        } else {
+            let held = self.hold(read.meta.size).await?;
+            let (meta, bytes) = self.get(&read.object, None).await?;
+            (meta, bytes, held)
+        };
+        Ok(Whole {
+            meta,
+            bytes,
+            metadata: read.metadata,
+            held,
+            download: read.download + (self.pipeline.clock.now() - started),
+            exif: read.exif,
+        })
+    }
+
+    /// Makes all renditions on a CPU thread.
+    async fn make(
+        &self,
+        bytes: Bytes,
+        held: OwnedSemaphorePermit,
+        orientation: u16,
+    ) -> Result<(Vec<Output>, Vec<String>), Failure> {
+        let memory = &self.pipeline.limits.memory;
+        let size = bytes.len() as u64;
+        let limits = Limits {
+            max_pixels: self.pipeline.settings.max_pixels,
+            max_memory: memory.bytes().saturating_sub(size),
+        };
+        let orientation = Orientation::from_exif(orientation);
+        let renditions: Vec<picture::Rendition> = self.pipeline.settings.renditions.iter().map(rendition).collect();
+        let plan = Plan::new(&bytes, &renditions, orientation, limits).map_err(|error| failure(&error))?;
+        let needed = size.saturating_add(plan.memory());
+        // Images that kept memory while they wait for more could wait for each other forever.
+        drop(held);
+        let held = self.hold(needed).await?;
+        let cpu = &self.pipeline.limits.cpu;
+        let turn = self.timer.stopped(cpu.turn()).await;
+        let work = move || {
+            let made = Plan::new(&bytes, &renditions, orientation, limits).and_then(Plan::run);
+            // Its memory counts until the work ends, even if nobody waits for it any longer.
+            drop((bytes, held));
+            made
+        };
+        cpu.run(turn, work).await.map_err(|error| failure(&error))
+    }
+
+    async fn write_output(&self, target: &ObjectUri, output: Output, source: &ObjectMeta) -> Result<(), Failure> {
+        let size = output.file.len() as u64;
+        let meta = meta(source, &output);
+        let _connection = self.turn_to_write().await;
+        s3::put_image(
+            &self.pipeline.clients.writes,
+            target,
+            output.file.into(),
+            meta,
+            HashMap::new(),
+        )
+        .await?;
+        self.pipeline.traffic.add_written(size);
+        Ok(())
+    }
+}
+
+/// The headers of an output: those of the source that still hold. A file name and user metadata may tell what the
+/// output no longer shows.
+fn meta(source: &ObjectMeta, output: &Output) -> ObjectMeta {
+    let disposition = source.content_disposition.as_deref();
+    let disposition = disposition
+        .and_then(|text| text.split(';').next())
+        .map(|kind| kind.trim().to_owned());
+    let content_type = match output.format {
+        picture::Format::Png => "image/png",
+        picture::Format::WebP => "image/webp",
+        _ => "image/jpeg",
+    };
+    ObjectMeta {
+        content_type: Some(content_type.to_owned()),
+        content_disposition: disposition,
+        content_encoding: None,
+        user_metadata: HashMap::new(),
+        ..source.clone()
+    }
+}
+
+fn rendition(rendition: &Rendition) -> picture::Rendition {
+    picture::Rendition {
+        max_edge: rendition.max_edge,
+        target: match rendition.format {
+            Format::Keep => Target::Keep,
+            Format::Png => Target::Png,
+            Format::Webp => Target::WebP,
+            // AVIF is refused when the settings are read.
+            Format::Jpeg | Format::Avif => Target::Jpeg,
+        },
+        quality: rendition.quality,
+    }
+}
+
+fn failure(error: &picture::Error) -> Failure {
+    let class = match error {
+        picture::Error::Unsupported(_) => FailureClass::Unsupported,
+        picture::Error::Damaged(_) => FailureClass::Corrupt,
+        picture::Error::TooLarge(_) => FailureClass::TooLarge,
+    };
+    Failure::permanent(class, error.to_string())
+}
