@@ -9,7 +9,7 @@ const RESERVE: usize = 4096;
 
 /// How far the window is read.
 #[derive(Clone, Copy, Debug, Default)]
-struct State {
+pub struct State {
     /// The next byte of the window.
     at: usize,
     /// The next bits, from the highest one on.
@@ -73,14 +73,18 @@ impl<'a> Bits<'a> {
         self.state.at * 8 > self.filled * 8 + self.state.left as usize
     }
 
-    /// Reads from the window. What is read counts when the reader is dropped.
+    /// Reads from the window. What is read counts once it is given to [`Bits::keep`].
     #[inline]
-    pub fn reader(&mut self) -> Reader<'_> {
+    pub fn reader(&self) -> Reader<'_> {
         Reader {
             window: &self.window,
             state: self.state,
-            kept: &mut self.state,
         }
+    }
+
+    #[inline]
+    pub fn keep(&mut self, state: State) {
+        self.state = state;
     }
 
     /// Moves what was not read to the front of the window, and unstuffs bytes behind it.
@@ -139,13 +143,11 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Reads the bits of one MCU.
-#[derive(Debug)]
+/// Reads the bits of one MCU. It is small and copied, so that it stays in registers.
+#[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     window: &'a [u8],
-    /// In registers, unlike `kept`.
-    state: State,
-    kept: &'a mut State,
+    pub state: State,
 }
 
 impl Reader<'_> {
@@ -179,12 +181,5 @@ impl Reader<'_> {
         let bits = (self.peek() >> (64 - length)) as u32;
         self.skip(length);
         bits
-    }
-}
-
-impl Drop for Reader<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        *self.kept = self.state;
     }
 }

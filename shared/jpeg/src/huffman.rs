@@ -1,9 +1,9 @@
 //! Huffman codes (T.81, annex C and F.2.2), as tables that are looked up with the next bits of the data.
 
 /// The bits with which [`AcTable`] and [`DcTable`] are looked up. Most codes and their values are not longer.
-const LOOKUP: u32 = 10;
+const LOOKUP: u32 = 11;
 /// The bits with which symbols are skipped. More bits hold more symbols.
-const SKIP: u32 = 11;
+const SKIP: u32 = 12;
 
 /// A code that is longer than the look-up: found by its length.
 #[derive(Clone, Debug)]
@@ -67,7 +67,10 @@ pub struct Symbol {
     pub value: i32,
 }
 
-/// A [`Symbol`] in 32 bits: the value, the run, and the length, which is 0 if the look-up is too short.
+/// A [`Symbol`] in 32 bits: the value, the run, and the length.
+///
+/// If only its code fits into the look-up, the length is 0, and the symbol and the length of the code take the places
+/// of value and run. If not even the code fits, all bits are 0.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry(u32);
 
@@ -75,6 +78,16 @@ impl Entry {
     fn new(symbol: Symbol) -> Self {
         let value = u32::from(symbol.value.cast_unsigned() as u16);
         Self(value << 16 | (symbol.run as u32) << 8 | symbol.length)
+    }
+
+    fn of_code(length: u32, symbol: u8) -> Self {
+        Self(u32::from(symbol) << 16 | length << 8)
+    }
+
+    /// The length of the code and its symbol, if only the code fits.
+    #[inline]
+    fn code(self) -> Option<(u32, u8)> {
+        (self.0 != 0).then_some((self.0 >> 8 & 255, (self.0 >> 16) as u8))
     }
 
     #[inline]
@@ -115,19 +128,52 @@ fn value_after(bits: u64, length: u32, size: u32, run: usize) -> Symbol {
     }
 }
 
-/// Finds an entry for each look-up of `bits` bits, if its symbol and value fit.
-fn entries(bits: u32, symbol_of: impl Fn(u64) -> Option<Symbol>) -> Box<[Entry]> {
-    let entry = |index: u64| {
-        let symbol = symbol_of(index << (64 - bits)).filter(|symbol| symbol.length <= bits);
-        symbol.map_or_else(Entry::default, Entry::new)
-    };
-    (0..1 << bits).map(entry).collect()
+/// A table that is looked up with the next bits. Its size is known to the compiler, which then checks no index.
+type Lookup<T, const ENTRIES: usize> = Box<[T; ENTRIES]>;
+
+#[expect(clippy::unnecessary_box_returns, reason = "tables of 4 to 8 KB should not be moved")]
+fn lookup<T: Copy + Default, const ENTRIES: usize>(entry_of: impl Fn(u64) -> T) -> Lookup<T, ENTRIES> {
+    let mut table = Box::new([T::default(); ENTRIES]);
+    for (entry, index) in table.iter_mut().zip(0_u64..) {
+        *entry = entry_of(index << (64 - ENTRIES.ilog2()));
+    }
+    table
+}
+
+/// The entry for the symbol at the front of `bits`. `symbol_of` adds the value to a code.
+fn entry(long: &LongCodes, bits: u64, symbol_of: impl Fn(u64, u32, u8) -> Symbol) -> Entry {
+    let code = long.find((bits >> 48) as u32).filter(|&(length, _)| length <= LOOKUP);
+    code.map_or_else(Entry::default, |(length, code)| {
+        let symbol = symbol_of(bits, length, code);
+        if symbol.length <= LOOKUP {
+            Entry::new(symbol)
+        } else {
+            Entry::of_code(length, code)
+        }
+    })
+}
+
+/// The symbol at the front of `bits`, if it is not in the table.
+#[cold]
+fn long_symbol(
+    entry: Entry,
+    long: &LongCodes,
+    bits: u64,
+    symbol_of: impl Fn(u64, u32, u8) -> Symbol,
+) -> Option<Symbol> {
+    let (length, code) = entry.code().or_else(|| long.find((bits >> 48) as u32))?;
+    Some(symbol_of(bits, length, code))
+}
+
+/// How [`DcTable`] reads a symbol: the bits of the difference (T.81, F.1.2.1).
+fn dc_symbol(bits: u64, length: u32, size: u8) -> Symbol {
+    value_after(bits, length, size.into(), 0)
 }
 
 /// Decodes the DC coefficients of a component.
 #[derive(Clone, Debug)]
 pub struct DcTable {
-    lookup: Box<[Entry]>,
+    lookup: Lookup<Entry, { 1 << LOOKUP }>,
     long: LongCodes,
 }
 
@@ -139,23 +185,19 @@ impl DcTable {
         if symbols.iter().any(|&size| size > 15) {
             return None;
         }
-        let lookup = entries(LOOKUP, |bits| Self::slow(&long, bits));
+        let lookup = lookup(|bits| entry(&long, bits, dc_symbol));
         Some(Self { lookup, long })
-    }
-
-    fn slow(long: &LongCodes, bits: u64) -> Option<Symbol> {
-        let (length, size) = long.find((bits >> 48) as u32)?;
-        Some(value_after(bits, length, u32::from(size), 0))
     }
 
     /// The symbol at the front of `bits`, of which at least 32 must be valid. `None` if no code fits.
     #[inline]
     pub fn symbol(&self, bits: u64) -> Option<Symbol> {
-        let symbol = self.lookup[(bits >> (64 - LOOKUP)) as usize].symbol();
+        let entry = self.lookup[(bits >> (64 - LOOKUP)) as usize];
+        let symbol = entry.symbol();
         if symbol.length != 0 {
             return Some(symbol);
         }
-        Self::slow(&self.long, bits)
+        long_symbol(entry, &self.long, bits, dc_symbol)
     }
 }
 
@@ -170,11 +212,37 @@ pub struct Skipped {
     pub limit: u8,
 }
 
+/// As many symbols as fit at the front of `bits`.
+fn skipped(long: &LongCodes, bits: u64) -> Skipped {
+    let symbol_at = |bits: u64| {
+        let (length, code) = long.find((bits >> 48) as u32)?;
+        Some(ac_symbol(bits, length, code))
+    };
+    let mut skipped = Skipped::default();
+    while let Some(symbol) = symbol_at(bits << skipped.length) {
+        let length = u32::from(skipped.length) + symbol.length;
+        let ends = symbol.run == END_OF_BLOCK;
+        let advance = usize::from(skipped.advance) + if ends { 0 } else { symbol.run + 1 };
+        if length > SKIP || advance >= END_OF_BLOCK {
+            break;
+        }
+        skipped = Skipped {
+            length: length as u8,
+            advance: if ends { END_OF_BLOCK as u8 } else { advance as u8 },
+            limit: (END_OF_BLOCK - advance - usize::from(ends)) as u8,
+        };
+        if ends {
+            break;
+        }
+    }
+    skipped
+}
+
 /// Decodes the AC coefficients of a component.
 #[derive(Clone, Debug)]
 pub struct AcTable {
-    lookup: Box<[Entry]>,
-    skip: Box<[Skipped]>,
+    lookup: Lookup<Entry, { 1 << LOOKUP }>,
+    skip: Lookup<Skipped, { 1 << SKIP }>,
     long: LongCodes,
 }
 
@@ -182,52 +250,20 @@ impl AcTable {
     /// The table of a DHT segment: how many codes each length has, and their symbols.
     pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let long = LongCodes::new(counts, symbols)?;
-        let lookup = entries(LOOKUP, |bits| Self::slow(&long, bits));
-        let mut table = Self {
-            lookup,
-            skip: Box::default(),
-            long,
-        };
-        table.skip = (0..1 << SKIP)
-            .map(|bits: u64| table.skipped(bits << (64 - SKIP)))
-            .collect();
-        Some(table)
-    }
-
-    fn skipped(&self, bits: u64) -> Skipped {
-        let mut skipped = Skipped::default();
-        while let Some(symbol) = Self::slow(&self.long, bits << skipped.length) {
-            let length = u32::from(skipped.length) + symbol.length;
-            let ends = symbol.run == END_OF_BLOCK;
-            let advance = usize::from(skipped.advance) + if ends { 0 } else { symbol.run + 1 };
-            if length > SKIP || advance >= END_OF_BLOCK {
-                break;
-            }
-            skipped = Skipped {
-                length: length as u8,
-                advance: if ends { END_OF_BLOCK as u8 } else { advance as u8 },
-                limit: (END_OF_BLOCK - advance - usize::from(ends)) as u8,
-            };
-            if ends {
-                break;
-            }
-        }
-        skipped
-    }
-
-    fn slow(long: &LongCodes, bits: u64) -> Option<Symbol> {
-        let (length, symbol) = long.find((bits >> 48) as u32)?;
-        Some(ac_symbol(bits, length, symbol))
+        let lookup = lookup(|bits| entry(&long, bits, ac_symbol));
+        let skip = self::lookup(|bits| skipped(&long, bits));
+        Some(Self { lookup, skip, long })
     }
 
     /// The symbol at the front of `bits`, of which at least 32 must be valid. `None` if no code fits.
     #[inline]
     pub fn symbol(&self, bits: u64) -> Option<Symbol> {
-        let symbol = self.lookup[(bits >> (64 - LOOKUP)) as usize].symbol();
+        let entry = self.lookup[(bits >> (64 - LOOKUP)) as usize];
+        let symbol = entry.symbol();
         if symbol.length != 0 {
             return Some(symbol);
         }
-        Self::slow(&self.long, bits)
+        long_symbol(entry, &self.long, bits, ac_symbol)
     }
 
     /// As many symbols as fit at the front of `bits`.

@@ -4,8 +4,11 @@ use std::f64::consts::PI;
 
 use crate::zigzag::ZIGZAG;
 
-/// How many coefficients a block holds. The places behind the 64 ones take what is not needed.
-pub const PLACES: usize = 72;
+/// How many places a block has: 64, and others so that any 8 bits are a place.
+pub const PLACES: usize = 256;
+
+/// The place of coefficients that are not needed.
+pub const LEFT_OUT: u8 = 255;
 
 /// Adding this to a number below 2²² leaves its nearest integer in the lowest bits.
 const TO_INTEGER: f32 = 12_582_912.0;
@@ -55,7 +58,7 @@ impl InverseDct {
     pub fn places(&self) -> [u8; 64] {
         ZIGZAG.map(|place| {
             let is_needed = usize::from(place / 8) < self.samples && usize::from(place % 8) < self.samples;
-            if is_needed { place } else { PLACES as u8 - 1 }
+            if is_needed { place } else { LEFT_OUT }
         })
     }
 

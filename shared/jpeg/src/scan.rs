@@ -6,9 +6,10 @@ use crate::bits::{Bits, Reader};
 use crate::error::Error;
 use crate::header::{Header, Markers, ScanHeader};
 use crate::huffman::{AcTable, DcTable, END_OF_BLOCK};
-use crate::inverse_dct::{InverseDct, PLACES};
+use crate::inverse_dct::{InverseDct, LEFT_OUT, PLACES};
 use crate::plane::Plane;
 use crate::scale::Scale;
+use crate::zigzag::ZIGZAG;
 
 /// How many blocks the picture and its components have.
 #[derive(Clone, Debug)]
@@ -125,7 +126,8 @@ fn decode_interval(
         if decode_mcu(&mut reader, components, column, row, decoder).is_none() {
             return decoded;
         }
-        drop(reader);
+        let state = reader.state;
+        bits.keep(state);
         if bits.is_over() {
             return decoded;
         }
@@ -166,16 +168,17 @@ pub struct Target {
     pub plane: Plane,
     pub dct: InverseDct,
     pub scale: Scale,
-    /// The place of each coefficient in a block, and its factor. The places behind the 64 ones are for what is left out.
-    places: [u8; 128],
-    factors: [f32; 128],
+    /// The factor of each coefficient, and its place in a block. Those behind the 64 ones are for what is left out.
+    places: [(f32, u8); 128],
 }
 
 impl Target {
     pub fn new(layout: &ComponentLayout, scale: Scale) -> Self {
         let dct = InverseDct::new(scale.samples());
-        let mut places = [PLACES as u8 - 1; 128];
-        places[..64].copy_from_slice(&dct.places());
+        let mut places = [(0.0, LEFT_OUT); 128];
+        for (place, found) in places.iter_mut().zip(dct.places()) {
+            place.1 = found;
+        }
         Self {
             plane: Plane::filled(
                 layout.padded.0 * scale.samples(),
@@ -185,12 +188,11 @@ impl Target {
             dct,
             scale,
             places,
-            factors: [0.0; 128],
         }
     }
 
     pub fn set_quantization(&mut self, table: &[u16; 64]) {
-        for (factor, place) in self.factors.iter_mut().zip(crate::zigzag::ZIGZAG) {
+        for ((factor, _), place) in self.places.iter_mut().zip(ZIGZAG) {
             *factor = f32::from(table[usize::from(place)]);
         }
     }
@@ -198,8 +200,8 @@ impl Target {
     /// Sets a coefficient of a block, in the order of the file.
     #[inline]
     pub fn set(&self, block: &mut [f32; PLACES], index: usize, value: i32) {
-        let place = usize::from(self.places[index & 127]);
-        block[place.min(PLACES - 1)] = value as f32 * self.factors[index & 127];
+        let (factor, place) = self.places[index & 127];
+        block[usize::from(place)] = value as f32 * factor;
     }
 
     /// Writes the samples of a block.
@@ -262,36 +264,39 @@ impl BlockDecoder for Sequential<'_> {
     #[inline]
     fn block(&mut self, bits: &mut Reader<'_>, number: usize, column: usize, row: usize) -> Option<()> {
         let component = &mut self.components[number];
+        let target = &mut *component.target;
         let block = &mut self.block;
-        block.fill(0.0);
-        let difference = component.dc.symbol(bits.peek())?;
-        bits.skip(difference.length);
+        let mut reader = *bits;
+        block[..8 * target.scale.samples()].fill(0.0);
+        let difference = component.dc.symbol(reader.peek())?;
+        reader.skip(difference.length);
         component.prediction = component.prediction.wrapping_add(difference.value);
-        component.target.set(block, 0, component.prediction);
+        target.set(block, 0, component.prediction);
 
         let mut index = 1;
-        let mut is_flat = true;
         while index < component.coefficients {
-            let symbol = component.ac.symbol(bits.peek())?;
-            bits.skip(symbol.length);
+            let symbol = component.ac.symbol(reader.peek())?;
+            reader.skip(symbol.length);
             index += symbol.run;
-            component.target.set(block, index, symbol.value);
-            is_flat &= index >= END_OF_BLOCK;
+            target.set(block, index, symbol.value);
             index += 1;
         }
+        // Nothing but the mean is there, or is needed.
+        let is_flat = index == 1 || index == END_OF_BLOCK + 2;
         // The other coefficients are read, and that is all.
         while index < END_OF_BLOCK {
-            let skipped = component.ac.skip(bits.peek());
+            let skipped = component.ac.skip(reader.peek());
             if index <= usize::from(skipped.limit) {
-                bits.skip(skipped.length.into());
+                reader.skip(skipped.length.into());
                 index += usize::from(skipped.advance);
             } else {
-                let symbol = component.ac.symbol(bits.peek())?;
-                bits.skip(symbol.length);
+                let symbol = component.ac.symbol(reader.peek())?;
+                reader.skip(symbol.length);
                 index += symbol.run + 1;
             }
         }
-        component.target.write(block, is_flat, column, row);
+        *bits = reader;
+        target.write(block, is_flat, column, row);
         Some(())
     }
 }
