@@ -1,6 +1,7 @@
 //! Planes to a file: baseline, with codes made for this picture.
 
-use crate::forward_dct::{Block, Lanes, forward_dct};
+use crate::forward_dct::forward_dct;
+use crate::lanes::{Block, Lanes};
 use crate::optimal_code::Code;
 use crate::plane::Plane;
 use crate::quantize::Quantizer;

@@ -1,5 +1,7 @@
 //! Huffman codes (T.81, annex C and F.2.2), as tables that are looked up with the next bits of the data.
 
+use std::cell::OnceCell;
+
 /// The bits with which [`AcTable`] and [`DcTable`] are looked up. Most codes and their values are not longer.
 const LOOKUP: u32 = 11;
 /// The bits with which symbols are skipped. More bits hold more symbols.
@@ -212,37 +214,11 @@ pub struct Skipped {
     pub limit: u8,
 }
 
-/// As many symbols as fit at the front of `bits`.
-fn skipped(long: &LongCodes, bits: u64) -> Skipped {
-    let symbol_at = |bits: u64| {
-        let (length, code) = long.find((bits >> 48) as u32)?;
-        Some(ac_symbol(bits, length, code))
-    };
-    let mut skipped = Skipped::default();
-    while let Some(symbol) = symbol_at(bits << skipped.length) {
-        let length = u32::from(skipped.length) + symbol.length;
-        let ends = symbol.run == END_OF_BLOCK;
-        let advance = usize::from(skipped.advance) + if ends { 0 } else { symbol.run + 1 };
-        if length > SKIP || advance >= END_OF_BLOCK {
-            break;
-        }
-        skipped = Skipped {
-            length: length as u8,
-            advance: if ends { END_OF_BLOCK as u8 } else { advance as u8 },
-            limit: (END_OF_BLOCK - advance - usize::from(ends)) as u8,
-        };
-        if ends {
-            break;
-        }
-    }
-    skipped
-}
-
 /// Decodes the AC coefficients of a component.
 #[derive(Clone, Debug)]
 pub struct AcTable {
     lookup: Lookup<Entry, { 1 << LOOKUP }>,
-    skip: Lookup<Skipped, { 1 << SKIP }>,
+    skip: OnceCell<SkipTable>,
     long: LongCodes,
 }
 
@@ -251,8 +227,11 @@ impl AcTable {
     pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let long = LongCodes::new(counts, symbols)?;
         let lookup = lookup(|bits| entry(&long, bits, ac_symbol));
-        let skip = self::lookup(|bits| skipped(&long, bits));
-        Some(Self { lookup, skip, long })
+        Some(Self {
+            lookup,
+            skip: OnceCell::new(),
+            long,
+        })
     }
 
     /// The symbol at the front of `bits`, of which at least 32 must be valid. `None` if no code fits.
@@ -266,15 +245,49 @@ impl AcTable {
         long_symbol(entry, &self.long, bits, ac_symbol)
     }
 
-    /// As many symbols as fit at the front of `bits`.
-    #[inline]
-    pub fn skip(&self, bits: u64) -> Skipped {
-        self.skip[(bits >> (64 - SKIP)) as usize]
+    /// The table that skips symbols. It is made when it is first needed.
+    pub fn skip_table(&self) -> &SkipTable {
+        self.skip.get_or_init(|| SkipTable::new(self))
     }
 
     /// The code at the front of `bits`, without its value: its length and its symbol.
     #[inline]
     pub fn code(&self, bits: u64) -> Option<(u32, u8)> {
         self.long.find((bits >> 48) as u32)
+    }
+}
+
+/// Skips symbols whose values are not needed, several at a time.
+#[derive(Clone, Debug)]
+pub struct SkipTable(Lookup<Skipped, { 1 << SKIP }>);
+
+impl SkipTable {
+    fn new(table: &AcTable) -> Self {
+        Self(lookup(|bits| {
+            let mut skipped = Skipped::default();
+            while let Some(symbol) = table.symbol(bits << skipped.length) {
+                let length = u32::from(skipped.length) + symbol.length;
+                let ends = symbol.run == END_OF_BLOCK;
+                let advance = usize::from(skipped.advance) + if ends { 0 } else { symbol.run + 1 };
+                if length > SKIP || advance >= END_OF_BLOCK {
+                    break;
+                }
+                skipped = Skipped {
+                    length: length as u8,
+                    advance: if ends { END_OF_BLOCK as u8 } else { advance as u8 },
+                    limit: (END_OF_BLOCK - advance - usize::from(ends)) as u8,
+                };
+                if ends {
+                    break;
+                }
+            }
+            skipped
+        }))
+    }
+
+    /// As many symbols as fit at the front of `bits`.
+    #[inline]
+    pub fn symbols(&self, bits: u64) -> Skipped {
+        self.0[(bits >> (64 - SKIP)) as usize]
     }
 }

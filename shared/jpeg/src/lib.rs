@@ -12,6 +12,7 @@
 //! | [`scan`], [`progressive`] | the coefficients of sequential and of progressive pictures |
 //! | [`scale`], [`inverse_dct`] | which frequencies a size needs, and the samples that they make |
 //! | [`decode`] | a file to planes |
+//! | [`lanes`] | arithmetic on eight numbers at a time |
 //! | [`forward_dct`], [`quantize`], [`tokens`] | planes to quantized coefficients, and those to symbols |
 //! | [`optimal_code`] | the shortest Huffman codes for these symbols |
 //! | [`encode`] | planes to a file |
@@ -29,6 +30,7 @@ mod forward_dct;
 mod header;
 mod huffman;
 mod inverse_dct;
+mod lanes;
 mod optimal_code;
 mod plane;
 mod progressive;

@@ -1,6 +1,6 @@
 //! Quantization (T.81, A.3.4) for a quality from 1 to 100.
 
-use crate::forward_dct::{Block, SCALES};
+use crate::lanes::{Block, SCALES};
 use crate::zigzag::ZIGZAG;
 
 /// The example tables of T.81, tables K.1 and K.2, row by row. They are what most encoders use.

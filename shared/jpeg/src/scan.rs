@@ -5,11 +5,10 @@ use std::ops::Range;
 use crate::bits::{Bits, Reader};
 use crate::error::Error;
 use crate::header::{Header, Markers, ScanHeader};
-use crate::huffman::{AcTable, DcTable, END_OF_BLOCK};
+use crate::huffman::{AcTable, DcTable, END_OF_BLOCK, SkipTable};
 use crate::inverse_dct::{InverseDct, LEFT_OUT, PLACES};
 use crate::plane::Plane;
 use crate::scale::Scale;
-use crate::zigzag::ZIGZAG;
 
 /// How many blocks the picture and its components have.
 #[derive(Clone, Debug)]
@@ -175,10 +174,6 @@ pub struct Target {
 impl Target {
     pub fn new(layout: &ComponentLayout, scale: Scale) -> Self {
         let dct = InverseDct::new(scale.samples());
-        let mut places = [(0.0, LEFT_OUT); 128];
-        for (place, found) in places.iter_mut().zip(dct.places()) {
-            place.1 = found;
-        }
         Self {
             plane: Plane::filled(
                 layout.padded.0 * scale.samples(),
@@ -187,14 +182,12 @@ impl Target {
             ),
             dct,
             scale,
-            places,
+            places: [(0.0, LEFT_OUT); 128],
         }
     }
 
     pub fn set_quantization(&mut self, table: &[u16; 64]) {
-        for ((factor, _), place) in self.places.iter_mut().zip(ZIGZAG) {
-            *factor = f32::from(table[usize::from(place)]);
-        }
+        self.places[..64].copy_from_slice(&self.dct.places(table));
     }
 
     /// Sets a coefficient of a block, in the order of the file.
@@ -222,6 +215,8 @@ struct ScanComponent<'a> {
     target: &'a mut Target,
     dc: &'a DcTable,
     ac: &'a AcTable,
+    /// Present if coefficients are left out.
+    skip: Option<&'a SkipTable>,
     prediction: i32,
     coefficients: usize,
 }
@@ -239,9 +234,11 @@ impl<'a> Sequential<'a> {
         for component in &scan.components {
             const NO_TABLE: Error = Error::Damaged("a scan uses a Huffman table that is not defined");
             let target = targets[component.index].take().ok_or(NO_TABLE)?;
+            let ac = markers.ac[component.ac].as_ref().ok_or(NO_TABLE)?;
             components.push(ScanComponent {
                 dc: markers.dc[component.dc].as_ref().ok_or(NO_TABLE)?,
-                ac: markers.ac[component.ac].as_ref().ok_or(NO_TABLE)?,
+                ac,
+                skip: (target.scale != Scale::FULL).then(|| ac.skip_table()),
                 prediction: 0,
                 coefficients: target.scale.coefficients(),
                 target,
@@ -284,15 +281,17 @@ impl BlockDecoder for Sequential<'_> {
         // Nothing but the mean is there, or is needed.
         let is_flat = index == 1 || index == END_OF_BLOCK + 2;
         // The other coefficients are read, and that is all.
-        while index < END_OF_BLOCK {
-            let skipped = component.ac.skip(reader.peek());
-            if index <= usize::from(skipped.limit) {
-                reader.skip(skipped.length.into());
-                index += usize::from(skipped.advance);
-            } else {
-                let symbol = component.ac.symbol(reader.peek())?;
-                reader.skip(symbol.length);
-                index += symbol.run + 1;
+        if let Some(skip) = component.skip {
+            while index < END_OF_BLOCK {
+                let skipped = skip.symbols(reader.peek());
+                if index <= usize::from(skipped.limit) {
+                    reader.skip(skipped.length.into());
+                    index += usize::from(skipped.advance);
+                } else {
+                    let symbol = component.ac.symbol(reader.peek())?;
+                    reader.skip(symbol.length);
+                    index += symbol.run + 1;
+                }
             }
         }
         *bits = reader;

@@ -41,23 +41,28 @@ impl Tokens {
         let (size, bits) = sized(i32::from(coefficients[0]) - i32::from(*previous));
         *previous = coefficients[0];
         self.push(dc, size, bits);
-        let nonzero = coefficients
-            .iter()
-            .rev()
-            .fold(0, |mask: u64, &value| mask << 1 | u64::from(value != 0));
-        let mut rest = nonzero & !1;
         let mut last = 0;
-        while rest != 0 {
-            let index = rest.trailing_zeros();
-            let mut run = index - last - 1;
-            while run > 15 {
-                self.push(ac, 0xF0, 0);
-                run -= 16;
+        // Four coefficients at a time, because most are zero.
+        for (four, start) in coefficients.as_chunks::<4>().0.iter().zip((0_u32..).step_by(4)) {
+            let joined = four.map(i16::cast_unsigned).map(u64::from);
+            let mut rest = joined[0] | joined[1] << 16 | joined[2] << 32 | joined[3] << 48;
+            if start == 0 {
+                rest &= !0xFFFF;
             }
-            let (size, bits) = sized(coefficients[index as usize & 63].into());
-            self.push(ac, run << 4 | size, bits);
-            last = index;
-            rest &= rest - 1;
+            while rest != 0 {
+                let lane = rest.trailing_zeros() / 16;
+                let value = ((rest >> (lane * 16)) as u16).cast_signed();
+                rest &= !(0xFFFF << (lane * 16));
+                let index = start + lane;
+                let mut run = index - last - 1;
+                while run > 15 {
+                    self.push(ac, 0xF0, 0);
+                    run -= 16;
+                }
+                let (size, bits) = sized(value.into());
+                self.push(ac, run << 4 | size, bits);
+                last = index;
+            }
         }
         if last < 63 {
             self.push(ac, 0, 0);
