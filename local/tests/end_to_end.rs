@@ -39,6 +39,7 @@ async fn the_demo_finds_no_problems() {
     let options = Options {
         images: None,
         count: 120,
+        transform: None,
         keep: false,
         dev: true,
     };
@@ -47,6 +48,25 @@ async fn the_demo_finds_no_problems() {
     assert_eq!((outcome.report.state, outcome.report.ok), (State::Completed, 120));
     assert_eq!((outcome.checked.identical, outcome.checked.records), (120, 120));
     assert!(outcome.report.with_exif > 100, "{}", outcome.report.with_exif);
+}
+
+#[tokio::test]
+async fn the_demo_makes_pictures() {
+    if cargo_lambda().await.is_none() {
+        return;
+    }
+    let server = Server::start(0).await.unwrap();
+    let options = Options {
+        images: None,
+        count: 60,
+        transform: Some(64),
+        keep: false,
+        dev: true,
+    };
+    let outcome = demo::run_on(&server, options).await.unwrap();
+    assert!(outcome.checked.is_right(), "{:#?}", outcome.checked.problems);
+    assert_eq!((outcome.report.ok, outcome.checked.made.pictures), (60, 60));
+    assert!(outcome.checked.made.output_bytes < outcome.checked.made.source_bytes / 2);
 }
 
 /// For each sample event: its function, its file, and a JSON pointer into the response with the expected value.

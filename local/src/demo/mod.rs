@@ -2,6 +2,7 @@
 //! `cargo lambda watch`, runs one job over all photos, and checks every object.
 
 mod check;
+mod renditions;
 mod report;
 mod upload;
 mod watch;
@@ -17,6 +18,7 @@ use aws_sdk_s3::Client;
 use clap::Args;
 use serde_json::json;
 use shared::destination::Destination;
+use shared::modes::Images;
 use shared::object::S3Uri;
 use shared::protocol::job::{Report, State};
 
@@ -41,6 +43,9 @@ pub struct Options {
     /// Number of sample photos
     #[arg(long, default_value_t = dataset::COUNT)]
     pub count: usize,
+    /// Write smaller pictures instead of copies: JPEGs whose longer side has at most this many pixels
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub transform: Option<u32>,
     /// Leave the S3 server running afterwards, so that you can look at the results
     #[arg(long)]
     pub keep: bool,
@@ -100,12 +105,17 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     println!("starting cargo lambda watch, with {processes} processes for each function");
     let emulator = Emulator::start(&cargo_lambda, profile, processes, &server.environment(), &log).await?;
     println!("invoking fanout, from {source} to {}", destination.uri());
-    let request = json!({
+    let rendition = options.transform.map(renditions::rendition);
+    let mut request = json!({
         "source": source,
         "destination": destination.uri(),
         "job_id": JOB_ID,
         "parallel": processes,
     });
+    if let Some(rendition) = &rendition {
+        request["images"] = json!(Images::Transform);
+        request["transform"] = json!({"renditions": [rendition]});
+    }
     let result = watch::job(&s3, &lambda(&emulator).await, &destination, JOB_ID, &request).await;
     drop(emulator);
     let report = result.map_err(|error| {
@@ -113,7 +123,14 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
         error.context(format!("the functions' log is in {}", kept.display()))
     })?;
     println!("comparing every object of {source} with {}", destination.uri());
-    let mut checked = check::job(&s3, &source, &destination, &report).await?;
+    let mut checked = check::job(check::Job {
+        s3: &s3,
+        source: &source,
+        destination: &destination,
+        report: &report,
+        rendition: rendition.as_ref(),
+    })
+    .await?;
     if report.listed != uploaded as u64 {
         checked.wrong(format!(
             "{uploaded} objects were uploaded, but {} were listed",

@@ -1,9 +1,11 @@
 //! The result of the demo, as text for a terminal.
 
 use indicatif::{HumanBytes, HumanCount};
+use shared::protocol::job::Report;
 
 use super::Outcome;
 use super::check::Checked;
+use super::renditions::Made;
 use crate::s3::Server;
 
 /// The most problems that are printed.
@@ -46,14 +48,39 @@ pub fn print(outcome: &Outcome) {
         HumanBytes(report.bytes_written)
     );
     let stages = &report.stages;
+    let is_transform = checked.made.pictures > 0;
+    let transform = if is_transform {
+        format!(", pictures {:.1} ms", stages.transform.p50_ms)
+    } else {
+        String::new()
+    };
+    let write = if is_transform { "upload" } else { "copy" };
     println!(
-        "  per image  download {:.1} ms, EXIF {:.2} ms, copy {:.1} ms (medians)",
+        "  per image  download {:.1} ms, EXIF {:.2} ms{transform}, {write} {:.1} ms (medians)",
         stages.download.p50_ms, stages.exif.p50_ms, stages.upload.p50_ms
     );
+    if is_transform {
+        print_made(&checked.made, report);
+    }
     println!("  images     {}images/", report.destination);
     println!("  records    {}records/job={}/", report.destination, report.job_id);
     println!("  report     {}jobs/{}/job.json", report.destination, report.job_id);
     print_check(checked);
+}
+
+fn print_made(made: &Made, report: &Report) {
+    println!(
+        "  pictures   {} became {} ({:.1} % of the bytes), at {:.0} megapixels/s",
+        HumanBytes(made.source_bytes),
+        HumanBytes(made.output_bytes),
+        made.output_bytes as f64 * 100.0 / made.source_bytes as f64,
+        made.source_pixels as f64 / 1000.0 / report.elapsed_ms as f64
+    );
+    match made.keep_largest() {
+        Ok(Some((before, after))) => println!("  compare    {} with {}", before.display(), after.display()),
+        Ok(None) => {}
+        Err(error) => eprintln!("the largest picture could not be kept: {error:#}"),
+    }
 }
 
 fn print_check(checked: &Checked) {
@@ -62,6 +89,19 @@ fn print_check(checked: &Checked) {
         println!("{line}");
     }
     println!();
+    for left_out in &checked.left_out {
+        println!(
+            "No picture of {:?}: {}: {}",
+            left_out.key, left_out.class, left_out.error
+        );
+    }
+    if checked.is_right() && checked.made.pictures > 0 {
+        println!(
+            "Checked: {} pictures have the right size, and each image has one record.",
+            HumanCount(checked.made.pictures as u64)
+        );
+        return;
+    }
     if checked.is_right() {
         println!(
             "Checked: {} images are the same in source and destination, byte for byte, and each has one record.",
