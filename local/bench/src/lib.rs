@@ -8,6 +8,7 @@
 //! | [`kills`] | jobs whose fanout is killed repeatedly |
 //! | [`faults`] | a job with faults, compared with the same job without faults |
 //! | [`memory`] | time, CPU time and memory of one processor |
+//! | [`transform`] | one processor that makes pictures |
 //! | [`cloud`] | a source of counted keys, fanout, and processors that do no work |
 //! | [`processors`] | processes of the processor, each with one invocation at a time |
 //! | [`table`] | results as tables |
@@ -24,6 +25,7 @@ mod memory;
 mod processors;
 mod scale;
 mod table;
+mod transform;
 
 use std::process::ExitCode;
 
@@ -64,6 +66,8 @@ enum Bench {
     Faults(faults::Options),
     /// Measure time, CPU time and peak memory of one processor for images of several sizes
     Memory(memory::Options),
+    /// Measure one processor that makes smaller pictures of photos of 12 megapixels
+    Transform(transform::Options),
     /// Run the S3 server of the experiment
     #[command(hide = true)]
     Serve(experiment::ServerOptions),
@@ -87,6 +91,7 @@ pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitC
         Some(Bench::Kills(options)) => with_functions(kills::run(options)).await,
         Some(Bench::Faults(options)) => with_functions(faults::run(options)).await,
         Some(Bench::Memory(options)) => with_functions(memory::run(options)).await,
+        Some(Bench::Transform(options)) => with_functions(transform::run(options)).await,
     }
 }
 

@@ -22,12 +22,28 @@ const SEED: u64 = 0x0005_3eed;
 
 /// The `index`-th photo.
 pub fn photo(index: usize) -> anyhow::Result<Vec<u8>> {
+    let mut rng = random(index);
+    let picture = picture::draw(&mut rng);
+    encoded(rng, index, &picture)
+}
+
+/// The `index`-th photo of 12 megapixels. It has 2 to 6 MB.
+pub fn large_photo(index: usize) -> anyhow::Result<Vec<u8>> {
+    let mut rng = random(index);
+    let picture = picture::of_size(&mut rng, 4_000, 3_000);
+    encoded(rng, index, &picture)
+}
+
+fn random(index: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     rng.set_stream(index as u64);
-    let picture = picture::draw(&mut rng);
+    rng
+}
+
+fn encoded(mut rng: ChaCha8Rng, index: usize, picture: &picture::Picture) -> anyhow::Result<Vec<u8>> {
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, rng.random_range(70..=90));
-    if let Some(exif) = camera::exif(&mut rng, index, &picture)? {
+    if let Some(exif) = camera::exif(&mut rng, index, picture)? {
         encoder.add_app_segment(1, exif)?;
     }
     encoder.encode(&picture.rgb, picture.width, picture.height, ColorType::Rgb)?;

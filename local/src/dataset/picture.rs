@@ -26,6 +26,12 @@ pub fn draw(rng: &mut impl Rng) -> Picture {
     } else {
         (long * 3 / 4, long)
     };
+    of_size(rng, width, height)
+}
+
+/// A picture of any size up to 65,535 pixels in each direction.
+pub fn of_size(rng: &mut impl Rng, width: i32, height: i32) -> Picture {
+    let long = width.max(height);
     let (top, bottom) = (colour(rng), colour(rng));
     let grain = rng.random_range(3..=9);
     let discs: Vec<Disc> = (0..SHAPES)

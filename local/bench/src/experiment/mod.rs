@@ -37,10 +37,12 @@ use indicatif::{HumanDuration, ProgressBar};
 
 use case::Case;
 use guide::Pace;
+pub use photos::of_12_megapixels;
+pub use program::Load;
 pub use report::Part;
 use report::{Guide, Origin, Report, Section};
 pub use rust_peers::{Options as RustPeerOptions, run as rust_peer};
-pub use server::{Options as ServerOptions, serve};
+pub use server::{Options as ServerOptions, Server, serve};
 
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {

@@ -38,6 +38,18 @@ pub fn of_size(size: usize, count: usize) -> anyhow::Result<PathBuf> {
     })
 }
 
+/// The folder with `count` photos of 12 megapixels.
+pub fn of_12_megapixels(count: usize) -> anyhow::Result<PathBuf> {
+    made(&format!("{count}-of-12-megapixels"), count, |folder, progress| {
+        dataset::on_all_cores(count, |index| {
+            std::fs::write(folder.join(dataset::file_name(index)), dataset::large_photo(index)?)?;
+            progress.inc(1);
+            Ok(())
+        })
+        .map(|_| ())
+    })
+}
+
 /// Makes a folder, unless it exists. It gets its final name last, so a folder with this name is complete.
 fn made(
     name: &str,
