@@ -27,14 +27,21 @@ fuzz_target!(|input: &[u8]| {
     // bytes, and a window of the data 64 KiB.
     let padded = (header.width + 31) * (header.height + 31);
     let bound = (header.components.len() * padded * 4 + (1 << 20)) as u64;
-    assert!(counted.bytes_max <= bound, "{} bytes, more than {bound}", counted.bytes_max);
+    assert!(
+        counted.bytes_max <= bound,
+        "{} bytes, more than {bound}",
+        counted.bytes_max
+    );
     let Some(decoded) = decoded else {
         return;
     };
     let Plane { width, height, samples } = decoded.planes[0].clone();
     assert_eq!(samples.len(), width * height);
     if width <= 65_535 && height <= 65_535 {
-        let encoding = Encoding { quality: samples[0] % 100 + 1, icc_profile: None };
+        let encoding = Encoding {
+            quality: samples[0] % 100 + 1,
+            icc_profile: None,
+        };
         let file = encode(&[Plane { width, height, samples }], encoding);
         assert!(!decode(&file, &[Scale::FULL]).unwrap().is_damaged);
     }
