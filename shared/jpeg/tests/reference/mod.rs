@@ -202,12 +202,10 @@ impl Decoder {
 
     fn scan(&mut self, segment: &[u8], data: &[u8]) {
         let count = usize::from(segment[0]);
-        let of_scan: Vec<(usize, u8)> = (0..count)
-            .map(|number| {
-                let id = segment[1 + 2 * number];
-                let index = self.components.iter().position(|component| component.0 == id).unwrap();
-                (index, segment[2 + 2 * number])
-            })
+        let of_scan: Vec<(usize, u8)> = segment[1..]
+            .chunks(2)
+            .take(count)
+            .map(|two| (self.index_of(two[0]), two[1]))
             .collect();
         let [first, last, approximation] = segment[1 + 2 * count..] else {
             panic!("a scan has three more bytes");
@@ -261,6 +259,10 @@ impl Decoder {
                 }
             }
         }
+    }
+
+    fn index_of(&self, id: u8) -> usize {
+        self.components.iter().position(|component| component.0 == id).unwrap()
     }
 
     /// For each MCU of a scan its blocks: the number of the component in the scan, and the index of the block.
