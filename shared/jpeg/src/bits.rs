@@ -119,7 +119,8 @@ impl<'a> Bits<'a> {
                 }
             }
         }
-        self.window[self.filled..].fill(0);
+        // More is never read before the next call.
+        self.window[self.filled..][..RESERVE + 8].fill(0);
     }
 
     /// Ends an interval: goes to the next marker, and behind it if it is RST. Returns its number, from 0 to 7, or `None`

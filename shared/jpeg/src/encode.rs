@@ -12,7 +12,7 @@ use crate::tokens::Tokens;
 pub struct Encoding<'a> {
     /// From 1 to 100, as in libjpeg.
     pub quality: u8,
-    /// An ICC profile, which is put into the file as it is.
+    /// An ICC profile, which is put into the file as it is. One of more than 16 MB does not fit, and is left out.
     pub icc_profile: Option<&'a [u8]>,
 }
 
@@ -45,7 +45,10 @@ pub fn encode(planes: &[Plane], encoding: Encoding<'_>) -> Vec<u8> {
     let mut file = vec![0xFF, 0xD8];
     // JFIF 1.01, pixels are square.
     segment(&mut file, 0xE0, &[b"JFIF\0", &[1, 1, 0, 0, 1, 0, 1, 0, 0]]);
-    if let Some(profile) = encoding.icc_profile {
+    if let Some(profile) = encoding
+        .icc_profile
+        .filter(|profile| profile.len() <= 255 * MAX_ICC_CHUNK)
+    {
         let chunks = profile.chunks(MAX_ICC_CHUNK);
         let count = chunks.len() as u8;
         for (number, chunk) in (1..=count).zip(chunks) {

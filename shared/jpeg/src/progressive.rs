@@ -236,7 +236,7 @@ impl Block<'_> {
                 {
                     // The bit is not set yet, unless the file is damaged.
                     let bit = 1 << self.low;
-                    *value += if *value < 0 { -bit } else { bit };
+                    *value = value.wrapping_add(if *value < 0 { -bit } else { bit });
                 }
             }
             index += 1;

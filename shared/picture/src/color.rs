@@ -138,9 +138,8 @@ pub fn rgb_from_cmyk(image: &Image, profile: Option<&[u8]>) -> Image {
         }
     }
     Image {
-        channels: 3,
-        samples,
-        ..image.clone()
+        covered: image.covered,
+        ..Image::new(image.width, image.height, 3, samples)
     }
 }
 

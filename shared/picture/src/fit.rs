@@ -25,6 +25,16 @@ pub struct Area {
 }
 
 impl Area {
+    /// All pixels, also those that the picture does not cover.
+    pub fn all(image: &Image) -> Self {
+        Self {
+            left: 0.0,
+            top: 0.0,
+            width: image.width as f64,
+            height: image.height as f64,
+        }
+    }
+
     /// What the picture covers.
     pub fn covered(image: &Image) -> Self {
         let (width, height) = image.covered;

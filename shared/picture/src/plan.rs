@@ -68,7 +68,9 @@ impl<'a> Plan<'a> {
             );
             return Err(Error::TooLarge(error));
         }
-        let memory = header.memory.saturating_add(memory_of_renditions(&header, &renditions));
+        let memory = header
+            .memory
+            .saturating_add(memory_of_renditions(&header, wanted, &renditions));
         if memory > limits.max_memory {
             let error = format!("it needs {memory} bytes of memory; the limit is {}", limits.max_memory);
             return Err(Error::TooLarge(error));
@@ -158,12 +160,30 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The most bytes that one rendition takes: its pixels, twice because they are turned, and what its encoder holds.
-fn memory_of_renditions(header: &Header, renditions: &[(&Rendition, Format)]) -> u64 {
-    const PER_PIXEL: u64 = 16;
-    let of = |(rendition, _): &(&Rendition, Format)| {
+/// The most bytes that the renditions take: the pixels of one of them, twice because they are turned, what its encoder
+/// holds, and a picture that is scaled in one direction; and the files of all of them.
+fn memory_of_renditions(header: &Header, wanted: Wanted, renditions: &[(&Rendition, Format)]) -> u64 {
+    const PER_PIXEL: u64 = 20;
+    const FILE_PER_PIXEL: u64 = 2;
+    const CHANNELS: u64 = 4;
+    let pixels = |(rendition, _): &(&Rendition, Format)| {
         let (width, height) = fitted((header.width, header.height), rendition.max_edge as usize);
-        (width as u64).saturating_mul(height as u64).saturating_mul(PER_PIXEL)
+        (width as u64).saturating_mul(height as u64)
     };
-    renditions.iter().map(of).max().unwrap_or(0)
+    let (_, height) = fitted((header.width, header.height), wanted.max_edge);
+    let scaled = (header.width as u64)
+        .saturating_mul(height as u64)
+        .saturating_mul(CHANNELS);
+    let largest = renditions
+        .iter()
+        .map(pixels)
+        .max()
+        .unwrap_or(0)
+        .saturating_mul(PER_PIXEL);
+    let files = renditions
+        .iter()
+        .map(pixels)
+        .fold(0, u64::saturating_add)
+        .saturating_mul(FILE_PER_PIXEL);
+    largest.saturating_add(files).saturating_add(scaled)
 }

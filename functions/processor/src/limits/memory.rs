@@ -19,8 +19,19 @@ pub struct Memory {
 
 impl Memory {
     pub fn new(function_mb: u32) -> Self {
-        let mb = (function_mb / 4 * 3).saturating_sub(PROGRAM_MB).max(PROGRAM_MB / 2);
-        let kib = mb * 1024;
+        Self::of(Self::kib(function_mb))
+    }
+
+    /// Half as much.
+    pub fn half(function_mb: u32) -> Self {
+        Self::of(Self::kib(function_mb) / 2)
+    }
+
+    fn kib(function_mb: u32) -> u32 {
+        (function_mb / 4 * 3).saturating_sub(PROGRAM_MB).max(PROGRAM_MB / 2) * 1024
+    }
+
+    fn of(kib: u32) -> Self {
         Self {
             kib,
             free: Arc::new(Semaphore::new(kib as usize)),

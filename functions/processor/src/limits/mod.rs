@@ -19,6 +19,9 @@ use memory::Memory;
 #[derive(Debug)]
 pub struct Limits {
     pub memory: Memory,
+    /// For decoding and encoding pictures: half of `memory`. Their files count twice in `memory`, so that both together
+    /// take no more than it. Images that wait here keep their files, and nothing here waits for `memory`.
+    pub pictures: Memory,
     pub cpu: CpuThreads,
     pub connections: Connections,
     pub concurrency: Concurrency,
@@ -28,6 +31,7 @@ impl Limits {
     pub fn new(function_mb: u32) -> Self {
         Self {
             memory: Memory::new(function_mb),
+            pictures: Memory::half(function_mb),
             cpu: CpuThreads::new(function_mb),
             connections: Connections::default(),
             concurrency: Concurrency::default(),

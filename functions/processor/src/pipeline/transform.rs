@@ -27,6 +27,13 @@ struct Whole {
     exif: Duration,
 }
 
+/// The renditions of an image, and the memory of its file.
+struct Made {
+    outputs: Vec<Output>,
+    warnings: Vec<String>,
+    held: OwnedSemaphorePermit,
+}
+
 impl Task<'_> {
     /// Downloads the whole image, makes all renditions of it, and writes them. Nothing is written if one cannot be made.
     pub async fn transform(&self, object: &ObjectRef) -> Result<Recorded, Failure> {
@@ -51,7 +58,11 @@ impl Task<'_> {
         let orientation = orientation.and_then(|value| value.try_into().ok()).unwrap_or_default();
         let (mut record, _) = self.record(&meta, metadata);
         let started = self.pipeline.clock.now();
-        let (outputs, warnings) = self.make(bytes, held, orientation).await?;
+        let Made {
+            outputs,
+            warnings,
+            held,
+        } = self.make(bytes, held, orientation).await?;
         record.warnings.extend(warnings);
         let made = self.pipeline.clock.now();
         let writes = targets
@@ -59,6 +70,8 @@ impl Task<'_> {
             .zip(outputs)
             .map(|(target, output)| self.write_output(target, output, &meta));
         try_join_all(writes).await?;
+        // Until here, the files of the outputs took the place of that of the image.
+        drop(held);
         let times = StageTimes {
             download,
             exif,
@@ -73,7 +86,7 @@ impl Task<'_> {
         let Some(size) = object.size else {
             return self.read_after_metadata(object).await;
         };
-        let held = self.hold(size).await?;
+        let held = self.hold_file(size).await?;
         let started = clock.now();
         let (meta, bytes) = self.get(object, None).await?;
         let downloaded = clock.now();
@@ -92,13 +105,10 @@ impl Task<'_> {
     async fn read_after_metadata(&self, object: &ObjectRef) -> Result<Whole, Failure> {
         let read = self.read_metadata(object).await?;
         let started = self.pipeline.clock.now();
-        let (meta, bytes, held) = if let Some((bytes, held)) = read.whole {
-            (read.meta, bytes, held)
-        } else {
-            let held = self.hold(read.meta.size).await?;
-            let (meta, bytes) = self.get(&read.object, None).await?;
-            (meta, bytes, held)
-        };
+        // What was read is given back first: images that kept it could wait for each other forever.
+        drop(read.whole);
+        let held = self.hold_file(read.meta.size).await?;
+        let (meta, bytes) = self.get(&read.object, None).await?;
         Ok(Whole {
             meta,
             bytes,
@@ -109,35 +119,38 @@ impl Task<'_> {
         })
     }
 
+    /// Waits until the file of an image fits. It counts twice: see [`Limits`](crate::limits::Limits).
+    async fn hold_file(&self, size: u64) -> Result<OwnedSemaphorePermit, Failure> {
+        self.hold(size.saturating_mul(2)).await
+    }
+
     /// Makes all renditions on a CPU thread.
-    async fn make(
-        &self,
-        bytes: Bytes,
-        held: OwnedSemaphorePermit,
-        orientation: u16,
-    ) -> Result<(Vec<Output>, Vec<String>), Failure> {
-        let memory = &self.pipeline.limits.memory;
-        let size = bytes.len() as u64;
+    async fn make(&self, bytes: Bytes, held: OwnedSemaphorePermit, orientation: u16) -> Result<Made, Failure> {
+        let pictures = &self.pipeline.limits.pictures;
         let limits = Limits {
             max_pixels: self.pipeline.settings.max_pixels,
-            max_memory: memory.bytes().saturating_sub(size),
+            max_memory: pictures.bytes(),
         };
         let orientation = Orientation::from_exif(orientation);
         let renditions: Vec<picture::Rendition> = self.pipeline.settings.renditions.iter().map(rendition).collect();
         let plan = Plan::new(&bytes, &renditions, orientation, limits).map_err(|error| failure(&error))?;
-        let needed = size.saturating_add(plan.memory());
-        // Images that kept memory while they wait for more could wait for each other forever.
-        drop(held);
-        let held = self.hold(needed).await?;
+        let memory = plan.memory();
+        let decoding = self.timer.stopped(pictures.hold(memory)).await?;
         let cpu = &self.pipeline.limits.cpu;
         let turn = self.timer.stopped(cpu.turn()).await;
         let work = move || {
             let made = Plan::new(&bytes, &renditions, orientation, limits).and_then(Plan::run);
-            // Its memory counts until the work ends, even if nobody waits for it any longer.
-            drop((bytes, held));
-            made
+            // All memory counts until the work ends, even if nobody waits for it any longer.
+            drop((bytes, decoding));
+            (made, held)
         };
-        cpu.run(turn, work).await.map_err(|error| failure(&error))
+        let (made, held) = cpu.run(turn, work).await;
+        let (outputs, warnings) = made.map_err(|error| failure(&error))?;
+        Ok(Made {
+            outputs,
+            warnings,
+            held,
+        })
     }
 
     async fn write_output(&self, target: &ObjectUri, output: Output, source: &ObjectMeta) -> Result<(), Failure> {

@@ -25,8 +25,8 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
     Ok(Header {
         width,
         height,
-        // The canvas, and a first frame of the same size.
-        memory: bytes(width, height, 2 * CHANNELS as u64) + (1 << 20),
+        // The canvas, a first frame of the same size, and the canvas without alpha.
+        memory: bytes(width, height, 3 * CHANNELS as u64) + (1 << 20),
     })
 }
 

@@ -22,11 +22,22 @@ pub fn header(file: &[u8], wanted: Wanted) -> Result<Header, Error> {
         };
         blocks(component) * (coefficients + (scale.samples() * scale.samples()) as u64)
     });
-    let interleaved = if header.color == Color::YCbCr { 1 } else { 2 };
+    let largest = header
+        .components
+        .iter()
+        .zip(&scales)
+        .map(|(component, scale)| blocks(component) * (scale.samples() * scale.samples()) as u64);
+    // Bytes for each sample of the largest plane, while colours are converted.
+    let converted = match header.color {
+        Color::Gray | Color::YCbCr => 0,
+        Color::Rgb => 8,
+        Color::Cmyk { .. } | Color::Ycck { .. } => 20,
+    };
+    let converted = largest.max().unwrap_or(0) * converted;
     Ok(Header {
         width: header.width,
         height: header.height,
-        memory: memory.sum::<u64>() * interleaved + (1 << 20),
+        memory: memory.sum::<u64>() + converted + (1 << 20),
     })
 }
 
@@ -98,31 +109,26 @@ fn image(header: &jpeg::Header, component: Component, scale: Scale, plane: Plane
     }
 }
 
-/// One image of several planes. Planes of other sizes than the first are scaled.
+/// One image of several planes. Planes that are smaller than the largest one are enlarged.
 fn interleaved(planes: &[Image]) -> Image {
-    let first = &planes[0];
-    let size = (first.width, first.height);
-    let planes: Vec<Image> = planes
+    let largest = planes
         .iter()
-        .map(|plane| {
-            if (plane.width, plane.height) == size {
-                plane.clone()
-            } else {
-                resize(plane, Area::covered(plane), size)
-            }
-        })
-        .collect();
-    let mut samples = vec![0; first.samples.len() * planes.len()];
+        .max_by_key(|plane| plane.samples.len())
+        .unwrap_or(&planes[0]);
+    let size = (largest.width, largest.height);
+    let mut samples = vec![0; largest.samples.len() * planes.len()];
     for (number, plane) in planes.iter().enumerate() {
+        // All of a plane, with its padding: every plane covers the same MCUs.
+        let enlarged = ((plane.width, plane.height) != size).then(|| resize(plane, Area::all(plane), size));
+        let plane = enlarged.as_ref().unwrap_or(plane);
         let targets = samples.iter_mut().skip(number).step_by(planes.len());
         for (target, &value) in targets.zip(&plane.samples) {
             *target = value;
         }
     }
     Image {
-        channels: planes.len(),
-        samples,
-        ..first.clone()
+        covered: largest.covered,
+        ..Image::new(size.0, size.1, planes.len(), samples)
     }
 }
 
@@ -144,7 +150,7 @@ fn ink_from_ycck(image: &Image, inverted: bool) -> Image {
         }
     }
     Image {
-        samples,
-        ..image.clone()
+        covered: image.covered,
+        ..Image::new(image.width, image.height, 4, samples)
     }
 }

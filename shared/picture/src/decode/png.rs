@@ -9,7 +9,7 @@ use crate::image::Image;
 use crate::picture::{Picture, Pixels};
 
 /// Chunks before the picture, such as a profile, may take as much.
-const CHUNKS: u64 = 32 << 20;
+const CHUNKS: u64 = 4 << 20;
 
 fn decoder(file: &[u8], memory: u64) -> Decoder<Cursor<&[u8]>> {
     let limits = Limits {
@@ -29,8 +29,9 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
     Ok(Header {
         width,
         height,
-        // Before its samples have 8 bits, a row has 16.
-        memory: bytes(width, height, 4) + bytes(width, 1, 64),
+        // The samples, and a copy of them whose colours are converted or multiplied with alpha. Before its samples have
+        // 8 bits, a row has 16.
+        memory: bytes(width, height, 8) + bytes(width, 1, 64) + 3 * CHUNKS,
     })
 }
 

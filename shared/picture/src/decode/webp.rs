@@ -14,8 +14,8 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
     Ok(Header {
         width,
         height,
-        // The result, and the planes of a lossy picture or the pixels of a lossless one.
-        memory: bytes(width, height, 8) + (1 << 20),
+        // The result, and the planes of a lossy picture, the pixels of a lossless one, or the canvas of an animation.
+        memory: bytes(width, height, if decoder.is_animated() { 14 } else { 8 }) + (4 << 20),
     })
 }
 

@@ -8,6 +8,10 @@ use crate::error::Error;
 use crate::format::Format;
 use crate::picture::Picture;
 
+/// The largest profile that is kept, in bytes. Profiles of cameras and displays are a thousand times smaller, and those
+/// of printing presses half as large.
+const MAX_PROFILE: usize = 4 << 20;
+
 /// An encoded rendition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
@@ -19,7 +23,8 @@ pub struct Output {
 }
 
 /// Encodes a picture that has its final size. Its profile is kept, if it describes what is encoded.
-pub fn encode(picture: Picture, format: Format, quality: u8) -> Result<Output, Error> {
+pub fn encode(mut picture: Picture, format: Format, quality: u8) -> Result<Output, Error> {
+    picture.icc_profile = picture.icc_profile.filter(|profile| profile.len() <= MAX_PROFILE);
     match format {
         Format::Jpeg => jpeg::encode(picture, quality),
         Format::Png => png::encode(picture),

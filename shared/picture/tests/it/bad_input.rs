@@ -134,3 +134,57 @@ fn too_many_pixels_for_a_format_are_too_large() {
     let file = Pixels::any(1, 20_000).png();
     assert!(matches!(make(&file, 20_000, Target::WebP, 1), Err(Error::TooLarge(_))));
 }
+
+#[test]
+fn pieces_of_a_tiff_that_overlap_take_little_time() {
+    // Each of 60,000 strips is the whole file, and their bits are to be reversed.
+    const STRIPS: u32 = 60_000;
+    let numbers = |value: u32| std::iter::repeat_n(value.to_le_bytes(), STRIPS as usize).flatten();
+    let data: Vec<u8> = numbers(0).chain(numbers(400_000)).collect();
+    let entries = [
+        (256, 3, 1, 8),
+        (257, 4, 1, STRIPS),
+        (258, 3, 1, 8),
+        (262, 3, 1, 1),
+        (266, 3, 1, 2),
+        (273, 4, STRIPS, 512),
+        (278, 3, 1, 1),
+        (279, 4, STRIPS, 512 + 4 * STRIPS),
+    ];
+    // Any result is fine. It would take a minute if all of them were reversed.
+    let _ = make(&files::tiff(&entries, &data), 8, Target::Png, 1);
+}
+
+#[test]
+fn a_large_jpeg_in_a_small_tiff_is_not_decoded() {
+    let strip = with_size(Pixels::any(8, 8).jpeg(), 16_000, 16_000);
+    let entries = [
+        (256, 3, 1, 8),
+        (257, 3, 1, 8),
+        (258, 3, 1, 8),
+        (259, 3, 1, 7),
+        (262, 3, 1, 1),
+        (273, 4, 1, 512),
+        (278, 3, 1, 8),
+        (279, 4, 1, strip.len() as u32),
+    ];
+    assert!(matches!(
+        make(&files::tiff(&entries, &strip), 8, Target::Png, 1),
+        Err(Error::Damaged(_))
+    ));
+}
+
+#[test]
+fn a_profile_of_many_megabytes_is_left_out() {
+    let rgb = (png::ColorType::Rgb, png::BitDepth::Eight);
+    let mut profile = vec![0; 20 << 20];
+    profile[16..20].copy_from_slice(b"RGB ");
+    let file = files::png(&[9; 192], (8, 8), rgb, |info| info.icc_profile = Some(profile.into()));
+    assert!(file.len() < 100_000, "{}", file.len());
+    for target in [Target::Jpeg, Target::Png, Target::WebP] {
+        match make(&file, 8, target, 1) {
+            Ok((output, _)) => assert!(output.file.len() < 10_000),
+            Err(error) => assert!(matches!(error, Error::TooLarge(_)), "{error}"),
+        }
+    }
+}

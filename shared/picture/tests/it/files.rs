@@ -137,3 +137,19 @@ pub fn read_webp(file: &[u8]) -> Read {
     let size = (decoded.width() as usize, decoded.height() as usize);
     (decoded.to_vec(), decoded.len() / (size.0 * size.1), size)
 }
+
+/// A TIFF with one strip, little-endian. Each entry has a tag, a type (3: SHORT, 4: LONG), a count, and a value.
+pub fn tiff(entries: &[(u16, u16, u32, u32)], data: &[u8]) -> Vec<u8> {
+    const DATA: usize = 512;
+    let mut file = b"II*\0\x08\0\0\0".to_vec();
+    file.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        file.extend(tag.to_le_bytes());
+        file.extend(kind.to_le_bytes());
+        file.extend(count.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file.resize(DATA, 0);
+    file.extend(data);
+    file
+}

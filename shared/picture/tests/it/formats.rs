@@ -153,22 +153,6 @@ fn the_first_picture_of_a_gif_is_placed_on_its_canvas() {
     assert_eq!(pixels[4 * 8 + 2][3], 0);
 }
 
-/// A TIFF with one strip, little-endian. Each entry has a tag, a type (3: SHORT, 4: LONG), a count, and a value.
-fn tiff(entries: &[(u16, u16, u32, u32)], data: &[u8]) -> Vec<u8> {
-    const DATA: usize = 512;
-    let mut file = b"II*\0\x08\0\0\0".to_vec();
-    file.extend((entries.len() as u16).to_le_bytes());
-    for (tag, kind, count, value) in entries {
-        file.extend(tag.to_le_bytes());
-        file.extend(kind.to_le_bytes());
-        file.extend(count.to_le_bytes());
-        file.extend(value.to_le_bytes());
-    }
-    file.resize(DATA, 0);
-    file.extend(data);
-    file
-}
-
 #[test]
 fn tiffs_of_all_kinds_are_decoded() {
     // 4 × 2 pixels, each an index of 8 bits; the colour map has 256 reds, greens and blues.
@@ -184,7 +168,7 @@ fn tiffs_of_all_kinds_are_decoded() {
         (279, 4, 1, 8),
         (320, 3, 768, 520),
     ];
-    let file = tiff(&[&size[..], &palette[..]].concat(), &data);
+    let file = files::tiff(&[&size[..], &palette[..]].concat(), &data);
     let (output, _) = make(&file, 4, Target::Png, 1).unwrap();
     assert_eq!(
         pixels(&output)[..3],
@@ -200,7 +184,7 @@ fn tiffs_of_all_kinds_are_decoded() {
         (278, 3, 1, 2),
         (279, 4, 1, 2),
     ];
-    let file = tiff(&[&size[..], &fax[..]].concat(), &[0b0000_0001, 0b0000_1000]);
+    let file = files::tiff(&[&size[..], &fax[..]].concat(), &[0b0000_0001, 0b0000_1000]);
     let (output, _) = make(&file, 4, Target::Png, 1).unwrap();
     let white: Vec<bool> = pixels(&output).iter().map(|pixel| pixel[0] == 255).collect();
     assert_eq!(white, [false, true, true, true, true, true, true, false]);
@@ -213,8 +197,30 @@ fn tiffs_of_all_kinds_are_decoded() {
         (278, 3, 1, 2),
         (279, 4, 1, 8),
     ];
-    let file = tiff(&[&[(254, 4, 1, 1)], &size[..], &preview[..]].concat(), &indices);
+    let file = files::tiff(&[&[(254, 4, 1, 1)], &size[..], &preview[..]].concat(), &indices);
     assert!(matches!(make(&file, 4, Target::Png, 1), Err(Error::Unsupported(_))));
-    let file = tiff(&[&size[..], &preview[..]].concat(), &indices);
+    let file = files::tiff(&[&size[..], &preview[..]].concat(), &indices);
     assert!(make(&file, 4, Target::Png, 1).is_ok());
+}
+
+#[test]
+fn chroma_of_ink_is_not_stretched() {
+    // Magenta on the left, yellow on the right; the width is just above a whole number of MCUs.
+    for width in [17, 33, 65] {
+        let inks = (0..40 * width).map(|place| {
+            if place % width < width / 2 {
+                [0, 255, 0, 0]
+            } else {
+                [0, 0, 255, 0]
+            }
+        });
+        let inks: Vec<u8> = inks.flatten().collect();
+        let file = files::jpeg(&inks, (width, 40), ColorType::CmykAsYcck, |encoder| {
+            encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+        });
+        let (output, _) = make(&file, 65, Target::Png, 1).unwrap();
+        let row = &pixels(&output)[20 * width..][..width];
+        let (left, right) = (&row[width / 2 - 4], &row[width / 2 + 4]);
+        assert!(left[2] > 180 && right[2] < 80, "{width}: {left:?} {right:?}");
+    }
 }

@@ -6,7 +6,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-use self::normal::{is_preview, normalized};
+use self::normal::{has_fitting_jpegs, is_planar, is_preview, normalized};
 use super::{Header, bytes, picture};
 use crate::color::rgb_from_cmyk;
 use crate::error::Error;
@@ -30,7 +30,15 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
             "a RAW file, or a TIFF whose first picture is a preview".to_owned(),
         ));
     }
-    let (file, _) = normalized(file);
+    if is_planar(file) {
+        return Err(Error::Unsupported("a TIFF with each channel apart".to_owned()));
+    }
+    if !has_fitting_jpegs(file) {
+        return Err(Error::Damaged(
+            "it holds a JPEG with more pixels than it says".to_owned(),
+        ));
+    }
+    let (file, is_palette) = normalized(file);
     let mut decoder = decoder(&file)?;
     let (width, height) = decoder.dimensions().map_err(error)?;
     let kind = decoder.colortype().map_err(error)?;
@@ -39,6 +47,9 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         return Err(Error::Damaged("the picture has no pixels".to_owned()));
     }
     let (channels, bits) = channels(kind)?;
+    if is_palette && (channels, bits > 8) != (1, false) {
+        return Err(Error::Unsupported("a TIFF with a palette of this kind".to_owned()));
+    }
     // The samples as stored, one strip or tile of them, and the result.
     let per_pixel = channels as u64 * (2 * u64::from(bits).div_ceil(8) + 1);
     Ok(Header {
@@ -125,10 +136,14 @@ fn unpacked(packed: &[u8], width: usize, bits: u8, scaled: bool) -> Vec<u8> {
 fn colored(decoder: &mut Decoder<Cursor<&[u8]>>, image: &Image) -> Result<Image, Error> {
     let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(error)?;
     let count = map.len() / 3;
-    let color =
-        |index: &u8| [0, 1, 2].map(|channel| map.get(channel * count + usize::from(*index)).map(|v| (v >> 8) as u8));
-    let colors: Option<Vec<u8>> = image.samples.iter().flat_map(color).collect();
-    let samples = colors.ok_or_else(|| Error::Damaged("a pixel has no colour in the colour map".to_owned()))?;
+    let mut samples = Vec::with_capacity(image.samples.len() * 3);
+    for &index in &image.samples {
+        for channel in 0..3 {
+            let color = map.get(channel * count + usize::from(index));
+            let color = color.ok_or_else(|| Error::Damaged("a pixel has no colour in the colour map".to_owned()))?;
+            samples.push((color >> 8) as u8);
+        }
+    }
     Ok(Image::new(image.width, image.height, 3, samples))
 }
 

@@ -1,8 +1,16 @@
 //! Rewrites files of kinds that the decoder refuses into kinds that it takes, and finds previews.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 const NEW_SUBFILE_TYPE: u16 = 254;
+const IMAGE_WIDTH: u16 = 256;
+const IMAGE_LENGTH: u16 = 257;
+const COMPRESSION: u16 = 259;
+const SAMPLES_PER_PIXEL: u16 = 277;
+const PLANAR_CONFIGURATION: u16 = 284;
+const TILE_OFFSETS: u16 = 324;
+const TILE_BYTE_COUNTS: u16 = 325;
 const DNG_VERSION: u16 = 50_706;
 const FILL_ORDER: u16 = 266;
 const PHOTOMETRIC: u16 = 262;
@@ -22,7 +30,7 @@ pub fn normalized(file: &[u8]) -> (Cow<'_, [u8]>, bool) {
         return (Cow::Borrowed(file), false);
     };
     let is_palette = directory.number(PHOTOMETRIC) == Some(PALETTE.into());
-    let is_reversed = directory.number(FILL_ORDER) == Some(2);
+    let is_reversed = directory.number(FILL_ORDER) == Some(2) && !directory.is_jpeg();
     if !is_palette && !is_reversed {
         return (Cow::Borrowed(file), false);
     }
@@ -36,17 +44,43 @@ pub fn normalized(file: &[u8]) -> (Cow<'_, [u8]>, bool) {
         copy[entry + 8..entry + 10].copy_from_slice(&value);
     }
     if is_reversed {
-        let strips = directory
-            .numbers(STRIP_OFFSETS)
-            .zip(directory.numbers(STRIP_BYTE_COUNTS));
-        for (start, length) in strips {
-            let end = start.saturating_add(length);
-            for byte in copy.get_mut(start..end).unwrap_or_default() {
+        let mut rest = file.len();
+        for range in directory.pieces() {
+            // Pieces that overlap could take time without end.
+            let Some(left) = rest.checked_sub(range.len()) else {
+                break;
+            };
+            rest = left;
+            for byte in copy.get_mut(range).unwrap_or_default() {
                 *byte = byte.reverse_bits();
             }
         }
     }
     (Cow::Owned(copy), is_palette)
+}
+
+/// Whether the JPEGs in a file have no more pixels than the picture. A small file could hold a JPEG of any size.
+pub fn has_fitting_jpegs(file: &[u8]) -> bool {
+    const SLACK: usize = 1 << 20;
+    Directory::first(file).is_none_or(|directory| {
+        let size = |tag| directory.number(tag).unwrap_or(0);
+        let most = size(IMAGE_WIDTH)
+            .saturating_mul(size(IMAGE_LENGTH))
+            .saturating_add(SLACK);
+        let fits = |piece| match jpeg::Header::read(piece) {
+            Ok(header) => header.width * header.height <= most,
+            // The decoder says what is wrong with it.
+            Err(_) => true,
+        };
+        !directory.is_jpeg() || directory.pieces().filter_map(|range| file.get(range)).all(fits)
+    })
+}
+
+/// Whether each channel is stored apart from the others.
+pub fn is_planar(file: &[u8]) -> bool {
+    Directory::first(file).is_some_and(|directory| {
+        directory.number(PLANAR_CONFIGURATION) == Some(2) && directory.number(SAMPLES_PER_PIXEL).is_some_and(|n| n > 1)
+    })
 }
 
 /// Whether the first picture of a file is only a preview, as in RAW files with a TIFF structure.
@@ -106,6 +140,18 @@ impl<'a> Directory<'a> {
         let entries = (0..self.count).map(|index| self.start + 12 * index);
         let mut entries = entries.take_while(|&entry| entry + 12 <= self.file.len());
         entries.find(|&entry| self.short(entry) == Some(tag.into()))
+    }
+
+    /// Whether the pieces are JPEGs (TIFF 6.0, and its technical note 2).
+    fn is_jpeg(&self) -> bool {
+        matches!(self.number(COMPRESSION), Some(6 | 7))
+    }
+
+    /// The strips or tiles.
+    fn pieces(&self) -> impl Iterator<Item = Range<usize>> {
+        let pieces = |offsets, counts| self.numbers(offsets).zip(self.numbers(counts));
+        let all = pieces(STRIP_OFFSETS, STRIP_BYTE_COUNTS).chain(pieces(TILE_OFFSETS, TILE_BYTE_COUNTS));
+        all.map(|(start, length)| start..start.saturating_add(length))
     }
 
     /// The first number of a tag.
