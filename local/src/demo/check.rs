@@ -7,14 +7,14 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
-use shared::destination::Destination;
 use shared::filter::Names;
-use shared::object::{Key, ObjectRef, ObjectUri, S3Uri};
+use shared::object::{Key, ObjectUri, S3Uri};
 use shared::protocol::failure::{FailedKey, FailureClass};
 use shared::protocol::job::Report;
 use shared::s3;
 use shared::transform::Rendition;
 
+use super::finished_job::FinishedJob;
 use super::renditions::Made;
 use crate::terminal::bar;
 
@@ -47,20 +47,9 @@ impl Checked {
     }
 }
 
-/// A job that has ended.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    pub s3: &'a Client,
-    pub source: &'a S3Uri,
-    pub destination: &'a Destination,
-    pub report: &'a Report,
-    /// What it made of each image, unless it copied them.
-    pub rendition: Option<&'a Rendition>,
-}
-
 /// Compares the source with the destination, and the records and counters with both: copies byte by byte, and the sizes
 /// of renditions.
-pub async fn job(job: Job<'_>) -> anyhow::Result<Checked> {
+pub async fn job(job: FinishedJob<'_>) -> anyhow::Result<Checked> {
     let mut checked = Checked::default();
     account(job.report, &mut checked);
     failures(job, &mut checked).await?;
@@ -77,7 +66,7 @@ pub async fn job(job: Job<'_>) -> anyhow::Result<Checked> {
     Ok(checked)
 }
 
-async fn copies(job: Job<'_>, images: &[Key], checked: &mut Checked) {
+async fn copies(job: FinishedJob<'_>, images: &[Key], checked: &mut Checked) {
     let progress = bar(images.len(), "checked");
     let mut results = stream::iter(images)
         .map(|key| {
@@ -98,7 +87,7 @@ async fn copies(job: Job<'_>, images: &[Key], checked: &mut Checked) {
     progress.finish_and_clear();
 }
 
-async fn pictures(job: Job<'_>, rendition: &Rendition, images: &[Key], checked: &mut Checked) {
+async fn pictures(job: FinishedJob<'_>, rendition: &Rendition, images: &[Key], checked: &mut Checked) {
     let progress = bar(images.len(), "checked");
     let mut made = Made::default();
     for key in images {
@@ -122,9 +111,9 @@ fn account(report: &Report, checked: &mut Checked) {
 }
 
 /// Adds each failed key to the problems, or to what is left out.
-async fn failures(job: Job<'_>, checked: &mut Checked) -> anyhow::Result<()> {
+async fn failures(job: FinishedJob<'_>, checked: &mut Checked) -> anyhow::Result<()> {
     use FailureClass::{Corrupt, TooLarge, Unsupported};
-    let Job {
+    let FinishedJob {
         s3,
         destination,
         report,
@@ -153,32 +142,20 @@ async fn failures(job: Job<'_>, checked: &mut Checked) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn image(job: Job<'_>, key: &Key) -> anyhow::Result<()> {
-    let Job {
-        s3,
-        source,
-        destination,
-        ..
-    } = job;
-    let relative = key
-        .relative_to(&source.prefix)
-        .context("this key was listed, but is not below the source prefix")?;
-    let copy = destination.image(relative)?;
-    let original = ObjectRef::latest(key.clone());
-    let original = s3::get_object(s3, &source.bucket, &original, None);
-    let ((_, original), (_, copied)) = tokio::try_join!(original, s3::get_latest(s3, &copy))?;
-    anyhow::ensure!(original == copied, "{:?} differs from {key:?}", copy.key);
+async fn image(job: FinishedJob<'_>, key: &Key) -> anyhow::Result<()> {
+    let (original, copied) = job.read_both(key, |relative| job.destination.image(relative)).await?;
+    anyhow::ensure!(original == copied, "the copy of {key:?} differs from it");
     Ok(())
 }
 
 /// Checks that each image has exactly one record.
-async fn records(job: Job<'_>, images: &[Key], checked: &mut Checked) -> anyhow::Result<()> {
+async fn records(job: FinishedJob<'_>, images: &[Key], checked: &mut Checked) -> anyhow::Result<()> {
     #[derive(Deserialize)]
     struct Line {
         key: Key,
         exif: Option<serde::de::IgnoredAny>,
     }
-    let Job {
+    let FinishedJob {
         s3,
         destination,
         report,

@@ -2,6 +2,7 @@
 //! `cargo lambda watch`, runs one job over all photos, and checks every object.
 
 mod check;
+mod finished_job;
 mod renditions;
 mod report;
 mod upload;
@@ -22,6 +23,7 @@ use shared::modes::Images;
 use shared::object::S3Uri;
 use shared::protocol::job::{Report, State};
 
+use self::finished_job::FinishedJob;
 use crate::emulator::Emulator;
 use crate::s3::{Server, sdk};
 use crate::terminal::stop_requested;
@@ -123,7 +125,7 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
         error.context(format!("the functions' log is in {}", kept.display()))
     })?;
     println!("comparing every object of {source} with {}", destination.uri());
-    let mut checked = check::job(check::Job {
+    let mut checked = check::job(FinishedJob {
         s3: &s3,
         source: &source,
         destination: &destination,

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use picture::{Limits, Orientation, Plan, Target};
-use shared::object::{Key, ObjectRef};
-use shared::s3;
+use shared::object::Key;
 use shared::transform::{Format, Rendition};
 
-use super::check::Job;
+use super::finished_job::FinishedJob;
 use crate::workspace;
 
 /// Pictures that were compared with their sources.
@@ -35,27 +34,15 @@ pub fn rendition(max_edge: u32) -> Rendition {
 
 impl Made {
     /// Checks that the rendition of an image is there, and that its size is right to the pixel.
-    pub async fn check(&mut self, job: Job<'_>, rendition: &Rendition, key: &Key) -> anyhow::Result<()> {
-        let Job {
-            s3,
-            source,
-            destination,
-            ..
-        } = job;
-        let relative = key
-            .relative_to(&source.prefix)
-            .context("this key was listed, but is not below the source prefix")?;
-        let target = destination.rendition(rendition, relative)?;
-        let original = ObjectRef::latest(key.clone());
-        let original = s3::get_object(s3, &source.bucket, &original, None);
-        let ((_, original), (_, made)) = tokio::try_join!(original, s3::get_latest(s3, &target))?;
+    pub async fn check(&mut self, job: FinishedJob<'_>, rendition: &Rendition, key: &Key) -> anyhow::Result<()> {
+        let target = |relative: &str| job.destination.rendition(rendition, relative);
+        let (original, made) = job.read_both(key, target).await?;
         let (width, height) = size(&original).with_context(|| format!("{key:?} has a rendition, but no size"))?;
-        let found = size(&made).with_context(|| format!("{:?} is not a picture", target.key))?;
+        let found = size(&made).with_context(|| format!("the rendition of {key:?} is not a picture"))?;
         let longer = width.max(height).min(rendition.max_edge as usize);
         ensure!(
             found.0.max(found.1) == longer,
-            "{:?} has {} × {} pixels, but its longer side should have {longer}",
-            target.key,
+            "the rendition of {key:?} has {} × {} pixels, but its longer side should have {longer}",
             found.0,
             found.1
         );

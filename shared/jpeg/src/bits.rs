@@ -166,7 +166,7 @@ impl Reader<'_> {
         self.state.bits
     }
 
-    /// Goes on after `length` bits, of which at least as many are valid.
+    /// Goes on after `length` bits. At least as many must be valid.
     #[inline]
     pub fn skip(&mut self, length: u32) {
         self.state.bits <<= length;

@@ -155,51 +155,62 @@ fn entry(long: &LongCodes, bits: u64, symbol_of: impl Fn(u64, u32, u8) -> Symbol
     })
 }
 
-/// The symbol at the front of `bits`, if it is not in the table.
-#[cold]
-fn long_symbol(
-    entry: Entry,
-    long: &LongCodes,
-    bits: u64,
-    symbol_of: impl Fn(u64, u32, u8) -> Symbol,
-) -> Option<Symbol> {
-    let (length, code) = entry.code().or_else(|| long.find((bits >> 48) as u32))?;
-    Some(symbol_of(bits, length, code))
-}
-
 /// How [`DcTable`] reads a symbol: the bits of the difference (T.81, F.1.2.1).
 fn dc_symbol(bits: u64, length: u32, size: u8) -> Symbol {
     value_after(bits, length, size.into(), 0)
 }
 
-/// Decodes the DC coefficients of a component.
+/// A Huffman table: the symbols of short codes by look-up, and those of long codes by their length.
 #[derive(Clone, Debug)]
-pub struct DcTable {
+struct Codes {
     lookup: Lookup<Entry, { 1 << LOOKUP }>,
     long: LongCodes,
 }
 
-impl DcTable {
-    /// The table of a DHT segment: how many codes each length has, and their symbols.
-    pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
+impl Codes {
+    /// The table of a DHT segment. `symbol_of` adds the value to a code.
+    fn new(counts: &[u8; 16], symbols: &[u8], symbol_of: impl Fn(u64, u32, u8) -> Symbol) -> Option<Self> {
         let long = LongCodes::new(counts, symbols)?;
-        // The difference of two DC coefficients has at most 11 bits; 16 is for other processes.
-        if symbols.iter().any(|&size| size > 15) {
-            return None;
-        }
-        let lookup = lookup(|bits| entry(&long, bits, dc_symbol));
+        let lookup = lookup(|bits| entry(&long, bits, &symbol_of));
         Some(Self { lookup, long })
     }
 
-    /// The symbol at the front of `bits`, of which at least 32 must be valid. `None` if no code fits.
+    /// The symbol at the front of `bits`. At least 32 bits must be valid. `None` if no code fits.
     #[inline]
-    pub fn symbol(&self, bits: u64) -> Option<Symbol> {
+    fn symbol(&self, bits: u64, symbol_of: impl Fn(u64, u32, u8) -> Symbol) -> Option<Symbol> {
         let entry = self.lookup[(bits >> (64 - LOOKUP)) as usize];
         let symbol = entry.symbol();
         if symbol.length != 0 {
             return Some(symbol);
         }
-        long_symbol(entry, &self.long, bits, dc_symbol)
+        self.long_symbol(entry, bits, symbol_of)
+    }
+
+    #[cold]
+    fn long_symbol(&self, entry: Entry, bits: u64, symbol_of: impl Fn(u64, u32, u8) -> Symbol) -> Option<Symbol> {
+        let (length, code) = entry.code().or_else(|| self.long.find((bits >> 48) as u32))?;
+        Some(symbol_of(bits, length, code))
+    }
+}
+
+/// Decodes the DC coefficients of a component.
+#[derive(Clone, Debug)]
+pub struct DcTable(Codes);
+
+impl DcTable {
+    /// The table of a DHT segment: how many codes each length has, and their symbols.
+    pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
+        // The difference of two DC coefficients has at most 11 bits; 16 is for other processes.
+        if symbols.iter().any(|&size| size > 15) {
+            return None;
+        }
+        Codes::new(counts, symbols, dc_symbol).map(Self)
+    }
+
+    /// The symbol at the front of `bits`. At least 32 bits must be valid. `None` if no code fits.
+    #[inline]
+    pub fn symbol(&self, bits: u64) -> Option<Symbol> {
+        self.0.symbol(bits, dc_symbol)
     }
 }
 
@@ -217,32 +228,23 @@ pub struct Skipped {
 /// Decodes the AC coefficients of a component.
 #[derive(Clone, Debug)]
 pub struct AcTable {
-    lookup: Lookup<Entry, { 1 << LOOKUP }>,
+    codes: Codes,
     skip: OnceCell<SkipTable>,
-    long: LongCodes,
 }
 
 impl AcTable {
     /// The table of a DHT segment: how many codes each length has, and their symbols.
     pub fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
-        let long = LongCodes::new(counts, symbols)?;
-        let lookup = lookup(|bits| entry(&long, bits, ac_symbol));
         Some(Self {
-            lookup,
+            codes: Codes::new(counts, symbols, ac_symbol)?,
             skip: OnceCell::new(),
-            long,
         })
     }
 
-    /// The symbol at the front of `bits`, of which at least 32 must be valid. `None` if no code fits.
+    /// The symbol at the front of `bits`. At least 32 bits must be valid. `None` if no code fits.
     #[inline]
     pub fn symbol(&self, bits: u64) -> Option<Symbol> {
-        let entry = self.lookup[(bits >> (64 - LOOKUP)) as usize];
-        let symbol = entry.symbol();
-        if symbol.length != 0 {
-            return Some(symbol);
-        }
-        long_symbol(entry, &self.long, bits, ac_symbol)
+        self.codes.symbol(bits, ac_symbol)
     }
 
     /// The table that skips symbols. It is made when it is first needed.
@@ -253,7 +255,7 @@ impl AcTable {
     /// The code at the front of `bits`, without its value: its length and its symbol.
     #[inline]
     pub fn code(&self, bits: u64) -> Option<(u32, u8)> {
-        self.long.find((bits >> 48) as u32)
+        self.codes.long.find((bits >> 48) as u32)
     }
 }
 

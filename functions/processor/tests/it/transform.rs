@@ -143,7 +143,7 @@ async fn a_picture_that_is_cut_off_gives_a_warning() {
 #[tokio::test]
 async fn a_picture_that_needs_more_memory_than_there_is_is_too_large() {
     let cloud = Cloud::start(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")]).await;
-    // 16,000 × 16,000 pixels, of which almost none are there.
+    // The header says 16,000 × 16,000 pixels. The file has almost none of them.
     let mut photo = PHOTOS[0].clone();
     let frame = (0..photo.len())
         .find(|&at| photo[at..].starts_with(&[0xFF, 0xC0]))

@@ -100,7 +100,7 @@ fn pngs_of_all_kinds_are_decoded() {
         |_| {},
     );
     assert_eq!(pixels(&make(&file, 4, Target::Png, 1).unwrap().0)[5], [0x80; 3]);
-    // A palette of 1 bit, of which one colour is transparent.
+    // A palette of two colours. One is transparent.
     let file = files::png(&[0b0101_0000].repeat(4), (4, 4), (Color::Indexed, Depth::One), |info| {
         info.palette = Some(vec![10, 20, 30, 200, 100, 50].into());
         info.trns = Some(vec![255, 0].into());
