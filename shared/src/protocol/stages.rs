@@ -87,7 +87,7 @@ pub struct Stages {
     pub download: LatencyHistogram,
     /// From bytes to record.
     pub exif: LatencyHistogram,
-    /// Decoding, scaling and encoding, with the wait for a CPU thread. Only in the mode `transform`.
+    /// Decoding, scaling and encoding on a CPU thread, without the wait for it. Only in the mode `transform`.
     pub transform: LatencyHistogram,
     /// Writing or copying the image.
     pub upload: LatencyHistogram,

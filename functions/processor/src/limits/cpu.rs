@@ -5,12 +5,18 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use lambda_runtime::tracing::warn;
 use parking_lot::Mutex;
+use rustix::process::setpriority_process;
 use shared::bottleneck::cpu_threads;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How many pieces of work are ready for each thread, so that it never waits for the other thread.
 const READY: usize = 1;
+
+/// The nice value of the threads. The thread that talks to S3 works for moments only, and must not wait for a picture
+/// then: on one vCPU, its requests would take longer.
+const NICE: i32 = 10;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -82,6 +88,10 @@ fn start(count: usize) -> Sender<Work> {
 }
 
 fn serve(queue: &Mutex<Receiver<Work>>) {
+    // On Linux, this is about the calling thread alone.
+    if let Err(error) = setpriority_process(None, NICE) {
+        warn!(%error, "the CPU threads keep the priority of the thread that talks to S3");
+    }
     loop {
         // The lock is held while this thread waits for work, and no longer.
         let work = queue.lock().recv();
@@ -97,6 +107,8 @@ fn serve(queue: &Mutex<Receiver<Work>>) {
 mod tests {
     use std::time::Duration;
 
+    use rustix::process::getpriority_process;
+
     use super::*;
 
     #[test]
@@ -110,9 +122,11 @@ mod tests {
     async fn work_runs_beside_the_caller_and_a_panic_stays_with_it() {
         let threads = Arc::new(CpuThreads::new(128));
         let here = thread::current().id();
+        let nice = || getpriority_process(None).unwrap();
         let turn = threads.turn().await;
-        let there = threads.run(turn, || thread::current().id()).await;
+        let (there, nice_there) = threads.run(turn, move || (thread::current().id(), nice())).await;
         assert_ne!(here, there);
+        assert_eq!((nice(), nice_there), (0, NICE));
         let panicking = tokio::spawn({
             let threads = threads.clone();
             async move {

@@ -1,7 +1,7 @@
 //! Makes other pictures of an image, and writes them.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -32,6 +32,8 @@ struct Made {
     outputs: Vec<Output>,
     warnings: Vec<String>,
     held: OwnedSemaphorePermit,
+    /// On the CPU thread, without the wait for it.
+    time: Duration,
 }
 
 impl Task<'_> {
@@ -57,14 +59,14 @@ impl Task<'_> {
             .and_then(|exif| exif.orientation.as_ref()?.as_u64());
         let orientation = orientation.and_then(|value| value.try_into().ok()).unwrap_or_default();
         let (mut record, _) = self.record(&meta, metadata);
-        let started = self.pipeline.clock.now();
         let Made {
             outputs,
             warnings,
             held,
+            time,
         } = self.make(bytes, held, orientation).await?;
         record.warnings.extend(warnings);
-        let made = self.pipeline.clock.now();
+        let started = self.pipeline.clock.now();
         let writes = targets
             .iter()
             .zip(outputs)
@@ -75,8 +77,8 @@ impl Task<'_> {
         let times = StageTimes {
             download,
             exif,
-            transform: Some(made - started),
-            upload: Some(self.pipeline.clock.now() - made),
+            transform: Some(time),
+            upload: Some(self.pipeline.clock.now() - started),
         };
         Ok(Recorded { record, times })
     }
@@ -139,17 +141,19 @@ impl Task<'_> {
         let cpu = &self.pipeline.limits.cpu;
         let turn = self.timer.stopped(cpu.turn()).await;
         let work = move || {
+            let started = Instant::now();
             let made = Plan::new(&bytes, &renditions, orientation, limits).and_then(Plan::run);
             // All memory counts until the work ends, even if nobody waits for it any longer.
             drop((bytes, decoding));
-            (made, held)
+            (made, held, started.elapsed())
         };
-        let (made, held) = cpu.run(turn, work).await;
+        let (made, held, time) = cpu.run(turn, work).await;
         let (outputs, warnings) = made.map_err(|error| failure(&error))?;
         Ok(Made {
             outputs,
             warnings,
             held,
+            time,
         })
     }
 
