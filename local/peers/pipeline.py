@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 
+from memory import peak
+
 SOURCE = "photos"
 DESTINATION = "photos-out"
 
@@ -176,12 +178,6 @@ def s5cmd(images, workers):
     if child.returncode:
         sys.exit(f"s5cmd failed with exit code {child.returncode}")
     return result | {"peak_bytes": most}
-
-
-def peak(process="self"):
-    """The peak memory of a process, in bytes. getrusage would include the program that ran before exec."""
-    with open(f"/proc/{process}/status") as status:
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
 
 @contextlib.contextmanager

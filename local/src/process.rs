@@ -1,8 +1,9 @@
-//! Memory and CPU time of a running process, and its descendants, read from `/proc`.
+//! Processes: their memory, CPU time and descendants, read from `/proc`, and the cores that they may use.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The peak memory of a process, in bytes.
 pub fn peak_memory(process: u32) -> anyhow::Result<u64> {
@@ -55,6 +56,25 @@ fn parent(process: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The first core that this process may use, as a set.
+pub fn one_core() -> anyhow::Result<CpuSet> {
+    let allowed = sched_getaffinity(None)?;
+    let core = (0..CpuSet::MAX_CPU).find(|&core| allowed.is_set(core));
+    let mut one = CpuSet::new();
+    one.set(core.context("this process may not use any core")?);
+    Ok(one)
+}
+
+/// Calls `start`. The processes that it starts may use only one core.
+pub fn on_one_core<T>(start: impl FnOnce() -> T) -> anyhow::Result<T> {
+    // A new process may use the cores of the thread that starts it.
+    let allowed = sched_getaffinity(None)?;
+    sched_setaffinity(None, &one_core()?)?;
+    let started = start();
+    sched_setaffinity(None, &allowed)?;
+    Ok(started)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::sched_setaffinity;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
@@ -153,11 +153,7 @@ impl Function {
 
     /// Restricts the first thread, and all threads that it starts from now on, to one core.
     pub fn keep_to_one_core(&self) -> anyhow::Result<()> {
-        let allowed = sched_getaffinity(None)?;
-        let core = (0..CpuSet::MAX_CPU).find(|&core| allowed.is_set(core));
-        let mut one = CpuSet::new();
-        one.set(core.context("this process may not use any core")?);
-        sched_setaffinity(Some(self.pid()?), &one)?;
+        sched_setaffinity(Some(self.pid()?), &process::one_core()?)?;
         Ok(())
     }
 }

@@ -9,21 +9,29 @@
 //! | [`faults`] | a job with faults, compared with the same job without faults |
 //! | [`memory`] | time, CPU time and memory of one processor |
 //! | [`transform`] | one processor that makes pictures |
+//! | [`codecs`] | our codecs, compared with sharp and Pillow |
 //! | [`cloud`] | a source of counted keys, fanout, and processors that do no work |
 //! | [`processors`] | processes of the processor, each with one invocation at a time |
-//! | [`table`] | results as tables |
+//! | [`photos`] | the images |
+//! | [`python`], [`node`] | the peers in Python and JavaScript |
+//! | [`spread`], [`table`] | medians; results as tables |
 //!
 //! This crate is a library. The program is `cargo local` (crate `local-cli`). The experiment starts this program again
-//! as separate processes, with `bench serve` and `bench client`.
+//! as separate processes, with `bench serve`, `bench client` and `bench pictures`.
 
 mod cloud;
+mod codecs;
 mod experiment;
 mod faults;
 mod kills;
 mod listing;
 mod memory;
+mod node;
+mod photos;
 mod processors;
+mod python;
 mod scale;
+mod spread;
 mod table;
 mod transform;
 
@@ -68,19 +76,26 @@ enum Bench {
     Memory(memory::Options),
     /// Measure one processor that makes smaller pictures of photos of 12 megapixels
     Transform(transform::Options),
+    /// Compare our codecs with sharp and Pillow: speed, quality and memory, without S3
+    Codecs(codecs::Options),
     /// Run the S3 server of the experiment
     #[command(hide = true)]
     Serve(experiment::ServerOptions),
     /// Run a peer that is written in Rust
     #[command(hide = true)]
     Client(experiment::RustPeerOptions),
+    /// Make pictures with our codecs
+    #[command(hide = true)]
+    Pictures(codecs::OurOptions),
 }
 
 pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitCode> {
     match bench {
-        // The benchmarks start these two as separate processes.
+        // The benchmarks start these three as separate processes.
         Some(Bench::Serve(options)) => experiment::serve(options).await.map(|()| ExitCode::SUCCESS),
         Some(Bench::Client(options)) => experiment::rust_peer(options).await.map(|()| ExitCode::SUCCESS),
+        Some(Bench::Pictures(options)) => codecs::ours(&options).map(|()| ExitCode::SUCCESS),
+        Some(Bench::Codecs(options)) => codecs::run(options).await,
         None => with_functions(experiment::run(&Part::ALL, experiment)).await,
         Some(Bench::Guide) => with_functions(experiment::run(&[Part::Guide], experiment)).await,
         Some(Bench::Peers) => with_functions(experiment::run(&[Part::Peers], experiment)).await,

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
-use rand::{Rng as _, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use local::terminal::bar;
 use local::{dataset, workspace};
@@ -21,28 +19,12 @@ pub fn of_the_guide() -> anyhow::Result<PathBuf> {
     })
 }
 
-/// The folder with `count` images of `size` bytes. Each is a photo with noise appended, like the data of a larger
-/// picture.
-pub fn of_size(size: usize, count: usize) -> anyhow::Result<PathBuf> {
-    made(&format!("{count}-of-{size}"), count, |folder, progress| {
+/// The folder with `count` photos of a size in pixels, as a camera writes them.
+pub fn of_a_camera(width: u16, height: u16, count: usize) -> anyhow::Result<PathBuf> {
+    made(&format!("{count}-of-{width}x{height}"), count, |folder, progress| {
         dataset::on_all_cores(count, |index| {
-            let mut photo = dataset::photo(index)?;
-            let picture = photo.len();
-            photo.resize(size.max(picture), 0);
-            ChaCha8Rng::seed_from_u64(index as u64).fill_bytes(&mut photo[picture..]);
+            let photo = dataset::camera_photo(index, width, height)?;
             std::fs::write(folder.join(dataset::file_name(index)), photo)?;
-            progress.inc(1);
-            Ok(())
-        })
-        .map(|_| ())
-    })
-}
-
-/// The folder with `count` photos of 12 megapixels.
-pub fn of_12_megapixels(count: usize) -> anyhow::Result<PathBuf> {
-    made(&format!("{count}-of-12-megapixels"), count, |folder, progress| {
-        dataset::on_all_cores(count, |index| {
-            std::fs::write(folder.join(dataset::file_name(index)), dataset::large_photo(index)?)?;
             progress.inc(1);
             Ok(())
         })

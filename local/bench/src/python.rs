@@ -1,5 +1,7 @@
 //! The peers in Python, in their own virtual environment below `target/`.
 
+use std::ffi::OsString;
+use std::iter;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -11,13 +13,26 @@ use local::workspace::{self, run};
 
 /// A command that runs one of our Python programs.
 pub fn program(name: &str) -> Command {
-    let mut command = Command::new(environment().join("bin/python"));
+    let mut command = Command::new(binary("python"));
     command.arg(folder().join(name)).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
-fn folder() -> PathBuf {
+/// The folder with the programs of all peers.
+pub fn folder() -> PathBuf {
     workspace::folder().join("local/peers")
+}
+
+/// A program that a package brings.
+pub fn binary(name: &str) -> PathBuf {
+    environment().join("bin").join(name)
+}
+
+/// PATH, with these programs first.
+pub fn path() -> anyhow::Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = iter::once(environment().join("bin")).chain(std::env::split_paths(&path));
+    Ok(std::env::join_paths(folders)?)
 }
 
 fn environment() -> PathBuf {
@@ -36,7 +51,7 @@ pub async fn install() -> anyhow::Result<()> {
     }
     println!("installing the Python peers into {}", environment.display());
     make_virtual_environment(&environment).await?;
-    run(Command::new(environment.join("bin/python"))
+    run(Command::new(binary("python"))
         .args(["-m", "pip", "install", "--quiet", "--requirement"])
         .arg(&requirements))
     .await

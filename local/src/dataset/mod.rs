@@ -10,7 +10,7 @@ use std::thread;
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -23,15 +23,23 @@ const SEED: u64 = 0x0005_3eed;
 /// The `index`-th photo.
 pub fn photo(index: usize) -> anyhow::Result<Vec<u8>> {
     let mut rng = random(index);
-    let picture = picture::draw(&mut rng);
-    encoded(rng, index, &picture)
+    let picture = picture::small(&mut rng);
+    let quality = rng.random_range(70..=90);
+    // The encoder's own choice.
+    let sampling = if quality < 90 {
+        SamplingFactor::F_2_2
+    } else {
+        SamplingFactor::F_1_1
+    };
+    encoded(rng, index, &picture, sampling, quality)
 }
 
-/// The `index`-th photo of 12 megapixels. It has 2 to 6 MB.
-pub fn large_photo(index: usize) -> anyhow::Result<Vec<u8>> {
+/// The `index`-th photo of a size, as a camera writes it: about 0.35 bytes per pixel, and half as many samples of
+/// colour in both directions.
+pub fn camera_photo(index: usize, width: u16, height: u16) -> anyhow::Result<Vec<u8>> {
     let mut rng = random(index);
-    let picture = picture::of_size(&mut rng, 4_000, 3_000);
-    encoded(rng, index, &picture)
+    let picture = picture::large(&mut rng, width.into(), height.into());
+    encoded(rng, index, &picture, SamplingFactor::F_2_2, 93)
 }
 
 fn random(index: usize) -> ChaCha8Rng {
@@ -40,9 +48,16 @@ fn random(index: usize) -> ChaCha8Rng {
     rng
 }
 
-fn encoded(mut rng: ChaCha8Rng, index: usize, picture: &picture::Picture) -> anyhow::Result<Vec<u8>> {
+fn encoded(
+    mut rng: ChaCha8Rng,
+    index: usize,
+    picture: &picture::Picture,
+    sampling: SamplingFactor,
+    quality: u8,
+) -> anyhow::Result<Vec<u8>> {
     let mut file = Vec::new();
-    let mut encoder = Encoder::new(&mut file, rng.random_range(70..=90));
+    let mut encoder = Encoder::new(&mut file, quality);
+    encoder.set_sampling_factor(sampling);
     if let Some(exif) = camera::exif(&mut rng, index, picture)? {
         encoder.add_app_segment(1, exif)?;
     }

@@ -1,6 +1,8 @@
 //! Pictures that compress like photos: a sky of two colours, discs, and the grain of a sensor. They are computed with
 //! integers only, so every machine draws the same.
 
+use std::ops::RangeInclusive;
+
 use rand::{Rng, RngExt};
 
 pub struct Picture {
@@ -18,7 +20,8 @@ struct Disc {
     colour: [i32; 3],
 }
 
-pub fn draw(rng: &mut impl Rng) -> Picture {
+/// A small picture, as in the guide's set.
+pub fn small(rng: &mut impl Rng) -> Picture {
     // The sum of two draws puts three sizes in four near the middle, so sizes vary as in a real folder.
     let long = 236 + rng.random_range(0..=152) + rng.random_range(0..=152);
     let (width, height) = if rng.random_bool(0.7) {
@@ -26,14 +29,19 @@ pub fn draw(rng: &mut impl Rng) -> Picture {
     } else {
         (long * 3 / 4, long)
     };
-    of_size(rng, width, height)
+    draw(rng, width, height, 3..=9)
 }
 
-/// A picture of any size up to 65,535 pixels in each direction.
-pub fn of_size(rng: &mut impl Rng, width: i32, height: i32) -> Picture {
+/// A picture of up to 65,535 pixels in each direction, with the grain of a photo that is not scaled down.
+pub fn large(rng: &mut impl Rng, width: i32, height: i32) -> Picture {
+    draw(rng, width, height, 8..=14)
+}
+
+/// `grain` is the largest difference of a sample from its plain colour.
+fn draw(rng: &mut impl Rng, width: i32, height: i32, grain: RangeInclusive<i32>) -> Picture {
     let long = width.max(height);
     let (top, bottom) = (colour(rng), colour(rng));
-    let grain = rng.random_range(3..=9);
+    let grain = rng.random_range(grain);
     let discs: Vec<Disc> = (0..SHAPES)
         .map(|_| Disc {
             x: rng.random_range(0..width),

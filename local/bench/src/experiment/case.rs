@@ -33,7 +33,10 @@ impl Case {
         };
         let waits = (latency.get + latency.put).div_f64(in_flight as f64);
         let start = Duration::from_millis(500);
-        start + (waits + self.program.cpu_time()).mul_f64(*images as f64) + latency.get + latency.list * 20
+        start
+            + (waits + self.program.cpu_time() + self.load.picture_time()).mul_f64(*images as f64)
+            + latency.get
+            + latency.list * 20
     }
 }
 
@@ -64,6 +67,7 @@ pub async fn measure(cases: &[Case], progress: &ProgressBar) -> anyhow::Result<V
             name: case.name.clone(),
             setting: case.setting.clone(),
             in_flight: case.program.in_flight().min(case.load.images),
+            function_mb: case.program.memory_mb(),
             runs: Vec::new(),
         })
         .collect();

@@ -1,9 +1,10 @@
-//! The report as charts: bars, the best first, with ours highlighted.
+//! The report as charts: bars, the best first, with ours highlighted; and the stages of an image as parts of a bar.
 
 use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::anyhow;
+use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -11,7 +12,7 @@ use super::guide::{ONE_PROCESSOR, SERIAL};
 use super::parsing::Parsed;
 use super::peers::{OURS, best};
 use super::report::Report;
-use super::run::Row;
+use super::run::{Row, Stages};
 
 /// The images/s that the guide reports, one after another and with concurrent I/O.
 const OF_THE_GUIDE: [(&str, f64); 2] = [("the guide: serial", 12.0), ("the guide: concurrent", 121.0)];
@@ -48,6 +49,15 @@ pub fn draw(report: &Report, folder: &Path) -> anyhow::Result<()> {
             "Images/s of one processor, at 80 ms per image: the more in flight, the faster",
             0,
             highest_first(images_per_second(&guide.serial_total)),
+        )?;
+        parts(
+            &folder.join("time.svg"),
+            "Where the time of one image goes, one at a time, at the guide's pace (ms)",
+            &[
+                ("18 KB: as in the guide", stages(&guide.serial_total)),
+                ("18 KB: with a picture", stages(&guide.pictures.serial_total)),
+                ("12 megapixels: with a picture", stages(&guide.pictures.large)),
+            ],
         )?;
         bars(
             &folder.join("exif.svg"),
@@ -102,6 +112,18 @@ fn cpu(rows: &[Row]) -> Vec<Bar> {
     best(rows).into_iter().map(bar).collect()
 }
 
+/// The stages of one image, if images are processed one at a time.
+fn stages(rows: &[Row]) -> [f64; 4] {
+    let serial = rows.iter().find(|row| row.name == SERIAL);
+    let median = |figure: fn(&Stages) -> f64| serial.map_or(0.0, |row| row.median(|run| figure(&run.stages)));
+    [
+        median(|stages| stages.download),
+        median(|stages| stages.exif),
+        median(|stages| stages.transform),
+        median(|stages| stages.upload),
+    ]
+}
+
 fn lowest_first(mut bars: Vec<Bar>) -> Vec<Bar> {
     bars.sort_by(|a, b| a.value.total_cmp(&b.value));
     bars
@@ -113,39 +135,109 @@ fn highest_first(bars: Vec<Bar>) -> Vec<Bar> {
     bars
 }
 
+/// The stages, each with its colour: waiting is grey, work has a colour.
+const STAGES: [(&str, RGBColor); 4] = [
+    ("download", RGBColor(173, 181, 189)),
+    ("EXIF", RGBColor(25, 113, 194)),
+    ("picture", OURS_COLOR),
+    ("upload", OTHERS_COLOR),
+];
+
+/// Draws a bar for each row, with the stages as its parts, and what the colours mean.
+fn parts(path: &Path, title: &str, rows: &[(&str, [f64; 4])]) -> anyhow::Result<()> {
+    let height = TITLE_HEIGHT + ROW_HEIGHT * i32::try_from(rows.len() + 1)?;
+    let canvas = Canvas::new(path, title, height)?;
+    let longest = rows
+        .iter()
+        .map(|(_, stages)| stages.iter().sum())
+        .fold(f64::MIN_POSITIVE, f64::max);
+    let mut middle = TITLE_HEIGHT + ROW_HEIGHT / 2;
+    for (label, stages) in rows {
+        canvas.text(label, LABEL_WIDTH - GAP, middle, HPos::Right)?;
+        let mut start = LABEL_WIDTH;
+        for (&time, (_, color)) in stages.iter().zip(STAGES) {
+            start += canvas.bar(start, middle, time / longest, color)?;
+        }
+        let total: f64 = stages.iter().sum();
+        let work = (stages[1] + stages[2]) / total.max(f64::MIN_POSITIVE) * 100.0;
+        canvas.text(
+            &format!("{total:.0} ms, {work:.1} % of it work"),
+            start + GAP,
+            middle,
+            HPos::Left,
+        )?;
+        middle += ROW_HEIGHT;
+    }
+    let mut start = LABEL_WIDTH;
+    for (name, color) in STAGES {
+        canvas.bar(start, middle, 0.03, color)?;
+        canvas.text(name, start + 2 * GAP, middle, HPos::Left)?;
+        start += 110;
+    }
+    canvas.finish()
+}
+
 /// Draws bars from top to bottom, each with its value in `digits` decimals.
 fn bars(path: &Path, title: &str, digits: usize, bars: Vec<Bar>) -> anyhow::Result<()> {
     let height = TITLE_HEIGHT + ROW_HEIGHT * i32::try_from(bars.len())?;
-    let area = SVGBackend::new(path, (WIDTH.unsigned_abs(), height.unsigned_abs())).into_drawing_area();
-    let text = |text: String, x, y, side| {
-        let style = FONT
-            .into_text_style(&area)
-            .color(&TEXT)
-            .pos(Pos::new(side, VPos::Center));
-        area.draw(&Text::new(text, (x, y), style)).map_err(failed)
-    };
-    let title_style = TITLE
-        .into_text_style(&area)
-        .color(&TEXT)
-        .pos(Pos::new(HPos::Left, VPos::Center));
-    area.draw(&Text::new(title.to_owned(), (GAP, TITLE_HEIGHT / 2), title_style))
-        .map_err(failed)?;
+    let canvas = Canvas::new(path, title, height)?;
     let longest = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
     for (middle, bar) in (TITLE_HEIGHT + ROW_HEIGHT / 2..).step_by(ROW_HEIGHT as usize).zip(bars) {
+        let color = if bar.is_ours { OURS_COLOR } else { OTHERS_COLOR };
+        let length = canvas.bar(LABEL_WIDTH, middle, bar.value / longest, color)?;
+        canvas.text(&bar.label, LABEL_WIDTH - GAP, middle, HPos::Right)?;
+        canvas.text(
+            &format!("{:.digits$}", bar.value),
+            LABEL_WIDTH + length + GAP,
+            middle,
+            HPos::Left,
+        )?;
+    }
+    canvas.finish()
+}
+
+/// A chart with its title.
+struct Canvas<'a> {
+    area: DrawingArea<SVGBackend<'a>, Shift>,
+}
+
+impl<'a> Canvas<'a> {
+    fn new(path: &'a Path, title: &str, height: i32) -> anyhow::Result<Self> {
+        let area = SVGBackend::new(path, (WIDTH.unsigned_abs(), height.unsigned_abs())).into_drawing_area();
+        let style = TITLE.into_text_style(&area);
+        let style = style.color(&TEXT).pos(Pos::new(HPos::Left, VPos::Center));
+        let title = Text::new(title.to_owned(), (GAP, TITLE_HEIGHT / 2), style);
+        area.draw(&title).map_err(failed)?;
+        Ok(Self { area })
+    }
+
+    fn text(&self, text: &str, x: i32, y: i32, side: HPos) -> anyhow::Result<()> {
+        let style = FONT.into_text_style(&self.area);
+        let style = style.color(&TEXT).pos(Pos::new(side, VPos::Center));
+        let text = Text::new(text.to_owned(), (x, y), style);
+        self.area.draw(&text).map_err(failed)
+    }
+
+    /// Draws a bar that is this part of the longest one. Returns its length in pixels.
+    fn bar(&self, start: i32, middle: i32, part: f64, color: RGBColor) -> anyhow::Result<i32> {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a bar is at most LONGEST_BAR pixels long"
         )]
-        let length = (bar.value / longest * LONGEST_BAR) as i32;
-        let end = LABEL_WIDTH + length;
+        let length = (part * LONGEST_BAR) as i32;
         let (top, bottom) = (middle - BAR_HEIGHT / 2, middle + BAR_HEIGHT / 2);
-        let color = if bar.is_ours { OURS_COLOR } else { OTHERS_COLOR };
-        area.draw(&Rectangle::new([(LABEL_WIDTH, top), (end, bottom)], color.filled()))
+        self.area
+            .draw(&Rectangle::new(
+                [(start, top), (start + length, bottom)],
+                color.filled(),
+            ))
             .map_err(failed)?;
-        text(bar.label, LABEL_WIDTH - GAP, middle, HPos::Right)?;
-        text(format!("{:.digits$}", bar.value), end + GAP, middle, HPos::Left)?;
+        Ok(length)
     }
-    area.present().map_err(failed)
+
+    fn finish(self) -> anyhow::Result<()> {
+        self.area.present().map_err(failed)
+    }
 }
 
 fn failed(error: impl Display) -> anyhow::Error {

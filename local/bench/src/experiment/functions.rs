@@ -7,36 +7,32 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail, ensure};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use shared::modes::Images;
 use shared::protocol::chunk::ChunkResponse;
 use shared::protocol::job::{Report, State};
 use shared::protocol::usage::Usage;
 
 use super::outputs::Entry;
-use super::photos::{DESTINATION, SOURCE};
-use super::program::{Concurrency, Cores, Processors as Setting, Taken};
+use super::program::{Concurrency, Cores, Load, ONE_VCPU_MB, Processors as Setting, Taken};
 use super::run::Stages;
 use super::server::Server;
+use crate::photos::{DESTINATION, SOURCE};
 use crate::processors::Processors;
 use local::lambda::{Endpoint, Reply};
 use local::runtime::Function;
 use local::workspace::{Profile, binary};
 
-/// The memory at which Lambda gives a function one vCPU.
-pub const MEMORY_MB: u32 = 1769;
-
 /// The time of each invocation. No run needs that long.
 const LIFETIME: Duration = Duration::from_mins(15);
 
-async fn start_processors(server: &Server, count: usize) -> anyhow::Result<Processors> {
+async fn start_processors(server: &Server, count: usize, memory_mb: u32) -> anyhow::Result<Processors> {
     let mut environment = server.environment();
-    environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY_MB.to_string()));
+    environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb.to_string()));
     Processors::start(count, &environment).await
 }
 
 /// Runs processors without fanout. All images are divided between them at the start.
-pub async fn processors(server: &Server, mode: Images, images: &[Entry], setting: Setting) -> anyhow::Result<Taken> {
-    let processors = start_processors(server, setting.count).await?;
+pub async fn processors(server: &Server, load: &Load, images: &[Entry], setting: Setting) -> anyhow::Result<Taken> {
+    let processors = start_processors(server, setting.count, setting.memory_mb).await?;
     if setting.cores == Cores::One {
         processors.keep_to_one_core().await?;
     }
@@ -44,7 +40,7 @@ pub async fn processors(server: &Server, mode: Images, images: &[Entry], setting
     let requests: Vec<Value> = images
         .chunks(chunk_keys)
         .enumerate()
-        .map(|(chunk, images)| chunk_request(chunk, images, mode, setting.concurrency))
+        .map(|(chunk, images)| chunk_request(chunk, images, load, setting.concurrency))
         .collect();
     let (started, cpu_before) = (Instant::now(), processors.cpu_time().await?);
     let replies = requests.into_iter().enumerate().map(|(chunk, request)| {
@@ -71,14 +67,15 @@ pub async fn processors(server: &Server, mode: Images, images: &[Entry], setting
     })
 }
 
-fn chunk_request(chunk: usize, images: &[Entry], mode: Images, concurrency: Concurrency) -> Value {
+fn chunk_request(chunk: usize, images: &[Entry], load: &Load, concurrency: Concurrency) -> Value {
     let objects: Vec<Value> = images
         .iter()
         .map(|Entry { key, size, etag }| json!({"key": key, "size": size, "etag": etag}))
         .collect();
     let mut request = json!({
         "job_id": "bench", "chunk": chunk, "attempt": "1-1", "source_bucket": SOURCE, "source_prefix": "",
-        "destination": format!("s3://{DESTINATION}/"), "images": mode, "records": "ndjson", "objects": objects,
+        "destination": format!("s3://{DESTINATION}/"), "images": load.mode, "records": "ndjson", "objects": objects,
+        "transform": load.transform,
     });
     match concurrency {
         Concurrency::From(start) => request["concurrency"] = start.into(),
@@ -108,18 +105,19 @@ fn means(usage: &Usage) -> Stages {
     Stages {
         download: usage.stages.download.total_ms() / images,
         exif: usage.stages.exif.total_ms() / images,
+        transform: usage.stages.transform.total_ms() / images,
         upload: usage.stages.upload.total_ms() / images,
     }
 }
 
 pub async fn fanout(
     server: &Server,
-    mode: Images,
+    load: &Load,
     images: &[Entry],
     parallel: usize,
     concurrency: usize,
 ) -> anyhow::Result<Taken> {
-    let processors = Arc::new(start_processors(server, parallel).await?);
+    let processors = Arc::new(start_processors(server, parallel, ONE_VCPU_MB).await?);
     let usage = Arc::new(Mutex::new(Usage::default()));
     let lambda = {
         let (processors, usage) = (processors.clone(), usage.clone());
@@ -145,7 +143,7 @@ pub async fn fanout(
     fanout.init_time().await?;
     let request = json!({
         "source": format!("s3://{SOURCE}/"), "destination": format!("s3://{DESTINATION}/"), "job_id": "bench",
-        "images": mode, "parallel": parallel, "concurrency": concurrency,
+        "images": load.mode, "transform": load.transform, "parallel": parallel, "concurrency": concurrency,
         "chunk_keys": images.len().div_ceil(parallel),
     });
     let cpu = async || anyhow::Ok(processors.cpu_time().await? + fanout.cpu_time()?);

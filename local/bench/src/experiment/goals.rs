@@ -7,7 +7,8 @@ use super::guide::{ADAPTIVE, FANOUT, ONE_PROCESSOR};
 use super::peers;
 use super::program::CHUNK_KEYS;
 use super::report::Report;
-use super::run::{Row, spread};
+use super::run::Row;
+use crate::spread::spread;
 use crate::table::megabytes;
 use local::dataset::COUNT;
 

@@ -8,12 +8,12 @@ use tokio::process::Command;
 
 use super::functions::{fanout, processors};
 use super::outputs::{list, right};
-use super::photos::SOURCE;
 use super::program::{Load, Program, Taken};
-use super::python;
 use super::run::Run;
 use super::rust_peers::Printed;
 use super::server::Server;
+use crate::photos::SOURCE;
+use crate::python;
 
 /// Runs a program once, with a new server and new processes.
 pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
@@ -22,8 +22,8 @@ pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
     let images = list(&s3, SOURCE, "").await?;
     let (before, cpu_before) = (server.totals().await?, server.cpu_time()?);
     let taken = match program {
-        Program::Processors(setting) => processors(&server, load.mode, &images, setting).await?,
-        Program::Fanout { parallel, concurrency } => fanout(&server, load.mode, &images, parallel, concurrency).await?,
+        Program::Processors(setting) => processors(&server, load, &images, setting).await?,
+        Program::Fanout { parallel, concurrency } => fanout(&server, load, &images, parallel, concurrency).await?,
         Program::Rust { peer, in_flight } => {
             let mut command = Command::new(std::env::current_exe()?);
             let name = peer.to_possible_value().context("the peer has no name")?;
@@ -43,7 +43,7 @@ pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
     let mut requests = after.requests;
     requests.get -= before.requests.get;
     requests.list -= before.requests.list;
-    let right = right(&s3, &images, load.mode, program.writes_records()).await?;
+    let right = right(&s3, &images, load, program.writes_records()).await?;
     Ok(Run {
         images: images.len() as u64,
         right,

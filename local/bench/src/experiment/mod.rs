@@ -5,8 +5,8 @@
 //! | [`guide`], [`peers`], [`pipelines`], [`cold`] | the four parts; [`parsing`] belongs to `guide` |
 //! | [`case`], [`run`] | a row to measure, and the results of its runs |
 //! | [`program`], [`launch`] | the measured programs, and how one is run |
-//! | [`functions`], [`rust_peers`], [`python`] | our functions and the peers, as processes |
-//! | [`photos`], [`server`], [`outputs`] | the images, the S3 server, and the check of the outputs |
+//! | [`functions`], [`rust_peers`] | our functions and peers in Rust, as processes |
+//! | [`server`], [`outputs`] | the S3 server, and the check of the outputs |
 //! | [`report`], [`goals`], [`tables`], [`charts`] | the latest results as data, goals, tables and charts |
 
 mod case;
@@ -19,10 +19,8 @@ mod launch;
 mod outputs;
 mod parsing;
 mod peers;
-mod photos;
 mod pipelines;
 mod program;
-mod python;
 mod report;
 mod run;
 mod rust_peers;
@@ -35,12 +33,11 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{HumanDuration, ProgressBar};
 
+use crate::{photos, python};
 use case::Case;
-use guide::Pace;
-pub use photos::of_12_megapixels;
-pub use program::Load;
+pub use program::{Load, ONE_VCPU_MB, TWO_VCPUS_MB};
 pub use report::Part;
-use report::{Guide, Origin, Report, Section};
+use report::{Origin, Report, Section};
 pub use rust_peers::{Options as RustPeerOptions, run as rust_peer};
 pub use server::{Options as ServerOptions, Server, serve};
 
@@ -51,17 +48,12 @@ pub struct Options {
     quick: bool,
 }
 
-/// About how long it takes to measure EXIF in memory.
-const PARSING_TIME: Duration = Duration::from_secs(10);
 /// About how long it takes to measure cold starts.
 const COLD_TIME: Duration = Duration::from_secs(5);
 
 /// What a part measures.
 enum Plan {
-    Guide {
-        serial_total: Vec<Case>,
-        stated_latencies: Vec<Case>,
-    },
+    Guide(guide::Cases),
     Peers(Vec<Case>),
     Pipelines(Vec<Case>),
     Cold,
@@ -70,13 +62,7 @@ enum Plan {
 impl Plan {
     fn of(part: Part, quick: bool) -> anyhow::Result<Self> {
         Ok(match part {
-            Part::Guide => {
-                let folder = photos::of_the_guide()?;
-                Self::Guide {
-                    serial_total: guide::cases(Pace::SerialTotal, &folder, quick),
-                    stated_latencies: guide::cases(Pace::StatedLatencies, &folder, quick),
-                }
-            }
+            Part::Guide => Self::Guide(guide::Cases::new(quick)?),
             Part::Peers => Self::Peers(peers::cases(&photos::of_the_guide()?, quick)),
             Part::Pipelines => Self::Pipelines(pipelines::cases(quick)?),
             Part::Cold => Self::Cold,
@@ -86,10 +72,7 @@ impl Plan {
     /// About how long it takes.
     fn time(&self) -> Duration {
         match self {
-            Self::Guide {
-                serial_total,
-                stated_latencies,
-            } => case::time(serial_total) + case::time(stated_latencies) + PARSING_TIME,
+            Self::Guide(cases) => cases.time(),
             Self::Peers(cases) | Self::Pipelines(cases) => case::time(cases),
             Self::Cold => COLD_TIME,
         }
@@ -103,20 +86,8 @@ impl Plan {
         report: &mut Report,
     ) -> anyhow::Result<()> {
         match self {
-            Self::Guide {
-                serial_total,
-                stated_latencies,
-            } => {
-                let serial_total = case::measure(serial_total, progress).await?;
-                let stated_latencies = case::measure(stated_latencies, progress).await?;
-                progress.set_message("EXIF alone");
-                let parsing = parsing::measure(&photos::of_the_guide()?, options.quick).await?;
-                progress.inc(case::steps(PARSING_TIME));
-                let measured = Guide {
-                    serial_total,
-                    stated_latencies,
-                    parsing,
-                };
+            Self::Guide(cases) => {
+                let measured = cases.measure(options.quick, progress).await?;
                 report.guide = Some(Section { origin, measured });
             }
             Self::Peers(cases) => {

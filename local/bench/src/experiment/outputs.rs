@@ -6,9 +6,12 @@ use anyhow::Context as _;
 use aws_sdk_s3::Client;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
+use shared::destination::Destination;
 use shared::modes::Images;
+use shared::object::S3Uri;
 
-use super::photos::DESTINATION;
+use super::program::Load;
+use crate::photos::DESTINATION;
 
 #[derive(Debug)]
 pub struct Entry {
@@ -35,9 +38,14 @@ pub async fn list(s3: &Client, bucket: &str, prefix: &str) -> anyhow::Result<Vec
     Ok(entries)
 }
 
-/// The number of images with correct outputs: a copy with the same bytes (or none in mode `none`), and one record if
-/// `with_records`.
-pub async fn right(s3: &Client, images: &[Entry], mode: Images, with_records: bool) -> anyhow::Result<u64> {
+/// The number of images with correct outputs: a copy with the same bytes (or none in mode `none`), or all renditions,
+/// and one record if `with_records`.
+pub async fn right(s3: &Client, images: &[Entry], load: &Load, with_records: bool) -> anyhow::Result<u64> {
+    let destination = Destination::from(format!("s3://{DESTINATION}/").parse::<S3Uri>()?);
+    let renditions = load
+        .transform
+        .as_ref()
+        .map_or(&[][..], |transform| &transform.renditions);
     let copies: HashMap<String, String> = list(s3, DESTINATION, "images/")
         .await?
         .into_iter()
@@ -50,11 +58,14 @@ pub async fn right(s3: &Client, images: &[Entry], mode: Images, with_records: bo
     };
     let is_right = |image: &&Entry| {
         let copy = copies.get(&format!("images/{}", image.key));
-        let is_copied = match mode {
+        let is_copied = match load.mode {
             Images::None => copy.is_none(),
             Images::Copy | Images::Upload => copy == Some(&image.etag),
             // Tests compare the pictures; here it counts that each is there.
-            Images::Transform => copies.contains_key(&format!("images/{}.jpeg", image.key)),
+            Images::Transform => renditions.iter().all(|rendition| {
+                let output = destination.rendition(rendition, &image.key);
+                output.is_ok_and(|output| copies.contains_key(output.key.as_str()))
+            }),
         };
         is_copied && (!with_records || records.get(&image.key) == Some(&1))
     };

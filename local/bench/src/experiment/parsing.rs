@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use shared::metadata::read_whole;
 use shared::metadata::record::{Origin, Record};
 
-use super::python;
-use super::run::spread;
+use crate::python;
+use crate::spread::spread;
 
 /// The result of one library. The Python peer prints the same fields.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use shared::modes::Images;
 
 use super::case::Case;
-use super::program::{CHUNK_KEYS, Concurrency, Cores, Load, Processors, Program};
+use super::program::{CHUNK_KEYS, Concurrency, Cores, Load, ONE_VCPU_MB, Processors, Program};
 use super::run::Row;
 use super::rust_peers::RustPeer;
 use local::s3::Latency;
@@ -25,6 +25,7 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
             images: if quick { images / 4 } else { images },
             latency: Latency::default(),
             mode,
+            transform: None,
             sends_checksums: true,
         },
         runs: 3,
@@ -35,6 +36,7 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
         concurrency: Concurrency::From(64),
         cores: Cores::All,
         chunk_keys: CHUNK_KEYS,
+        memory_mb: ONE_VCPU_MB,
     });
     let rust = |peer| Program::Rust { peer, in_flight: 64 };
     let python = |how, workers| Program::Python { how, workers };

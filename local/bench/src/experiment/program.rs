@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use local::s3::Latency;
 use shared::modes::Images;
+use shared::transform::Transform;
 
 use super::run::Stages;
 use super::rust_peers::RustPeer;
@@ -39,7 +40,14 @@ pub struct Processors {
     pub cores: Cores,
     /// The most images in one invocation.
     pub chunk_keys: usize,
+    /// The memory of the function.
+    pub memory_mb: u32,
 }
+
+/// The memory at which Lambda gives a function one vCPU.
+pub const ONE_VCPU_MB: u32 = 1_769;
+/// The same for two vCPUs.
+pub const TWO_VCPUS_MB: u32 = 3_538;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Concurrency {
@@ -63,6 +71,8 @@ pub struct Load {
     pub images: usize,
     pub latency: Latency,
     pub mode: Images,
+    /// What the mode `transform` makes.
+    pub transform: Option<Transform>,
     /// Whether the server sends checksums, as S3 does for objects that were uploaded since 2024-12.
     pub sends_checksums: bool,
 }
@@ -80,11 +90,19 @@ impl Program {
         matches!(self, Self::Processors(_) | Self::Fanout { .. })
     }
 
-    /// About how much CPU time an image takes, including the server's.
+    /// About how much CPU time an image takes, including the server's, without pictures.
     pub fn cpu_time(self) -> Duration {
         match self {
             Self::Processors(_) | Self::Fanout { .. } | Self::Rust { .. } => Duration::from_micros(400),
             Self::Python { .. } => Duration::from_millis(2),
+        }
+    }
+
+    /// The memory of each function. Peers run in what one vCPU needs.
+    pub fn memory_mb(self) -> u32 {
+        match self {
+            Self::Processors(Processors { memory_mb, .. }) => memory_mb,
+            Self::Fanout { .. } | Self::Rust { .. } | Self::Python { .. } => ONE_VCPU_MB,
         }
     }
 
@@ -98,5 +116,20 @@ impl Program {
             Self::Rust { in_flight, .. } => in_flight,
             Self::Python { workers, .. } => workers,
         }
+    }
+}
+
+/// About how long a picture takes for each byte of its source.
+const PICTURE_TIME_PER_BYTE: Duration = Duration::from_nanos(15);
+
+impl Load {
+    /// About how long the pictures of one image take.
+    pub fn picture_time(&self) -> Duration {
+        if self.transform.is_none() {
+            return Duration::ZERO;
+        }
+        // All images of a folder are similar. Without a first one, the run itself will say what is wrong.
+        let first = std::fs::metadata(self.folder.join(local::dataset::file_name(0)));
+        PICTURE_TIME_PER_BYTE.mul_f64(first.map_or(0, |first| first.len()) as f64)
     }
 }

@@ -61,7 +61,17 @@ pub struct Origin {
 pub struct Guide {
     pub serial_total: Vec<Row>,
     pub stated_latencies: Vec<Row>,
+    pub pictures: Pictures,
     pub parsing: Vec<Parsed>,
+}
+
+/// The guide's pipeline with pictures.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pictures {
+    pub serial_total: Vec<Row>,
+    pub stated_latencies: Vec<Row>,
+    /// At the guide's pace, with photos of 12 megapixels.
+    pub large: Vec<Row>,
 }
 
 impl Origin {
@@ -140,6 +150,18 @@ impl Report {
 
 impl Guide {
     fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.serial_total.iter().chain(&self.stated_latencies)
+        let Pictures {
+            serial_total,
+            stated_latencies,
+            large,
+        } = &self.pictures;
+        let all = [
+            &self.serial_total,
+            &self.stated_latencies,
+            serial_total,
+            stated_latencies,
+            large,
+        ];
+        all.into_iter().flatten()
     }
 }

@@ -5,6 +5,8 @@ use std::ops::Mul;
 use serde::{Deserialize, Serialize};
 use shared::protocol::usage::Requests;
 
+use crate::spread::spread;
+
 /// One run of a program over images.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
@@ -30,6 +32,9 @@ pub struct Run {
 pub struct Stages {
     pub download: f64,
     pub exif: f64,
+    /// Pictures.
+    #[serde(default)]
+    pub transform: f64,
     pub upload: f64,
 }
 
@@ -40,6 +45,8 @@ pub struct Row {
     pub setting: String,
     /// The number of images in flight in all processes. At the start, if the program adapts it.
     pub in_flight: usize,
+    /// The memory of the function. Of each, if there are several.
+    pub function_mb: u32,
     pub runs: Vec<Run>,
 }
 
@@ -50,6 +57,7 @@ impl Mul<f64> for Stages {
         Self {
             download: self.download * factor,
             exif: self.exif * factor,
+            transform: self.transform * factor,
             upload: self.upload * factor,
         }
     }
@@ -89,37 +97,5 @@ impl Row {
     /// Whether all outputs of all runs are correct.
     pub fn is_right(&self) -> bool {
         self.runs.iter().all(|run| run.right == run.images)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    pub least: f64,
-    pub median: f64,
-    pub most: f64,
-}
-
-/// The lowest, middle and highest figure. There must be at least one.
-pub fn spread(figures: impl Iterator<Item = f64>) -> Spread {
-    let mut sorted: Vec<f64> = figures.collect();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len() - 1;
-    Spread {
-        least: sorted[0],
-        median: f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]),
-        most: sorted[last],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_of_an_even_count_is_between_the_middle_two() {
-        let of = |figures: &[f64]| spread(figures.iter().copied()).median;
-        assert_eq!(of(&[3.0]).to_bits(), 3.0_f64.to_bits());
-        assert_eq!(of(&[3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
-        assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]).to_bits(), 2.5_f64.to_bits());
     }
 }

@@ -27,8 +27,9 @@ use serde::{Deserialize, Serialize};
 use shared::metadata::read_whole;
 use tokio::runtime::Builder;
 
-use super::photos::{DESTINATION, SOURCE};
 use super::run::Stages;
+use crate::codecs::make;
+use crate::photos::{DESTINATION, SOURCE};
 use local::process::{cpu_time, peak_memory};
 use local::s3::{ACCESS_KEY, REGION, SECRET_KEY};
 
@@ -47,6 +48,8 @@ pub enum RustPeer {
     Http,
     /// A plain loop over the SDK
     Sdk,
+    /// The same, which also makes a picture of 1,024 pixels of each image
+    Pictures,
 }
 
 /// The result that a peer prints. It does not include starting up and listing.
@@ -85,6 +88,7 @@ async fn work(options: &Options) -> anyhow::Result<Printed> {
             measured(options, keys, |key| over_http(&http, key)).await
         }
         RustPeer::Sdk => measured(options, keys, |key| over_sdk(&sdk, key)).await,
+        RustPeer::Pictures => measured(options, keys, |key| pictures_over_sdk(&sdk, key)).await,
     }
 }
 
@@ -107,18 +111,19 @@ async fn keys(sdk: &Client, count: usize) -> anyhow::Result<Vec<String>> {
 /// Calls `work` for all keys, with `in_flight` of them at a time, and measures it.
 async fn measured<F>(options: &Options, keys: Vec<String>, work: impl Fn(String) -> F) -> anyhow::Result<Printed>
 where
-    F: Future<Output = anyhow::Result<[Instant; 4]>>,
+    F: Future<Output = anyhow::Result<Times>>,
 {
     let (count, process) = (keys.len(), std::process::id());
     let stages = RefCell::new(Stages::default());
     let (started, cpu_at_start) = (Instant::now(), cpu_time(process)?);
     stream::iter(keys.into_iter().map(work))
         .buffer_unordered(options.in_flight)
-        .try_for_each(|[start, downloaded, parsed, uploaded]| {
+        .try_for_each(|times| {
             let mut stages = stages.borrow_mut();
-            stages.download += (downloaded - start).as_secs_f64();
-            stages.exif += (parsed - downloaded).as_secs_f64();
-            stages.upload += (uploaded - parsed).as_secs_f64();
+            stages.download += (times.downloaded - times.start).as_secs_f64();
+            stages.exif += (times.parsed - times.downloaded).as_secs_f64();
+            stages.transform += (times.made - times.parsed).as_secs_f64();
+            stages.upload += (times.uploaded - times.made).as_secs_f64();
             async { Ok(()) }
         })
         .await?;
@@ -131,26 +136,75 @@ where
     })
 }
 
-async fn over_sdk(s3: &Client, key: String) -> anyhow::Result<[Instant; 4]> {
+/// When the work on an image began, and when each of its stages ended.
+struct Times {
+    start: Instant,
+    downloaded: Instant,
+    parsed: Instant,
+    made: Instant,
+    uploaded: Instant,
+}
+
+async fn over_sdk(s3: &Client, key: String) -> anyhow::Result<Times> {
     let start = Instant::now();
-    let object = s3.get_object().bucket(SOURCE).key(&key).send().await?;
-    let body = object.body.collect().await?.into_bytes();
+    let body = get(s3, &key).await?;
     let downloaded = Instant::now();
     black_box(read_whole(body.clone()));
     let parsed = Instant::now();
-    let put = s3.put_object().bucket(DESTINATION).key(format!("images/{key}"));
-    put.body(ByteStream::from(body)).send().await?;
-    Ok([start, downloaded, parsed, Instant::now()])
+    put(s3, format!("images/{key}"), body).await?;
+    Ok(Times {
+        start,
+        downloaded,
+        parsed,
+        made: parsed,
+        uploaded: Instant::now(),
+    })
 }
 
-async fn over_http(http: &Http, key: String) -> anyhow::Result<[Instant; 4]> {
+/// While a picture is made, no request goes on: there is only one thread.
+async fn pictures_over_sdk(s3: &Client, key: String) -> anyhow::Result<Times> {
+    let start = Instant::now();
+    let body = get(s3, &key).await?;
+    let downloaded = Instant::now();
+    black_box(read_whole(body.clone()));
+    let parsed = Instant::now();
+    let picture = make(&body, 1_024, picture::Target::Jpeg)?;
+    let made = Instant::now();
+    put(s3, format!("images/{key}.jpeg"), picture.into()).await?;
+    Ok(Times {
+        start,
+        downloaded,
+        parsed,
+        made,
+        uploaded: Instant::now(),
+    })
+}
+
+async fn get(s3: &Client, key: &str) -> anyhow::Result<Bytes> {
+    let object = s3.get_object().bucket(SOURCE).key(key).send().await?;
+    Ok(object.body.collect().await?.into_bytes())
+}
+
+async fn put(s3: &Client, key: String, body: Bytes) -> anyhow::Result<()> {
+    let put = s3.put_object().bucket(DESTINATION).key(key);
+    put.body(ByteStream::from(body)).send().await?;
+    Ok(())
+}
+
+async fn over_http(http: &Http, key: String) -> anyhow::Result<Times> {
     let start = Instant::now();
     let body = http.send("GET", &format!("{SOURCE}/{key}"), Bytes::new()).await?;
     let downloaded = Instant::now();
     black_box(read_whole(body.clone()));
     let parsed = Instant::now();
     http.send("PUT", &format!("{DESTINATION}/images/{key}"), body).await?;
-    Ok([start, downloaded, parsed, Instant::now()])
+    Ok(Times {
+        start,
+        downloaded,
+        parsed,
+        made: parsed,
+        uploaded: Instant::now(),
+    })
 }
 
 struct Http {

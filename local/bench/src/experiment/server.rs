@@ -11,8 +11,8 @@ use clap::Args;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::photos::{DESTINATION, SOURCE};
 use super::program::Load;
+use crate::photos::{DESTINATION, SOURCE};
 use local::process::cpu_time;
 use local::s3::{self, Headers, Latency, Object, Totals, files};
 

@@ -1,27 +1,34 @@
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
+//! One function that makes smaller pictures of photos of 12 megapixels, compared with one in Node.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`ours`] | measures the processor |
+//! | [`node_function`] | measures a function in Node, as people write it |
 
-use anyhow::ensure;
+mod node_function;
+mod ours;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
 use clap::Args;
-use local::lambda::Reply;
 use local::s3::Latency;
-use serde_json::{Value, json};
 use shared::modes::Images;
-use shared::protocol::chunk::ChunkResponse;
 use shared::protocol::stages::LatencyHistogram;
 
-use crate::experiment::{Load, Server, of_12_megapixels};
-use crate::processors::Processors;
+use crate::experiment::{Load, ONE_VCPU_MB, TWO_VCPUS_MB};
 use crate::table::{megabytes, table};
+use crate::{node, photos};
+use ours::{Setup, rendition};
 
 #[derive(Args, Debug)]
 pub struct Options {
     /// Number of photos of 12 megapixels
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
     images: u16,
-    /// The longer side of the results in pixels
-    #[arg(long, default_value_t = 1024)]
-    max_edge: u32,
+    /// Leave out the function in Node
+    #[arg(long)]
+    no_node: bool,
 }
 
 /// About what S3 takes.
@@ -29,62 +36,99 @@ const REQUEST_LATENCY: Duration = Duration::from_millis(100);
 
 const MEGAPIXELS: f64 = 12.0;
 
+/// The memory of a small function. Here, nothing limits its core to the part of a vCPU that Lambda gives it.
+const SMALL_MB: u32 = 512;
+
+/// The longer side of the pictures in pixels.
+const EDGE: u32 = 1_024;
+
+/// What one function did with all images.
+struct Measured {
+    elapsed: Duration,
+    cpu: Duration,
+    /// Of the S3 server.
+    server_cpu: Duration,
+    /// The part of the time in which the CPU threads made pictures.
+    threads_busy: Option<f64>,
+    download: Option<LatencyHistogram>,
+    upload: Option<LatencyHistogram>,
+    bytes_read: u64,
+    bytes_written: u64,
+    /// In bytes.
+    peak: u64,
+}
+
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let images = usize::from(options.images);
     let load = load(images)?;
     println!(
-        "One processor, {images} photos of 12 megapixels, 100 ms per request, S3 in another process. Results have {} \
-         pixels.",
-        options.max_edge
+        "One function, {images} photos of 12 megapixels, 100 ms per request, S3 in another process. Pictures have \
+         {EDGE} pixels. A function with less than two vCPUs has one core."
     );
     let mut rows = table([
-        "mode",
+        "function",
         "memory",
-        "format",
         "images/s",
         "megapixels/s",
         "CPU/image",
+        "CPU threads busy",
         "cores busy",
-        "download p50",
-        "upload p50",
+        "S3's cores busy",
+        "download p50, p95",
+        "upload p50, p95",
         "read",
         "written",
         "peak memory",
     ]);
-    for (mode, memory, format) in [
-        ("upload", 1_769, ""),
-        ("transform", 512, "jpeg"),
-        ("transform", 1_769, "jpeg"),
-        ("transform", 3_538, "jpeg"),
-        ("transform", 1_769, "webp"),
-    ] {
-        let measured = measure(&load, mode, memory, &renditions(mode, format, options.max_edge)).await?;
-        let seconds = measured.elapsed.as_secs_f64();
-        let usage = &measured.response.usage;
-        let per_second = images as f64 / seconds;
-        let median = |times: &LatencyHistogram| format!("{:.0} ms", times.percentiles().p50_ms);
-        rows.add_row([
-            mode.to_owned(),
-            format!("{memory} MB"),
-            format.to_owned(),
-            format!("{per_second:.1}"),
-            format!("{:.0}", per_second * MEGAPIXELS),
-            format!("{:.1} ms", usage.cpu_ms as f64 / images as f64),
-            format!("{:.2}", usage.cpu_ms as f64 / 1000.0 / seconds),
-            median(&usage.stages.download),
-            median(&usage.stages.upload),
-            megabytes(usage.bytes_read),
-            megabytes(usage.bytes_written),
-            megabytes(measured.peak),
-        ]);
+    for (setup, measured) in of_the_processor(&load).await? {
+        rows.add_row(cells(setup.name, setup.memory_mb, images, &measured));
     }
-    println!("{rows}");
+    if options.no_node {
+        println!("{rows}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    node::install().await?;
+    let (init, measured) = node_function::measure(&load).await?;
+    rows.add_row(cells("Node and sharp, JPEG", ONE_VCPU_MB, images, &measured));
+    println!(
+        "{rows}\nThe function in Node takes {} ms from the start of its process to its first request for an invocation.",
+        init.as_millis()
+    );
     Ok(ExitCode::SUCCESS)
+}
+
+async fn of_the_processor(load: &Load) -> anyhow::Result<Vec<(Setup, Measured)>> {
+    let setup = |name, mode, memory_mb, format| Setup {
+        name,
+        mode,
+        memory_mb,
+        transform: rendition(EDGE, format),
+        max_requests_per_second: None,
+    };
+    let jpeg = setup("transform, JPEG", Images::Transform, ONE_VCPU_MB, "jpeg");
+    let one_thread = ours::measure(load, &jpeg).await?;
+    // Each image takes two requests. At the rate of the pictures, the latencies of S3 can be compared.
+    let same_rate = 2.0 * load.images as f64 / one_thread.elapsed.as_secs_f64();
+    let mut all = vec![(jpeg, one_thread)];
+    for setup in [
+        Setup {
+            max_requests_per_second: Some(same_rate),
+            ..setup("upload, at this rate", Images::Upload, ONE_VCPU_MB, "jpeg")
+        },
+        setup("transform, JPEG", Images::Transform, SMALL_MB, "jpeg"),
+        setup("transform, JPEG", Images::Transform, TWO_VCPUS_MB, "jpeg"),
+        setup("transform, WebP", Images::Transform, ONE_VCPU_MB, "webp"),
+        setup("upload", Images::Upload, ONE_VCPU_MB, "jpeg"),
+    ] {
+        let measured = ours::measure(load, &setup).await?;
+        all.push((setup, measured));
+    }
+    Ok(all)
 }
 
 fn load(images: usize) -> anyhow::Result<Load> {
     Ok(Load {
-        folder: of_12_megapixels(images)?,
+        folder: photos::of_a_camera(4_000, 3_000, images)?,
         images,
         latency: Latency {
             get: REQUEST_LATENCY,
@@ -92,56 +136,36 @@ fn load(images: usize) -> anyhow::Result<Load> {
             list: Duration::ZERO,
         },
         mode: Images::Transform,
+        transform: None,
         sends_checksums: true,
     })
 }
 
-fn renditions(mode: &str, format: &str, max_edge: u32) -> Value {
-    match mode {
-        "transform" => json!({"renditions": [{"max_edge": max_edge, "format": format}]}),
-        _ => Value::Null,
-    }
-}
-
-struct Measured {
-    elapsed: Duration,
-    response: ChunkResponse,
-    /// In bytes.
-    peak: u64,
-}
-
-/// Processes all images in one invocation of a new process.
-async fn measure(load: &Load, mode: &str, memory_mb: u32, transform: &Value) -> anyhow::Result<Measured> {
-    let server = Server::start(load).await?;
-    let mut environment = server.environment();
-    environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb.to_string()));
-    let processors = Processors::start(1, &environment).await?;
-    let objects: Vec<Value> = (0..load.images)
-        .map(|index| {
-            let name = local::dataset::file_name(index);
-            let size = std::fs::metadata(load.folder.join(&name))?.len();
-            Ok(json!({"key": name, "size": size}))
+fn cells(name: &str, memory_mb: u32, images: usize, measured: &Measured) -> [String; 13] {
+    let seconds = measured.elapsed.as_secs_f64();
+    let per_second = images as f64 / seconds;
+    let latency = |times: &Option<LatencyHistogram>| {
+        let percentiles = times.as_ref().map(LatencyHistogram::percentiles);
+        percentiles.map_or_else(String::new, |times| {
+            format!("{:.0}, {:.0} ms", times.p50_ms, times.p95_ms)
         })
-        .collect::<anyhow::Result<_>>()?;
-    let request = json!({
-        "job_id": "bench", "chunk": 1, "attempt": "1-1", "source_bucket": "photos", "source_prefix": "",
-        "destination": "s3://photos-out/", "images": mode, "records": "ndjson", "concurrency": 64,
-        "transform": transform, "objects": objects,
-    });
-    let started = Instant::now();
-    let response = match processors.run("bench", request).await {
-        Reply::Ok(response) => serde_json::from_value::<ChunkResponse>(response)?,
-        other => anyhow::bail!("the processor failed: {other:?}"),
     };
-    let elapsed = started.elapsed();
-    ensure!(
-        response.ok == load.images as u64,
-        "images failed: {:?}",
-        response.failed
-    );
-    Ok(Measured {
-        elapsed,
-        response,
-        peak: processors.peak_memory().await?[0],
-    })
+    [
+        name.to_owned(),
+        format!("{memory_mb} MB"),
+        format!("{per_second:.1}"),
+        format!("{:.0}", per_second * MEGAPIXELS),
+        format!("{:.1} ms", measured.cpu.as_secs_f64() * 1000.0 / images as f64),
+        measured
+            .threads_busy
+            .map(|busy| format!("{:.1} %", busy * 100.0))
+            .unwrap_or_default(),
+        format!("{:.2}", measured.cpu.as_secs_f64() / seconds),
+        format!("{:.2}", measured.server_cpu.as_secs_f64() / seconds),
+        latency(&measured.download),
+        latency(&measured.upload),
+        megabytes(measured.bytes_read),
+        megabytes(measured.bytes_written),
+        megabytes(measured.peak),
+    ]
 }

@@ -1,13 +1,23 @@
 //! The guide's experiment: the same images one after another, on more cores, in more processes, with more images in
 //! flight, and with fanout.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`uploads`] | the guide's own pipeline: download, EXIF, upload |
+//! | [`pictures`] | the pipeline that it asks about: download, EXIF, transform, compress, upload |
 
-use std::path::Path;
+mod pictures;
+mod uploads;
+
 use std::time::Duration;
 
-use shared::modes::Images;
+use indicatif::ProgressBar;
 
-use super::case::Case;
-use super::program::{Concurrency, Cores, Load, Processors, Program};
+use super::case::{self, Case};
+use super::parsing;
+use super::program::{Concurrency, Processors, Program};
+use super::report::{Guide, Pictures};
+use crate::photos;
 use local::dataset::COUNT;
 use local::s3::Latency;
 
@@ -42,61 +52,78 @@ impl Pace {
 pub const SERIAL: &str = "serial";
 pub const ONE_PROCESSOR: &str = "one processor";
 pub const FANOUT: &str = "fanout";
+pub const WITHOUT_CPU_THREADS: &str = "one thread for everything";
+const PROCESSES: &str = "processes";
 
 /// The setting of the processor in real use: it adapts its images in flight.
 pub const ADAPTIVE: &str = "adaptive, from 64 in flight";
 
-/// Images in flight in one processor.
-const IN_FLIGHT: [usize; 4] = [8, 64, 256, 900];
+const PROCESSES_COUNT: usize = 16;
 
-/// Numbers of processors, and of images in flight in each at the start.
-const FANNED_OUT: [(usize, usize); 4] = [(8, 256), (16, 128), (32, 64), (20, 450)];
+/// The cases of the guide's tables, as the report has their rows.
+pub struct Cases {
+    serial_total: Vec<Case>,
+    stated_latencies: Vec<Case>,
+    pictures_serial_total: Vec<Case>,
+    pictures_stated_latencies: Vec<Case>,
+    large_pictures: Vec<Case>,
+}
 
-const PROCESSES: usize = 16;
+/// About how long it takes to measure EXIF in memory.
+const PARSING_TIME: Duration = Duration::from_secs(10);
 
-pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
-    let processors = |count, concurrency, cores| {
-        Program::Processors(Processors {
-            count,
-            concurrency,
-            cores,
-            chunk_keys: COUNT,
+/// How many photos of 12 megapixels the guide's pipeline gets.
+const LARGE_PHOTOS: usize = 60;
+
+impl Cases {
+    pub fn new(quick: bool) -> anyhow::Result<Self> {
+        let folder = photos::of_the_guide()?;
+        let large = if quick { LARGE_PHOTOS / 3 } else { LARGE_PHOTOS };
+        let large_photos = photos::of_a_camera(4_000, 3_000, large)?;
+        Ok(Self {
+            serial_total: uploads::cases(Pace::SerialTotal, &folder, quick),
+            stated_latencies: uploads::cases(Pace::StatedLatencies, &folder, quick),
+            pictures_serial_total: pictures::cases(Pace::SerialTotal, &folder, None, quick),
+            pictures_stated_latencies: pictures::cases(Pace::StatedLatencies, &folder, None, quick),
+            large_pictures: pictures::cases(Pace::SerialTotal, &large_photos, Some(large), quick),
         })
-    };
-    let one_processor = |concurrency| processors(1, concurrency, Cores::All);
-    let one_at_a_time = |count, cores| processors(count, Concurrency::Fixed(1), cores);
-    let mut programs = vec![
-        (SERIAL, "one core".to_owned(), one_at_a_time(1, Cores::One)),
-        (SERIAL, "all cores".to_owned(), one_at_a_time(1, Cores::All)),
-        (
-            "processes",
-            format!("{PROCESSES}, one image each"),
-            one_at_a_time(PROCESSES, Cores::All),
-        ),
-    ];
-    programs.extend(IN_FLIGHT.map(|in_flight| {
-        let program = one_processor(Concurrency::Fixed(in_flight));
-        (ONE_PROCESSOR, format!("up to {in_flight} in flight"), program)
-    }));
-    programs.push((ONE_PROCESSOR, ADAPTIVE.to_owned(), one_processor(Concurrency::From(64))));
-    programs.extend(FANNED_OUT.map(|(parallel, concurrency)| {
-        let setting = format!("{parallel} processors, from {concurrency} in flight");
-        (FANOUT, setting, Program::Fanout { parallel, concurrency })
-    }));
-    let case = |(name, setting, program): (&str, _, _)| Case {
-        name: name.to_owned(),
-        setting,
-        program,
-        load: Load {
-            folder: folder.to_owned(),
-            images: images(program, pace.latency(), quick),
-            latency: pace.latency(),
-            mode: Images::Upload,
-            sends_checksums: true,
-        },
-        runs: if quick { 1 } else { 3 },
-    };
-    programs.into_iter().map(case).collect()
+    }
+
+    pub fn time(&self) -> Duration {
+        let Self {
+            serial_total,
+            stated_latencies,
+            pictures_serial_total,
+            pictures_stated_latencies,
+            large_pictures,
+        } = self;
+        let all = [
+            serial_total,
+            stated_latencies,
+            pictures_serial_total,
+            pictures_stated_latencies,
+            large_pictures,
+        ];
+        all.into_iter().map(|cases| case::time(cases)).sum::<Duration>() + PARSING_TIME
+    }
+
+    pub async fn measure(&self, quick: bool, progress: &ProgressBar) -> anyhow::Result<Guide> {
+        Ok(Guide {
+            serial_total: case::measure(&self.serial_total, progress).await?,
+            stated_latencies: case::measure(&self.stated_latencies, progress).await?,
+            pictures: Pictures {
+                serial_total: case::measure(&self.pictures_serial_total, progress).await?,
+                stated_latencies: case::measure(&self.pictures_stated_latencies, progress).await?,
+                large: case::measure(&self.large_pictures, progress).await?,
+            },
+            parsing: {
+                progress.set_message("EXIF alone");
+                let parsing = parsing::measure(&photos::of_the_guide()?, quick).await?;
+                progress.inc(case::steps(PARSING_TIME));
+                parsing
+            },
+        })
+    }
 }
 
 /// The number of images to measure. With few images in flight, all images would take too long, and a part of them gives

@@ -1,0 +1,56 @@
+//! The peers in JavaScript. Node comes with the Python peers, and the packages are installed below `target/`.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::Context as _;
+use tokio::process::Command;
+
+use crate::python;
+use local::tools;
+use local::workspace::run;
+
+/// The files that a peer consists of, apart from its packages.
+const FILES: [&str; 3] = ["package.json", "pictures.mjs", "function.mjs"];
+
+/// A command that runs one of our programs.
+pub fn program(name: &str) -> Command {
+    let mut command = Command::new(python::binary("node"));
+    command.arg(file(name)).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// One of our programs, where its packages are.
+pub fn file(name: &str) -> PathBuf {
+    folder().join(name)
+}
+
+/// Programs find their packages in their own folder, so they are copied there.
+fn folder() -> PathBuf {
+    tools::folder().join("node-peers")
+}
+
+/// Installs Node and the packages that our programs need, unless they are installed.
+pub async fn install() -> anyhow::Result<()> {
+    python::install().await?;
+    let folder = folder();
+    std::fs::create_dir_all(&folder)?;
+    for file in FILES {
+        std::fs::copy(python::folder().join(file), folder.join(file))?;
+    }
+    // This copy is written last, so it lists what is installed.
+    let installed = folder.join("installed.json");
+    let wanted = std::fs::read(folder.join("package.json"))?;
+    if std::fs::read(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    println!("installing the Node peers into {}", folder.display());
+    run(Command::new(python::binary("npm"))
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"])
+        .env("PATH", python::path()?)
+        .current_dir(&folder))
+    .await
+    .context("the Node peers could not be installed")?;
+    std::fs::write(&installed, wanted)?;
+    Ok(())
+}
