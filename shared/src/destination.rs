@@ -1,6 +1,6 @@
 //! The layout of the destination. Every key that the functions write is made here.
 
-use crate::object::{Bucket, Key, KeyTooLong, ObjectUri, Prefix, S3Uri};
+use crate::object::{Bucket, Key, KeyTooLong, MAX_KEY_BYTES, ObjectUri, Prefix, S3Uri};
 use crate::protocol::attempt::Attempt;
 use crate::transform::Rendition;
 
@@ -10,6 +10,16 @@ pub struct Destination {
     pub bucket: Bucket,
     /// Empty, or ends in `/`.
     folder: String,
+}
+
+/// A folder with one output of each image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFolder {
+    bucket: Bucket,
+    /// Ends in `/`.
+    folder: String,
+    /// What is appended to each key, without the dot.
+    extension: Option<&'static str>,
 }
 
 /// Stands in place of a job id in the output of objects that arrived by event.
@@ -51,33 +61,42 @@ impl Destination {
 
     /// Where the image is written. Fails if its key would be too long for S3.
     pub fn image(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
-        self.checked(self.image_key(relative_key))
+        self.images().output(relative_key)
     }
 
     /// Where a rendition of the image is written. Fails if its key would be too long for S3.
     pub fn rendition(&self, rendition: &Rendition, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
-        let mut key = self.image_key("");
-        if let Some(name) = &rendition.name {
-            key.push_str(name);
-            key.push('/');
-        }
-        key.push_str(relative_key);
-        if let Some(extension) = rendition.format.extension() {
-            key.push('.');
-            key.push_str(extension);
-        }
-        self.checked(key)
+        self.renditions(rendition).output(relative_key)
     }
 
-    /// The key of the written image, even if it is too long for S3. It is meant for comparing with a listing.
+    /// Where the images are written if each has one output: a copy.
     #[must_use]
-    pub fn image_key(&self, relative_key: &str) -> String {
-        format!("{}images/{relative_key}", self.folder)
+    pub fn images(&self) -> OutputFolder {
+        OutputFolder {
+            bucket: self.bucket.clone(),
+            folder: format!("{}images/", self.folder),
+            extension: None,
+        }
+    }
+
+    /// Where a rendition of all images is written.
+    #[must_use]
+    pub fn renditions(&self, rendition: &Rendition) -> OutputFolder {
+        let mut outputs = self.images();
+        if let Some(name) = &rendition.name {
+            outputs.folder.push_str(name);
+            outputs.folder.push('/');
+        }
+        outputs.extension = rendition.format.extension();
+        outputs
     }
 
     /// The sidecar of one image. Fails if its key would be too long for S3.
     pub fn sidecar(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
-        self.checked(format!("{}sidecars/{relative_key}.json", self.folder))
+        Ok(ObjectUri {
+            bucket: self.bucket.clone(),
+            key: Key::checked(format!("{}sidecars/{relative_key}.json", self.folder))?,
+        })
     }
 
     /// The record file of one attempt at a chunk.
@@ -174,12 +193,32 @@ impl Destination {
             }),
         }
     }
+}
 
-    fn checked(&self, key: String) -> Result<ObjectUri, KeyTooLong> {
+impl OutputFolder {
+    /// The output of one image. Fails if its key would be too long for S3.
+    pub fn output(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
+        let mut key = format!("{}{relative_key}", self.folder);
+        if let Some(extension) = self.extension {
+            key.push('.');
+            key.push_str(extension);
+        }
         Ok(ObjectUri {
             bucket: self.bucket.clone(),
             key: Key::checked(key)?,
         })
+    }
+
+    /// What the keys of outputs start with if the relative keys of their images start with `start`. If this is too long
+    /// for S3, it is cut, and a few more outputs start with it.
+    #[must_use]
+    pub fn starting_with(&self, start: &str) -> S3Uri {
+        let mut prefix = format!("{}{start}", self.folder);
+        prefix.truncate(prefix.floor_char_boundary(MAX_KEY_BYTES));
+        S3Uri {
+            bucket: self.bucket.clone(),
+            prefix: Prefix::from(prefix),
+        }
     }
 }
 
@@ -219,6 +258,10 @@ mod tests {
         assert_eq!(key(&rendition), "s3://out/2024/images/a/b.tif.webp");
         rendition.name = Some("small".to_owned());
         assert_eq!(key(&rendition), "s3://out/2024/images/small/a/b.tif.webp");
+        let small = out.renditions(&rendition);
+        assert_eq!(small.starting_with("a/b").to_string(), "s3://out/2024/images/small/a/b");
+        let long = format!("a{}", "é".repeat(600));
+        assert_eq!(small.starting_with(&long).prefix.as_str().len(), 1023);
         assert_eq!(out.failed_folder("j1").to_string(), "s3://out/2024/jobs/j1/failed/");
         assert_eq!(out.image(&"x".repeat(1012)).unwrap().key.as_str().len(), 1024);
         assert_eq!(out.image(&"x".repeat(1013)), Err(KeyTooLong(1025)));

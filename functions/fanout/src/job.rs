@@ -1,11 +1,11 @@
 //! A job: a checked request with all defaults filled in.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use shared::destination::{Destination, EVENTS};
+use shared::destination::{Destination, EVENTS, OutputFolder};
 use shared::filter::{Filter, Names};
 use shared::modes::{Images, Records};
 use shared::object::{ObjectUri, S3Uri};
-use shared::transform::{Format, Transform};
+use shared::transform::Transform;
 
 use crate::request::{BadRequest, Request};
 use crate::source::Scope;
@@ -87,23 +87,13 @@ impl Job {
         if self.skip_current && !self.images.profile().writes_image() {
             return Err(BadRequest::new(
                 "skip_current",
-                "it compares images with their copies, and images is none; set images to copy or upload",
+                "it compares images with their outputs, and images is none; set images to copy, upload or transform",
             ));
         }
         if self.skip_current && self.manifest.is_some() {
             return Err(BadRequest::new(
                 "skip_current",
-                "it compares two listings in key order, and a manifest is not a listing; leave out one of the two",
-            ));
-        }
-        let has_same_keys = |transform: &Transform| match &transform.renditions[..] {
-            [only] => only.name.is_none() && only.format == Format::Keep,
-            _ => false,
-        };
-        if self.skip_current && !self.transform.as_ref().is_none_or(has_same_keys) {
-            return Err(BadRequest::new(
-                "skip_current",
-                "it compares images with outputs of the same name: use one rendition without a name, in the format keep",
+                "it compares listings, and a manifest is not a listing; leave out one of the two",
             ));
         }
         if self.parallel * self.chunk_keys > MAX_KEYS_IN_FLIGHT {
@@ -123,8 +113,20 @@ impl Job {
     pub fn scope(&self) -> Scope {
         Scope {
             source: self.source.clone(),
-            outputs: self.skip_current.then(|| self.destination.clone()),
+            outputs: if self.skip_current { self.outputs() } else { Vec::new() },
             page_keys: MAX_PAGE_KEYS,
+        }
+    }
+
+    /// Where the outputs of each image are written.
+    fn outputs(&self) -> Vec<OutputFolder> {
+        match &self.transform {
+            Some(transform) => transform
+                .renditions
+                .iter()
+                .map(|rendition| self.destination.renditions(rendition))
+                .collect(),
+            None => vec![self.destination.images()],
         }
     }
 }
@@ -327,34 +329,23 @@ mod tests {
 
     #[test]
     fn renditions_are_checked_before_anything_is_done() {
-        let request = |transform: Value, skip_current: bool| {
-            validate(json!({
-                "source": "s3://photos/", "destination": "s3://out/", "images": "transform",
-                "transform": transform, "skip_current": skip_current,
-            }))
-        };
-        for (transform, skip_current, part) in [
-            (Value::Null, false, "transform: it is missing, and images is transform"),
+        for (transform, part) in [
+            (Value::Null, "transform: it is missing, and images is transform"),
             (
                 json!({"renditions": []}),
-                false,
                 "transform.renditions: 0 is not within 1 to 8",
             ),
             (
                 json!({"renditions": [{"max_edge": 9, "format": "gif"}]}),
-                false,
                 "transform.renditions[0].format: unknown variant `gif`",
             ),
-            (
-                json!({"renditions": [{"max_edge": 9}]}),
-                true,
-                "skip_current: it compares images with outputs of",
-            ),
         ] {
-            let error = request(transform, skip_current).unwrap_err();
+            let error = validate(json!({
+                "source": "s3://photos/", "destination": "s3://out/", "images": "transform", "transform": transform,
+            }));
+            let error = error.unwrap_err();
             assert!(error.contains(part), "{error}");
         }
-        assert!(request(json!({"renditions": [{"max_edge": 9, "format": "keep"}]}), true).is_ok());
         // For other modes it is a default that nobody uses.
         let copies = validate(json!({
             "source": "s3://photos/", "destination": "s3://out/", "transform": {"renditions": []},
@@ -367,12 +358,12 @@ mod tests {
         for (request, part) in [
             (
                 json!({"source": "s3://photos/", "destination": "s3://out/", "skip_current": true, "images": "none"}),
-                "skip_current: it compares images with their copies",
+                "skip_current: it compares images with their outputs",
             ),
             (
                 json!({"source": "s3://photos/", "destination": "s3://out/", "skip_current": true,
                        "manifest": "s3://lists/a.csv"}),
-                "skip_current: it compares two listings",
+                "skip_current: it compares listings",
             ),
         ] {
             let error = validate(request).unwrap_err();

@@ -14,7 +14,7 @@ pub struct Candidate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     Process,
-    /// Its copy is newer than the object.
+    /// All its outputs are newer than the object.
     Skip,
     /// Its key is not UTF-8, so no request can name the object. `key` is the URL-encoded key.
     Unnamed,

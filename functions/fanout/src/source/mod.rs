@@ -10,6 +10,7 @@
 //! | [`cursor`] | the parts of the source that are not listed yet |
 //! | [`error`] | why the source cannot be read |
 //! | [`range`] | one page of a range of keys, compared with its outputs |
+//! | [`outputs`] | which images have outputs that are all newer |
 //! | [`split`] | where to split a range, so that its parts can be listed at the same time |
 //! | [`list`] | a list of keys, read as a stream |
 //! | [`csv`] | CSV records, with a limit on their length |
@@ -24,6 +25,7 @@ mod distinct;
 mod error;
 mod list;
 pub mod manifest;
+mod outputs;
 mod range;
 mod rows;
 mod scope;
@@ -52,6 +54,9 @@ use split::Split;
 /// The most requests for pages at the same time. If a page takes 100 ms, 32 of them list about 300,000 keys per second,
 /// more than any job can process.
 const MAX_LISTERS: usize = 32;
+
+/// The most pages in memory, of the source and of outputs. With many outputs, fewer ranges are listed at the same time.
+const MAX_PAGES: usize = 64;
 
 /// At this many failed reads in a row, the listing fails. Each read has all the SDK's attempts.
 const MAX_ATTEMPTS: u32 = 4;
@@ -169,7 +174,8 @@ impl Source {
 
     /// Starts as many requests as `demand` needs.
     fn start(&mut self, demand: usize) {
-        let wanted = demand.div_ceil(self.scope.page_keys.into()).min(MAX_LISTERS);
+        let listers = MAX_LISTERS.min(MAX_PAGES / (1 + self.scope.outputs.len()));
+        let wanted = demand.div_ceil(self.scope.page_keys.into()).min(listers);
         if demand > 0
             && self.reader.is_none()
             && let Some(list) = self.lists.front()

@@ -1,5 +1,7 @@
 //! Tests of the whole listing, against the local S3 server.
 
+mod current;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use local::s3::{Chances, Headers, Object, Server};
@@ -20,39 +22,33 @@ async fn server(keys: &BTreeSet<String>) -> Server {
     server
 }
 
-fn source(s3: Client, prefix: &str, page_keys: u16, cursors: Vec<Cursor>) -> Source {
-    let scope = Scope {
+fn scope(prefix: &str, page_keys: u16) -> Scope {
+    Scope {
         source: S3Uri {
             bucket: Bucket::new("photos").unwrap(),
             prefix: prefix.into(),
         },
-        outputs: None,
+        outputs: Vec::new(),
         page_keys,
-    };
-    Source::new(s3, scope, cursors)
+    }
 }
 
 /// Lists all keys in steps of `demand`. The listing is stopped and continued after every `stop` batches.
-async fn drain(s3: &Client, prefix: &str, page_keys: u16, demand: usize, stop: usize) -> Vec<String> {
+async fn drain(s3: &Client, scope: &Scope, demand: usize, stop: usize) -> Vec<Candidate> {
     let mut cursors = vec![Cursor::Keys(KeyRange::default())];
-    let mut keys = Vec::new();
+    let mut found = Vec::new();
     while !cursors.is_empty() {
-        let mut source = source(s3.clone(), prefix, page_keys, cursors);
+        let mut source = Source::new(s3.clone(), scope.clone(), cursors);
         for _ in 0..stop {
             if source.is_exhausted() {
                 break;
             }
-            let candidates = source.next(demand).await.unwrap();
-            keys.extend(
-                candidates
-                    .into_iter()
-                    .map(|candidate| candidate.object.key.into_string()),
-            );
+            found.extend(source.next(demand).await.unwrap());
         }
         cursors = source.cursors();
     }
-    keys.sort_unstable();
-    keys
+    found.sort_unstable_by(|one, other| one.object.key.cmp(&other.object.key));
+    found
 }
 
 /// Keys with common beginnings, made of characters of one to four bytes.
@@ -115,8 +111,12 @@ fn each_key_is_listed_once_with_any_page_size_and_short_and_empty_pages() {
                 let server = server(&keys).await;
                 server.faults.set_chances(Some(chances));
                 let s3 = Client::new(&server.sdk().await);
-                drain(&s3, &prefix, page_keys, demand, stop).await
+                drain(&s3, &scope(&prefix, page_keys), demand, stop).await
             });
+            let listed: Vec<String> = listed
+                .into_iter()
+                .map(|candidate| candidate.object.key.into_string())
+                .collect();
             prop_assert_eq!(listed, expected);
             Ok(())
         })
@@ -129,10 +129,9 @@ async fn list_all(keys: impl Iterator<Item = String>) -> (usize, u64) {
     let keys: BTreeSet<String> = keys.collect();
     let server = server(&keys).await;
     let meter = shared::s3::Meter::default();
-    let mut source = source(
+    let mut source = Source::new(
         meter.s3(&server.sdk().await),
-        "",
-        100,
+        scope("", 100),
         vec![Cursor::Keys(KeyRange::default())],
     );
     let mut listed = BTreeMap::new();

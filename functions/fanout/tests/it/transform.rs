@@ -1,7 +1,9 @@
 //! Jobs that make renditions.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
+use fanout::Response;
 use local::dataset;
 use local::lambda::Reply;
 use local::s3::{Effect, Fault};
@@ -120,6 +122,15 @@ async fn a_redrive_makes_the_renditions_that_failed() {
     assert_eq!(outputs(&cloud).len(), 2 * IMAGES);
 }
 
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Changes when an output was written.
+fn redate(cloud: &Cloud, output: &str, change: impl FnOnce(SystemTime) -> SystemTime) {
+    let mut object = (*cloud.server.store.get("photos-out", output).unwrap()).clone();
+    object.last_modified = change(object.last_modified);
+    cloud.server.store.load("photos-out", output, object);
+}
+
 #[tokio::test]
 async fn only_what_is_new_is_made_where_the_keys_are_the_same() {
     let cloud = Cloud::start().await;
@@ -133,10 +144,62 @@ async fn only_what_is_new_is_made_where_the_keys_are_the_same() {
     let mut again = fields;
     again["job_id"] = json!("again");
     for key in cloud.server.store.keys("photos-out", "images/") {
-        let mut output = (*cloud.server.store.get("photos-out", &key).unwrap()).clone();
-        output.last_modified += std::time::Duration::from_secs(5);
-        cloud.server.store.load("photos-out", &key, output);
+        redate(&cloud, &key, |written| written + MINUTE);
     }
     let report = cloud.run(again).await.unwrap();
     assert_eq!((report.ok, report.skipped), (0, IMAGES as u64), "{report:?}");
+}
+
+#[tokio::test]
+async fn an_image_is_made_again_if_one_of_its_renditions_is_missing_or_old() {
+    let cloud = Cloud::start().await;
+    let photo = dataset::photo(0).unwrap();
+    // The outputs of "a.jpg" come after those of all the others, on the third page.
+    let others = (0..2_100).map(|number| format!("a.jpg-{number:04}.jpg"));
+    let keys: Vec<String> = ["a.jpg".to_owned()].into_iter().chain(others).collect();
+    for key in &keys {
+        cloud.put(key, &photo);
+        for output in outputs_of(key) {
+            cloud.put_out(&output, "");
+            redate(&cloud, &output, |written| written + MINUTE);
+        }
+    }
+    let expected = ["a.jpg", "a.jpg-0998.jpg", "a.jpg-0999.jpg", "a.jpg-2099.jpg"];
+    let [web, thumb] = [0, 1].map(|rendition| expected.map(|key| outputs_of(key)[rendition].clone()));
+    cloud.server.store.delete("photos-out", &web[0]);
+    cloud.server.store.delete("photos-out", &thumb[1]);
+    redate(&cloud, &web[2], |written| written - 2 * MINUTE);
+    redate(&cloud, &thumb[3], |written| written - 2 * MINUTE);
+
+    let mut fields = fields();
+    fields["skip_current"] = json!(true);
+    let mut plan = fields.clone();
+    plan["action"] = json!("plan");
+    let Response::Estimate(plan) = cloud.response(plan).await.unwrap() else {
+        panic!("a plan should respond with an estimate");
+    };
+    let skipped = (keys.len() - expected.len()) as u64;
+    assert_eq!((plan.listed, plan.skipped, plan.images), (2_101, skipped, 4));
+    let report = cloud.run(fields.clone()).await.unwrap();
+    assert_eq!(
+        (report.listed, report.skipped, report.ok),
+        (2_101, skipped, 4),
+        "{report:?}"
+    );
+    assert!(cloud.records("job").keys().eq(&expected), "{report:?}");
+    // Three pages of the source, as many of each rendition and one more for "a.jpg", and a few requests to split.
+    assert!(report.requests.list < 20, "{report:?}");
+    for output in web.iter().chain(&thumb) {
+        let object = cloud.server.store.get("photos-out", output).unwrap();
+        assert!(object.body.len() > 0, "{output}");
+        redate(&cloud, output, |written| written + MINUTE);
+    }
+    fields["job_id"] = json!("again");
+    let report = cloud.run(fields).await.unwrap();
+    assert_eq!((report.skipped, report.ok), (2_101, 0), "{report:?}");
+}
+
+/// The keys of the two renditions of an image.
+fn outputs_of(key: &str) -> [String; 2] {
+    [format!("images/web/{key}.webp"), format!("images/thumb/{key}.jpeg")]
 }
