@@ -8,7 +8,7 @@ use shared::s3::{self, ErrorKind};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "unknown event: it is {0}; expected the field objects (from fanout), Records (from S3, SNS or SQS), \
+        "unknown event: it is {0}; expected the field objects or plan (from fanout), Records (from S3, SNS or SQS), \
          detail-type (from EventBridge), tasks (from S3 Batch Operations) or Items (from a Distributed Map)"
     )]
     UnknownEvent(String),

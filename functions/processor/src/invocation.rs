@@ -27,6 +27,8 @@ pub struct Report {
     /// One for each entry, in the same order.
     pub outcomes: Vec<Outcome>,
     pub usage: Usage,
+    /// Pixels of the images of which renditions were made.
+    pub pixels: u64,
     /// What limited the invocation; `None` if no image was processed.
     pub diagnosis: Option<Diagnosis>,
     /// The number of images in flight that this process has settled at.
@@ -74,6 +76,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
     };
     Ok(Report {
         diagnosis: measurements.diagnosis(),
+        pixels: pipeline.traffic.pixels(),
         usage,
         outcomes: intake.outcomes(outcomes.into_iter().map(Outcome::from)),
         concurrency: app.limits.concurrency.target(),

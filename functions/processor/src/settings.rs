@@ -19,6 +19,8 @@ pub struct Settings {
     pub sink: RecordSink,
     /// Whether failures that are not retryable are written into the destination, because the caller does not keep them.
     pub record_failures: bool,
+    /// Whether renditions are written. Otherwise they are made, and their bytes are counted.
+    pub writes_images: bool,
     pub destination: Destination,
     /// Images in flight to start with.
     pub concurrency: usize,

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`chunk`] | request and response of one processor invocation |
+//! | [`sample`] | the same for a few images that are only measured, for a plan |
 //! | [`attempt`] | the number of one dispatch of a chunk |
 //! | [`job`] | fanout's response and `job.json` |
 //! | [`failure`] | why an object failed |
@@ -15,5 +16,6 @@ pub mod chunk;
 pub mod diagnosis;
 pub mod failure;
 pub mod job;
+pub mod sample;
 pub mod stages;
 pub mod usage;

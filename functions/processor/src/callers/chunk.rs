@@ -19,30 +19,7 @@ use crate::records::{ChunkFile, RecordSink};
 use crate::settings::{Settings, renditions};
 
 pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) -> Result<ChunkResponse, Error> {
-    let source = S3Uri {
-        bucket: request.source_bucket.clone(),
-        prefix: request.source_prefix.clone(),
-    };
-    let destination = Destination::from(request.destination.clone());
-    destination.check_apart_from(&source)?;
-    check_range(request.concurrency, request.max_requests_per_second)?;
-
-    let objects = std::mem::take(&mut request.objects);
-    let intake = Intake::of_chunk(objects, &source)?;
-    let renditions = renditions(request.images, request.transform.as_ref())
-        .map_err(|problem| Error::BadEvent { what: "chunk", problem })?;
-    let settings = Settings {
-        images: request.images,
-        renditions,
-        max_pixels: request.max_pixels.unwrap_or(DEFAULT_MAX_PIXELS),
-        one_source: true,
-        sink: sink(&request),
-        record_failures: false,
-        destination,
-        concurrency: request.concurrency,
-        max_requests_per_second: request.max_requests_per_second,
-        request_payer: request.request_payer,
-    };
+    let (intake, settings) = accept(&mut request)?;
     let report = invocation::process(app, settings, &intake, deadline).await?;
 
     let mut response = ChunkResponse {
@@ -59,6 +36,35 @@ pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) ->
     }
     log(&response);
     Ok(response)
+}
+
+/// Checks a request. Returns its images, which it takes out of the request, and what to do with them.
+pub fn accept(request: &mut ChunkRequest) -> Result<(Intake, Settings), Error> {
+    let source = S3Uri {
+        bucket: request.source_bucket.clone(),
+        prefix: request.source_prefix.clone(),
+    };
+    let destination = Destination::from(request.destination.clone());
+    destination.check_apart_from(&source)?;
+    check_range(request.concurrency, request.max_requests_per_second)?;
+
+    let intake = Intake::of_chunk(std::mem::take(&mut request.objects), &source)?;
+    let renditions = renditions(request.images, request.transform.as_ref())
+        .map_err(|problem| Error::BadEvent { what: "chunk", problem })?;
+    let settings = Settings {
+        images: request.images,
+        renditions,
+        max_pixels: request.max_pixels.unwrap_or(DEFAULT_MAX_PIXELS),
+        one_source: true,
+        sink: sink(request),
+        record_failures: false,
+        writes_images: true,
+        destination,
+        concurrency: request.concurrency,
+        max_requests_per_second: request.max_requests_per_second,
+        request_payer: request.request_payer,
+    };
+    Ok((intake, settings))
 }
 
 fn check_range(concurrency: usize, max_requests_per_second: Option<f64>) -> Result<(), Error> {

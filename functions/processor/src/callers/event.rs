@@ -49,6 +49,7 @@ pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadli
             Records::Sidecar => RecordSink::Sidecar,
         },
         record_failures,
+        writes_images: true,
         destination,
         concurrency: app.config.concurrency,
         max_requests_per_second: None,

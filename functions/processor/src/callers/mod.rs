@@ -9,12 +9,14 @@ mod chunk;
 mod event;
 mod map;
 mod notification;
+mod sample;
 mod shape;
 mod sqs;
 
 use serde_json::{Value, json};
 use shared::object::S3Uri;
 use shared::protocol::chunk::ChunkRequest;
+use shared::protocol::sample::SampleRequest;
 
 use batch::BatchJob;
 pub use event::EventResponse;
@@ -30,6 +32,7 @@ pub async fn handle(app: &App, event: Value, deadline_ms: u64) -> Result<Value, 
     let deadline = app.clock.deadline(deadline_ms, app.config.timeout);
     let response = match Event::parse(event, app.config.source.as_ref())? {
         Event::Chunk(request) => serde_json::to_value(chunk::respond(app, *request, deadline).await?),
+        Event::Sample(request) => serde_json::to_value(sample::respond(app, *request, deadline).await?),
         Event::Notification(entries) => serde_json::to_value(notification::respond(app, &entries, deadline).await?),
         Event::Sqs(messages) => serde_json::to_value(sqs::respond(app, messages, deadline).await?),
         Event::Batch(job) => serde_json::to_value(batch::respond(app, job, deadline).await?),
@@ -43,6 +46,8 @@ pub async fn handle(app: &App, event: Value, deadline_ms: u64) -> Result<Value, 
 enum Event {
     /// From fanout.
     Chunk(Box<ChunkRequest>),
+    /// From fanout, for a plan. Nothing may be written.
+    Sample(Box<ChunkRequest>),
     /// From S3, SNS or `EventBridge`. They do not read the response, and only see whether the invocation failed.
     Notification(Vec<Entry>),
     /// From SQS. The response names the messages that must come again.
@@ -67,6 +72,9 @@ impl Event {
         let has = |name| event.get(name).is_some();
         if has("objects") {
             return parsed("chunk", shape::of(event)).map(|chunk| Self::Chunk(Box::new(chunk)));
+        }
+        if has("plan") {
+            return parsed("plan", shape::of(event)).map(|request: SampleRequest| Self::Sample(Box::new(request.plan)));
         }
         if has("tasks") {
             return parsed("S3 Batch Operations", batch::job(event)).map(Self::Batch);
@@ -132,6 +140,7 @@ mod tests {
     fn an_error_names_the_wrong_field() {
         for (event, part) in [
             (json!({"objects": []}), "chunk: missing field `job_id`"),
+            (json!({"plan": {"objects": []}}), "plan: plan: missing field `job_id`"),
             (
                 json!({"invocationSchemaVersion": "1.0", "tasks": [{"taskId": 1}]}),
                 "S3 Batch Operations: tasks[0].taskId: invalid type: integer `1`",

@@ -55,11 +55,13 @@ pub struct Pipeline<'a> {
     pub systemic: OnceLock<Failure>,
 }
 
-/// Counts the bytes of image data that were read, and all bytes that were written. Bytes that S3 copies do not count.
+/// Counts the bytes of image data that were read, and all bytes that were written, or would be. Bytes that S3 copies do
+/// not count. Also counts the pixels of the images of which renditions were made.
 #[derive(Debug, Default)]
 pub struct Traffic {
     read: AtomicU64,
     written: AtomicU64,
+    pixels: AtomicU64,
 }
 
 impl Traffic {
@@ -71,12 +73,20 @@ impl Traffic {
         self.written.fetch_add(bytes, Relaxed);
     }
 
+    pub fn add_pixels(&self, pixels: u64) {
+        self.pixels.fetch_add(pixels, Relaxed);
+    }
+
     pub fn read(&self) -> u64 {
         self.read.load(Relaxed)
     }
 
     pub fn written(&self) -> u64 {
         self.written.load(Relaxed)
+    }
+
+    pub fn pixels(&self) -> u64 {
+        self.pixels.load(Relaxed)
     }
 }
 

@@ -137,6 +137,7 @@ impl Task<'_> {
         let renditions: Vec<picture::Rendition> = self.pipeline.settings.renditions.iter().map(rendition).collect();
         let plan = Plan::new(&bytes, &renditions, orientation, limits).map_err(|error| failure(&error))?;
         let memory = plan.memory();
+        let (width, height) = plan.size();
         let decoding = self.timer.stopped(pictures.hold(memory)).await?;
         let cpu = &self.pipeline.limits.cpu;
         let turn = self.timer.stopped(cpu.turn()).await;
@@ -149,6 +150,7 @@ impl Task<'_> {
         };
         let (made, held, time) = cpu.run(turn, work).await;
         let (outputs, warnings) = made.map_err(|error| failure(&error))?;
+        self.pipeline.traffic.add_pixels(width as u64 * height as u64);
         Ok(Made {
             outputs,
             warnings,
@@ -160,15 +162,11 @@ impl Task<'_> {
     async fn write_output(&self, target: &ObjectUri, output: Output, source: &ObjectMeta) -> Result<(), Failure> {
         let size = output.file.len() as u64;
         let meta = meta(source, &output);
-        let _connection = self.turn_to_write().await;
-        s3::put_image(
-            &self.pipeline.clients.writes,
-            target,
-            output.file.into(),
-            meta,
-            HashMap::new(),
-        )
-        .await?;
+        if self.pipeline.settings.writes_images {
+            let _connection = self.turn_to_write().await;
+            let writes = &self.pipeline.clients.writes;
+            s3::put_image(writes, target, output.file.into(), meta, HashMap::new()).await?;
+        }
         self.pipeline.traffic.add_written(size);
         Ok(())
     }

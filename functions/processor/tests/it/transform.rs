@@ -6,6 +6,7 @@ use local::s3::{Effect, Headers};
 use serde_json::{Value, json};
 use shared::protocol::chunk::ChunkResponse;
 use shared::protocol::failure::FailureClass;
+use shared::protocol::sample::SampleResponse;
 
 use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk};
 
@@ -233,4 +234,62 @@ async fn an_image_that_is_replaced_while_it_is_decoded_is_transformed_again() {
     transform(&other, json!([{"max_edge": 40}]), &[object]).await;
     let key = "images/a.jpg.jpeg";
     assert!(cloud.output(key).unwrap().body == other.output(key).unwrap().body);
+}
+
+#[tokio::test]
+async fn a_sample_is_measured_and_nothing_is_written() {
+    let cloud = Cloud::start(&[crate::cloud::DESTINATION]).await;
+    cloud.put("b.jpg", PHOTOS[1].clone());
+    let objects = [
+        cloud.put("a.jpg", PHOTOS[0].clone()),
+        json!({"key": "b.jpg"}),
+        cloud.put("text.jpg", "not a picture"),
+        cloud.put("front.jpg", &PHOTOS[0][..600]),
+        json!({"key": "gone.jpg"}),
+    ];
+    let wanted = json!([{"name": "large", "max_edge": 100}, {"name": "small", "max_edge": 20, "format": "webp"}]);
+    let mut request = renditions(&wanted, &objects);
+    let mut samples = Vec::new();
+    for records in ["ndjson", "sidecar", "none"] {
+        request["records"] = json!(records);
+        let response = cloud.invoke(json!({ "plan": request })).await.unwrap();
+        samples.push(serde_json::from_value::<SampleResponse>(response).unwrap());
+    }
+    assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
+    assert_eq!(cloud.server.served.totals().requests.put, 0);
+
+    // A job writes as many bytes.
+    let chunk: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+    assert_eq!((chunk.ok, chunk.failed.len()), (2, 3));
+    let written = cloud.server.store.keys("photos-out", "images/");
+    let written = written.iter().map(|key| cloud.output(key).unwrap().body.len());
+    assert_eq!(chunk.usage.bytes_written, written.sum::<u64>());
+    let failed = [FailureClass::Unsupported, FailureClass::NotFound, FailureClass::Corrupt];
+    let pixels = PHOTOS.iter().map(|photo| size(photo));
+    let pixels = pixels.map(|(width, height)| width * height).sum::<usize>();
+    for sample in samples {
+        let expected = SampleResponse {
+            images: 2,
+            failed: failed.map(|class| (class, 1)).into(),
+            unprocessed: 0,
+            pixels: pixels as u64,
+            bytes_read: chunk.usage.bytes_read,
+            bytes_written: chunk.usage.bytes_written,
+            cpu_ms: sample.cpu_ms,
+        };
+        assert_eq!(sample, expected);
+        assert!(sample.cpu_ms > 0);
+    }
+}
+
+#[tokio::test]
+async fn only_what_can_be_measured_without_a_write_is_a_sample() {
+    let cloud = Cloud::start(&[crate::cloud::DESTINATION]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    for images in ["none", "copy", "upload"] {
+        let request = json!({"plan": chunk(images, std::slice::from_ref(&object))});
+        let error = cloud.invoke(request).await.unwrap_err().to_string();
+        assert!(error.contains("plan: images: only transform"), "{error}");
+    }
+    assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
 }
