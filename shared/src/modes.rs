@@ -86,7 +86,7 @@ impl Images {
                 reads: Reads::Whole,
                 writes: Writes::Upload,
                 uses_cpu_threads: true,
-                // A photo of 12 megapixels, scaled to 1,024 pixels.
+                // A photo of 12 megapixels, scaled to 1,024 pixels. A plan measures a sample, if it can.
                 cpu_seconds: 60e-3,
             },
         }

@@ -118,8 +118,8 @@ impl Job {
         }
     }
 
-    /// Where the outputs of each image are written.
-    fn outputs(&self) -> Vec<OutputFolder> {
+    /// Where the outputs of each image are written, if the mode writes images.
+    pub fn outputs(&self) -> Vec<OutputFolder> {
         match &self.transform {
             Some(transform) => transform
                 .renditions

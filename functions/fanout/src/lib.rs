@@ -9,6 +9,7 @@
 //! | [`session`] | one invocation of fanout: it begins a job or takes it over, works on it, and hands it over |
 //! | [`engine`] | the event loop of a job: planning, dispatch, retries and the window |
 //! | [`source`] | listings of many key ranges at the same time, and manifests |
+//! | [`sample`] | a few images that a processor measures for a plan |
 //! | [`chunk`] | a chunk of objects, and an attempt in flight |
 //! | [`attempt`] | sends an attempt, and gives it up if it is lost |
 //! | [`store`] | the checkpoint, the failed keys and the report of a job |
@@ -24,6 +25,7 @@ mod error;
 mod estimate;
 mod job;
 mod request;
+mod sample;
 mod session;
 mod source;
 mod store;

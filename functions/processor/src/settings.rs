@@ -19,14 +19,22 @@ pub struct Settings {
     pub sink: RecordSink,
     /// Whether failures that are not retryable are written into the destination, because the caller does not keep them.
     pub record_failures: bool,
-    /// Whether renditions are written. Otherwise they are made, and their bytes are counted.
-    pub writes_images: bool,
+    pub purpose: Purpose,
     pub destination: Destination,
     /// Images in flight to start with.
     pub concurrency: usize,
     pub max_requests_per_second: Option<f64>,
     /// Whether reads of the source say that the requester pays.
     pub request_payer: bool,
+}
+
+/// Why images are processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// For their outputs.
+    Write,
+    /// For a plan. Renditions are made, and their bytes counted as if they were written.
+    Measure,
 }
 
 /// The renditions of a mode. An error says what is missing or wrong.

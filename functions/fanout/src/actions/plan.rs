@@ -1,12 +1,17 @@
-//! Lists the source, and estimates the time and cost of a job. Changes nothing.
+//! Lists the source, lets a processor measure a few images if the mode needs it, and estimates the time and cost of a job.
+//! Changes nothing.
 
 use std::time::Duration;
+
+use shared::object::ObjectRef;
+use tokio::time::Instant;
 
 use crate::engine::planner::Planner;
 use crate::error::Error;
 use crate::estimate::{Estimate, Found, estimate};
 use crate::job::Job;
 use crate::request::Request;
+use crate::sample::{Sample, TIME_TO_MEASURE, measure};
 use crate::session::Session;
 use crate::source::{Cursor, KeyRange, Source, manifest};
 
@@ -18,29 +23,55 @@ const TIME_TO_RESPOND: Duration = Duration::from_secs(5);
 
 pub async fn plan(session: &Session<'_>, request: &Request) -> Result<Estimate, Error> {
     let job = Job::listing(request, &session.id)?;
+    let respond_by = session.deadline - TIME_TO_RESPOND;
+    if job.transform.is_none() {
+        let found = list(session, &job, respond_by, |_| {}).await?;
+        return Ok(estimate(&job, &session.app.config, &found, None));
+    }
+    // How long pictures take and how large their renditions are depends on the images.
+    let mut sample = Sample::default();
+    let time_left = respond_by.saturating_duration_since(session.clock().now());
+    let list_until = respond_by - TIME_TO_MEASURE.min(time_left / 4);
+    let found = list(session, &job, list_until, |object| sample.offer(object)).await?;
+    let until = respond_by.min(session.clock().now() + TIME_TO_MEASURE);
+    let measured = measure(session, &job, sample.into_objects(), until).await;
+    Ok(estimate(&job, &session.app.config, &found, Some(&measured)))
+}
+
+/// Lists the source until it is exhausted, or until a given time. `offer` gets every image that the job would process.
+async fn list(
+    session: &Session<'_>,
+    job: &Job,
+    until: Instant,
+    mut offer: impl FnMut(&ObjectRef),
+) -> Result<Found, Error> {
     let cursors = match &job.manifest {
         None => vec![Cursor::Keys(KeyRange::default())],
         Some(uri) => manifest::open(&session.s3, uri, &job.source).await?,
     };
-    let mut source = Source::new(session.source_s3(&job), job.scope(), cursors);
+    let mut source = Source::new(session.source_s3(job), job.scope(), cursors);
     let mut planner = Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes);
     let mut found = Found::default();
+    let mut add = |found: &mut Found, chunk: &[ObjectRef]| {
+        found.add_chunk(job, chunk);
+        chunk.iter().for_each(&mut offer);
+    };
     while !source.is_exhausted() {
         let candidates = tokio::select! {
             candidates = source.next(DEMAND_KEYS) => candidates,
-            () = session.clock().sleep_until(session.deadline - TIME_TO_RESPOND) => break,
+            () = session.clock().sleep_until(until) => break,
         };
         let candidates = candidates.map_err(|error| Error::listing(error, job.manifest.is_some()))?;
         let page = planner.plan(candidates);
         found.add_listed(page.counts);
         for chunk in page.chunks {
-            found.add_chunk(&job, &chunk);
+            add(&mut found, &chunk);
         }
     }
     if let Some(chunk) = planner.rest() {
-        found.add_chunk(&job, &chunk);
+        add(&mut found, &chunk);
     }
     found.is_complete = source.is_exhausted();
     found.lists = session.meter.requests().list;
-    Ok(estimate(&job, &session.app.config, &found))
+    Ok(found)
 }

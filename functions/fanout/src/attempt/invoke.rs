@@ -5,17 +5,14 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_lambda::error::SdkError;
-use aws_sdk_lambda::operation::invoke::InvokeError;
-use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::{pool, tls};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use shared::clock::Clock;
-use shared::protocol::chunk::ChunkRequest;
-use shared::s3::Cause;
+use shared::protocol::attempt::Attempt;
+use shared::protocol::chunk::{ChunkRequest, ChunkResponse};
 
+use super::call::{Loss, NoResponse, call};
 use super::fence::give_up;
-use super::response::{Loss, from_function_error, from_output, is_function_error};
+use super::response;
 use super::result::AttemptResult;
 use crate::chunk::InFlightAttempt;
 use crate::job::Job;
@@ -63,32 +60,25 @@ impl Invoker<'_> {
     pub async fn attempt(&self, attempt: &InFlightAttempt, max_requests_per_second: Option<f64>) -> AttemptResult {
         let sent = tokio::select! {
             sent = self.send(attempt, max_requests_per_second) => sent,
-            () = self.clock.sleep(self.timeout) => Err(Loss::Died(format!(
+            () = self.clock.sleep(self.timeout) => Err(NoResponse::Lost(Loss::Died(format!(
                 "invoking {}: no response within {} s",
                 self.processor,
                 self.timeout.as_secs()
-            ))),
+            )))),
         };
         // A commit counts, and an attempt is given up, only if the store honours conditions.
         if let Err(error) = self.conditions.check().await {
             return AttemptResult::Rejected(error.to_string());
         }
         let loss = match sent {
-            Ok(result) => return result,
-            Err(loss) => loss,
+            Ok(response) => return AttemptResult::Response(Box::new(response)),
+            Err(NoResponse::Throttled(error)) => return AttemptResult::Throttled(error),
+            Err(NoResponse::Rejected(error)) => return AttemptResult::Rejected(error),
+            Err(NoResponse::Lost(loss)) => loss,
         };
-        match (give_up(self.s3, self.job, attempt).await, loss) {
-            (Ok(committed), Loss::Unavailable(error)) => AttemptResult::Unavailable { error, committed },
-            (Ok(committed), Loss::Died(error)) => AttemptResult::Lost { error, committed },
-            (Ok(committed), Loss::CredentialsExpired(error)) => AttemptResult::CredentialsExpired { error, committed },
-            (Ok(committed), Loss::CredentialsRefused(error)) => AttemptResult::CredentialsRefused { error, committed },
-            (
-                Err(failure),
-                Loss::Unavailable(error)
-                | Loss::Died(error)
-                | Loss::CredentialsExpired(error)
-                | Loss::CredentialsRefused(error),
-            ) => AttemptResult::Unfenced(format!("{failure} (the attempt was lost: {error})")),
+        match give_up(self.s3, self.job, attempt).await {
+            Ok(committed) => loss.into_result(committed),
+            Err(failure) => AttemptResult::Unfenced(format!("{failure} (the attempt was lost: {})", loss.error())),
         }
     }
 
@@ -96,60 +86,39 @@ impl Invoker<'_> {
         &self,
         attempt: &InFlightAttempt,
         max_requests_per_second: Option<f64>,
-    ) -> Result<AttemptResult, Loss> {
-        let job = self.job;
+    ) -> Result<ChunkResponse, NoResponse> {
+        let chunk = &attempt.chunk;
         let request = ChunkRequest {
-            job_id: job.id.clone(),
-            chunk: attempt.chunk.number,
+            chunk: chunk.number,
             attempt: attempt.attempt,
-            source_bucket: job.source.bucket.clone(),
-            source_prefix: job.source.prefix.clone(),
-            destination: job.destination.uri(),
-            images: job.images,
-            records: job.records,
-            concurrency: concurrency(job.concurrency, max_requests_per_second),
-            max_requests_per_second,
-            request_payer: job.request_payer,
-            transform: job.transform.clone(),
-            max_pixels: job.transform.as_ref().map(|_| job.max_pixels),
-            objects: attempt.chunk.objects.clone(),
+            objects: chunk.objects.clone(),
+            ..chunk_request(self.job, max_requests_per_second)
         };
-        let payload = serde_json::to_vec(&request).expect("a chunk is valid JSON");
-        let result = self
-            .lambda
-            .invoke()
-            .function_name(self.processor)
-            .payload(Blob::new(payload))
-            .send()
-            .await;
-        match result {
-            Ok(output) => from_output(&output, attempt),
-            Err(error) => self.read_error(&error),
-        }
+        let payload = call(self.lambda, self.processor, &request).await?;
+        response::read(&payload, attempt).map_err(NoResponse::Lost)
     }
+}
 
-    fn read_error(&self, error: &SdkError<InvokeError, HttpResponse>) -> Result<AttemptResult, Loss> {
-        let what = format!("invoking {}: {}", self.processor, Cause::from_sdk(error));
-        let Some(response) = error.raw_response() else {
-            // No key can be the cause of a connection that breaks or cannot be made. If the response does not arrive, a
-            // key may be the cause.
-            return Err(match error {
-                SdkError::DispatchFailure(_) => Loss::Unavailable(what),
-                _ => Loss::Died(what),
-            });
-        };
-        let body = response.body().bytes().unwrap_or_default();
-        match response.status().as_u16() {
-            // 409: the function is being updated or woken up, and will soon be ready.
-            429 | 409 => Ok(AttemptResult::Throttled(what)),
-            400..=499 => Ok(AttemptResult::Rejected(what)),
-            // Local emulators report an error of the function like this.
-            _ if is_function_error(body) => from_function_error(body),
-            _ => Err(Loss::Unavailable(format!(
-                "{what}: {:.300}",
-                String::from_utf8_lossy(body)
-            ))),
-        }
+/// The request for the first chunk of a job, without its objects.
+pub fn chunk_request(job: &Job, max_requests_per_second: Option<f64>) -> ChunkRequest {
+    ChunkRequest {
+        job_id: job.id.clone(),
+        chunk: 0,
+        attempt: Attempt {
+            generation: 1,
+            sequence: 1,
+        },
+        source_bucket: job.source.bucket.clone(),
+        source_prefix: job.source.prefix.clone(),
+        destination: job.destination.uri(),
+        images: job.images,
+        records: job.records,
+        concurrency: concurrency(job.concurrency, max_requests_per_second),
+        max_requests_per_second,
+        request_payer: job.request_payer,
+        transform: job.transform.clone(),
+        max_pixels: job.transform.as_ref().map(|_| job.max_pixels),
+        objects: Vec::new(),
     }
 }
 

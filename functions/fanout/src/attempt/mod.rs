@@ -10,15 +10,18 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`invoke`] | sends a chunk to the processor |
+//! | [`call`] | invokes the processor, and finds out why there is no response |
 //! | [`response`] | reads the response of the processor |
 //! | [`fence`] | gives an attempt up |
 //! | [`result`] | the result of an attempt |
 
+mod call;
 mod fence;
 mod invoke;
 mod response;
 mod result;
 
+pub use call::{NoResponse, call};
 pub use fence::{FenceError, give_up_all};
-pub use invoke::{Invoker, invoke_client};
+pub use invoke::{Invoker, chunk_request, invoke_client};
 pub use result::{AttemptResult, Committed};

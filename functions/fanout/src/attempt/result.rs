@@ -38,3 +38,19 @@ pub enum AttemptResult {
     /// The attempt was lost and cannot be given up.
     Unfenced(String),
 }
+
+impl AttemptResult {
+    /// Why there is no response.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Response(_) => None,
+            Self::Throttled(error)
+            | Self::Unavailable { error, .. }
+            | Self::Lost { error, .. }
+            | Self::CredentialsExpired { error, .. }
+            | Self::CredentialsRefused { error, .. }
+            | Self::Rejected(error)
+            | Self::Unfenced(error) => Some(error),
+        }
+    }
+}

@@ -15,7 +15,7 @@ mod dispatch;
 mod event_loop;
 pub mod planner;
 mod progress;
-mod retry_policy;
+pub mod retry_policy;
 mod schedule;
 mod shares;
 mod window;

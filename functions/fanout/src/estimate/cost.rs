@@ -38,7 +38,7 @@ pub fn requests(job: &Job, found: &Found, seconds: f64) -> Requests {
     let (put, copy) = match profile.writes {
         Writes::Nothing => (0, 0),
         Writes::ServerSideCopy => (0, found.images),
-        Writes::Upload => (found.images, 0),
+        Writes::Upload => (found.images * job.outputs().len() as u64, 0),
     };
     Requests {
         list: found.lists,

@@ -15,6 +15,8 @@ pub struct Found {
     pub bytes_to_read: u64,
     /// Sent by the processors, without the bytes that S3 copies by itself.
     pub bytes_to_send: u64,
+    /// Bytes of the images whose size is known.
+    pub known_bytes: u64,
     /// Images of unknown size.
     pub of_unknown_size: u64,
     pub chunks: u64,
@@ -36,6 +38,7 @@ impl Found {
         self.images += chunk.len() as u64;
         for object in chunk {
             let size = object.size.unwrap_or(FRONT_BYTES);
+            self.known_bytes += object.size.unwrap_or_default();
             self.of_unknown_size += u64::from(object.size.is_none());
             self.bytes_to_read += profile.bytes_to_read(size, FRONT_BYTES);
             self.bytes_to_send += profile.bytes_to_send(size);

@@ -6,6 +6,7 @@ use shared::bottleneck::{NETWORK_BYTES_PER_SECOND, cpu_threads, vcpus};
 use shared::modes::Records;
 
 use super::found::Found;
+use super::work::Work;
 use crate::config::Config;
 use crate::job::Job;
 
@@ -18,11 +19,14 @@ const S3_READS_PER_SECOND: f64 = 5_500.0;
 const S3_WRITES_PER_SECOND: f64 = 3_500.0;
 
 /// The images per second that each limit allows, by the name of the limit in the response.
-pub fn limits(job: &Job, config: &Config, found: &Found) -> BTreeMap<&'static str, f64> {
+pub fn limits(job: &Job, config: &Config, found: &Found, work: &Work) -> BTreeMap<&'static str, f64> {
     let images = found.images as f64;
     let profile = job.images.profile();
-    let renditions = job.transform.as_ref().map_or(1, |transform| transform.renditions.len());
-    let image_writes = if profile.writes_image() { renditions as f64 } else { 0.0 };
+    let image_writes = if profile.writes_image() {
+        job.outputs().len() as f64
+    } else {
+        0.0
+    };
     let writes = image_writes + f64::from(u8::from(job.records == Records::Sidecar));
     let threads = if profile.uses_cpu_threads {
         cpu_threads(config.processor_memory_mb)
@@ -33,12 +37,12 @@ pub fn limits(job: &Job, config: &Config, found: &Found) -> BTreeMap<&'static st
     let parallel = processors(job, found);
     let images_per_chunk = images / found.chunks.max(1) as f64;
     let in_flight = parallel * (job.concurrency as f64).min(images_per_chunk).max(1.0);
-    let network_bytes = (found.bytes_to_read + found.bytes_to_send) as f64;
+    let network_bytes = (work.bytes_to_read.saturating_add(work.bytes_to_send)) as f64;
     let mut limits = BTreeMap::from([
         ("lambda concurrency", in_flight / (requests_per_image * REQUEST_SECONDS)),
         (
             "cpu",
-            parallel * vcpus(config.processor_memory_mb, 1, threads) / profile.cpu_seconds,
+            parallel * vcpus(config.processor_memory_mb, 1, threads) / work.cpu_seconds_per_image,
         ),
         ("s3 reads", S3_READS_PER_SECOND),
     ]);

@@ -3,24 +3,28 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`found`] | what a listing found |
+//! | [`work`] | the work of the processors, as assumed or as measured for a sample |
 //! | [`limits`] | images per second that each limit allows |
 //! | [`cost`] | the requests of a job, and the cost |
 
 mod cost;
 mod found;
 mod limits;
+mod work;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use shared::object::S3Uri;
 use shared::prices::{PRICES, Prices};
+use shared::protocol::sample::SampleResponse;
 use shared::protocol::usage::Requests;
 
 use crate::config::Config;
 use crate::job::Job;
 pub use cost::Cost;
 pub use found::Found;
+use work::{Measured, Work};
 
 #[derive(Debug, Serialize)]
 pub struct Estimate {
@@ -47,10 +51,27 @@ pub struct Estimate {
     pub limits: BTreeMap<&'static str, f64>,
     pub cost_usd: Cost,
     pub prices: Prices,
+    /// What a sample of the images has shown. Only for `transform`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Measured>,
+    /// Why there is no sample, although the mode needs one, and what is assumed instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
-pub fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
-    let limits = limits::limits(job, config, found);
+/// `sample` is what a sample of the images took, or why nothing could be measured. `None` if the mode needs no sample.
+pub fn estimate(
+    job: &Job,
+    config: &Config,
+    found: &Found,
+    sample: Option<&Result<SampleResponse, String>>,
+) -> Estimate {
+    let (work, measured, note) = match sample {
+        Some(Ok(sample)) => (Work::measured(found, sample), Some(sample.into()), None),
+        Some(Err(why)) => (Work::assumed(job, found), None, Some(note(job, why))),
+        None => (Work::assumed(job, found), None, None),
+    };
+    let limits = limits::limits(job, config, found, &work);
     let (&bottleneck, &rate) = limits
         .iter()
         .min_by(|(_, a), (_, b)| a.total_cmp(b))
@@ -66,7 +87,7 @@ pub fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
         skipped: found.counts.skipped,
         images: found.images,
         bytes_listed: found.counts.bytes,
-        bytes_to_read: found.bytes_to_read,
+        bytes_to_read: work.bytes_to_read,
         chunks: found.chunks,
         invocations: requests.invoke,
         requests,
@@ -79,7 +100,17 @@ pub fn estimate(job: &Job, config: &Config, found: &Found) -> Estimate {
             .collect(),
         cost_usd: cost::cost(job, config, found, &requests, seconds),
         prices: PRICES,
+        sample: measured,
+        note,
     }
+}
+
+fn note(job: &Job, why: &str) -> String {
+    let milliseconds = job.images.profile().cpu_seconds * 1e3;
+    format!(
+        "no sample of the images could be measured, so {milliseconds} ms of CPU time per image are assumed, and as many \
+         bytes to write as to read: {why}"
+    )
 }
 
 fn rounded(number: f64, decimals: i32) -> f64 {
@@ -90,6 +121,9 @@ fn rounded(number: f64, decimals: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use serde_json::json;
+    use shared::protocol::failure::FailureClass;
 
     use super::*;
     use crate::request::Request;
@@ -119,11 +153,76 @@ mod tests {
             ..Found::default()
         };
         let config = Config::load(&|_| None).unwrap();
-        estimate(&Job::from_request(&request, "id").unwrap(), &config, &found)
+        estimate(&Job::from_request(&request, "id").unwrap(), &config, &found, None)
     }
 
     fn about(number: f64) -> u64 {
         Duration::from_secs_f64(number + 0.5).as_secs()
+    }
+
+    /// The expected numbers were calculated by hand.
+    #[test]
+    fn a_sample_gives_the_work_of_all_images() {
+        let request = r#"{"source": "s3://photos/", "destination": "s3://photos-out/", "images": "transform", "transform":
+            {"renditions": [{"name": "a", "max_edge": 9}, {"name": "b", "max_edge": 9}]}}"#;
+        let request: Request = serde_json::from_str(request).unwrap();
+        let job = Job::from_request(&request, "id").unwrap();
+        // 900,000 photos of 3 MB, and 100,000 of unknown size.
+        let found = Found {
+            images: 1_000_000,
+            known_bytes: 2_700_000_000_000,
+            of_unknown_size: 100_000,
+            bytes_to_read: 2_713_107_200_000,
+            bytes_to_send: 2_713_107_200_000,
+            chunks: 2_000,
+            ..Found::default()
+        };
+        let config = Config::load(&|_| None).unwrap();
+        // Four images of 3 MB took 60 ms each. Two of them failed.
+        let sample = SampleResponse {
+            images: 2,
+            failed: [(FailureClass::Corrupt, 1), (FailureClass::Unsupported, 1)].into(),
+            unprocessed: 0,
+            pixels: 24_000_000,
+            bytes_read: 12_000_000,
+            bytes_written: 1_200_000,
+            cpu_ms: 240,
+        };
+        let measured = estimate(&job, &config, &found, Some(&Ok(sample)));
+        assert_eq!((measured.note, measured.bytes_to_read), (None, 3_000_000_000_000));
+        // 32 processors with one vCPU each.
+        assert_eq!(about(measured.limits["cpu"] * 1000.0), 533_300);
+        // 32 processors with 78.125 MB/s each. An image has 3 MB to read and 0.3 MB to write.
+        assert_eq!(about(measured.limits["network"] * 10.0), 7576);
+        assert_eq!(about(measured.seconds), 1875);
+        let requests = measured.requests;
+        // For each image, two renditions; 2,000 record files; 2,000 + 2 * 1,876 writes by fanout.
+        assert_eq!(
+            (requests.get, requests.put),
+            (1_100_000, 2_000_000 + 2_000 + 2_000 + 3_752)
+        );
+        // 1,875 s of 32 processors with 1,769 MB and one fanout with 512 MB.
+        assert!(
+            (measured.cost_usd.lambda - 1.3953).abs() < 0.001,
+            "{:?}",
+            measured.cost_usd
+        );
+        let sample = serde_json::to_value(measured.sample).unwrap();
+        let expected = json!({
+            "images": 2, "failed": {"corrupt": 1, "unsupported": 1}, "megapixels": 24.0,
+            "cpu_ms_per_image": 120.0, "cpu_ms_per_megapixel": 10.0, "bytes_written_per_image": 600_000,
+        });
+        assert_eq!(sample, expected);
+
+        let assumed = estimate(&job, &config, &found, Some(&Err("it was late".to_owned())));
+        assert_eq!(about(assumed.limits["cpu"] * 10.0), 5333);
+        assert_eq!(about(assumed.limits["network"] * 10.0), 4607);
+        assert!(assumed.sample.is_none());
+        let note = assumed.note.unwrap();
+        assert!(
+            note.contains("60 ms of CPU time") && note.ends_with(": it was late"),
+            "{note}"
+        );
     }
 
     /// The expected numbers were calculated by hand.

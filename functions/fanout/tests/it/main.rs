@@ -13,6 +13,7 @@ mod jobs;
 mod kills;
 mod listing;
 mod lost;
+mod plan;
 mod redrive;
 mod responses;
 mod sources;

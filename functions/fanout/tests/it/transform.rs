@@ -191,7 +191,7 @@ async fn an_image_is_made_again_if_one_of_its_renditions_is_missing_or_old() {
     assert!(report.requests.list < 20, "{report:?}");
     for output in web.iter().chain(&thumb) {
         let object = cloud.server.store.get("photos-out", output).unwrap();
-        assert!(object.body.len() > 0, "{output}");
+        assert!(!object.body.is_empty(), "{output}");
         redate(&cloud, output, |written| written + MINUTE);
     }
     fields["job_id"] = json!("again");

@@ -16,7 +16,7 @@ use crate::invocation;
 use crate::limits::MAX_IN_FLIGHT;
 use crate::outcome::Outcome;
 use crate::records::{ChunkFile, RecordSink};
-use crate::settings::{Settings, renditions};
+use crate::settings::{Purpose, Settings, renditions};
 
 pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) -> Result<ChunkResponse, Error> {
     let (intake, settings) = accept(&mut request)?;
@@ -58,7 +58,7 @@ pub fn accept(request: &mut ChunkRequest) -> Result<(Intake, Settings), Error> {
         one_source: true,
         sink: sink(request),
         record_failures: false,
-        writes_images: true,
+        purpose: Purpose::Write,
         destination,
         concurrency: request.concurrency,
         max_requests_per_second: request.max_requests_per_second,

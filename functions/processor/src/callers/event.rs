@@ -15,7 +15,7 @@ use crate::intake::{Entry, Ignored, Intake};
 use crate::invocation::{self, Report};
 use crate::outcome::Outcome;
 use crate::records::RecordSink;
-use crate::settings::Settings;
+use crate::settings::{Purpose, Settings};
 
 /// The response to an event. Step Functions reads it, and so do people who invoke the function by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadli
             Records::Sidecar => RecordSink::Sidecar,
         },
         record_failures,
-        writes_images: true,
+        purpose: Purpose::Write,
         destination,
         concurrency: app.config.concurrency,
         max_requests_per_second: None,

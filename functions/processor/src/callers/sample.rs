@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::invocation;
 use crate::outcome::Outcome;
 use crate::records::RecordSink;
-use crate::settings::Settings;
+use crate::settings::{Purpose, Settings};
 
 pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) -> Result<SampleResponse, Error> {
     if request.images != Images::Transform {
@@ -25,7 +25,7 @@ pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) ->
     let (intake, settings) = chunk::accept(&mut request)?;
     let settings = Settings {
         sink: RecordSink::None,
-        writes_images: false,
+        purpose: Purpose::Measure,
         ..settings
     };
     let report = invocation::process(app, settings, &intake, deadline).await?;

@@ -16,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::outcome::{Recorded, StageTimes};
 use super::route::too_long;
 use super::task::Task;
+use crate::settings::Purpose;
 
 /// A whole image, with its memory.
 struct Whole {
@@ -162,7 +163,7 @@ impl Task<'_> {
     async fn write_output(&self, target: &ObjectUri, output: Output, source: &ObjectMeta) -> Result<(), Failure> {
         let size = output.file.len() as u64;
         let meta = meta(source, &output);
-        if self.pipeline.settings.writes_images {
+        if self.pipeline.settings.purpose == Purpose::Write {
             let _connection = self.turn_to_write().await;
             let writes = &self.pipeline.clients.writes;
             s3::put_image(writes, target, output.file.into(), meta, HashMap::new()).await?;

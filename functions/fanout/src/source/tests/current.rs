@@ -140,75 +140,64 @@ impl Case {
     }
 }
 
+fn cases() -> impl Strategy<Value = Case> {
+    let written = prop::sample::select(&OUTPUTS[..]);
+    let written = prop::collection::vec([written.clone(), written.clone(), written], 40);
+    let beginning = (any::<Index>(), 0..3_usize);
+    (keys(), keys(), renditions(), written, beginning).prop_map(
+        |(keys, others, renditions, written, (of, characters))| {
+            let of = keys.iter().nth(of.index(keys.len().max(1)));
+            Case {
+                prefix: of.map(|key| key.chars().take(characters).collect()).unwrap_or_default(),
+                keys,
+                folders: folders(renditions),
+                written,
+                others,
+            }
+        },
+    )
+}
+
 #[test]
 fn an_image_is_skipped_if_and_only_if_all_its_outputs_are_newer() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let written = prop::sample::select(&OUTPUTS[..]);
-    let cases = (
-        (keys(), keys(), renditions()),
-        (any::<Index>(), 0..3_usize),
-        prop::collection::vec([written.clone(), written.clone(), written], 40),
-        (1..6_u16, 1..60_usize, 1..30_usize),
-    );
     let mut runner = TestRunner::new(ProptestConfig {
         cases: 120,
         failure_persistence: None,
         ..ProptestConfig::default()
     });
-    // How many images were skipped, and how many were not.
+    // How many images were skipped, and how many were listed.
     let counts = Cell::new((0, 0));
+    let listings = (cases(), 1..6_u16, 1..60_usize, 1..30_usize);
     runner
-        .run(
-            &cases,
-            |((keys, others, renditions), (of, characters), written, (page_keys, demand, stop))| {
-                let prefix = match keys.len() {
-                    0 => String::new(),
-                    count => keys
-                        .iter()
-                        .nth(of.index(count))
-                        .unwrap()
-                        .chars()
-                        .take(characters)
-                        .collect(),
+        .run(&listings, |(case, page_keys, demand, stop)| {
+            let (found, expected) = runtime.block_on(async {
+                let server = case.server().await;
+                let scope = Scope {
+                    outputs: case.folders.clone(),
+                    ..scope(&case.prefix, page_keys)
                 };
-                let case = Case {
-                    keys,
-                    prefix,
-                    folders: folders(renditions),
-                    written,
-                    others,
-                };
-                let (found, expected) = runtime.block_on(async {
-                    let server = case.server().await;
-                    let scope = Scope {
-                        outputs: case.folders.clone(),
-                        ..scope(&case.prefix, page_keys)
-                    };
-                    let found = drain(&Client::new(&server.sdk().await), &scope, demand, stop).await;
-                    (found, case.expected(&server))
-                });
-                let found: Vec<_> = found
-                    .into_iter()
-                    .map(|candidate| (candidate.object.key.into_string(), candidate.disposition))
-                    .collect();
-                prop_assert_eq!(&found, &expected, "{:?}", case);
-                let (skipped, all) = counts.get();
-                let more = found
-                    .iter()
-                    .filter(|(_, disposition)| *disposition == Disposition::Skip)
-                    .count();
-                counts.set((skipped + more, all + found.len()));
-                Ok(())
-            },
-        )
+                let found = drain(&Client::new(&server.sdk().await), &scope, demand, stop).await;
+                (found, case.expected(&server))
+            });
+            let found = found
+                .into_iter()
+                .map(|candidate| (candidate.object.key.into_string(), candidate.disposition));
+            let found: Vec<_> = found.collect();
+            prop_assert_eq!(&found, &expected);
+            let (skipped, listed) = counts.get();
+            let is_skipped = |(_, disposition): &&(String, Disposition)| *disposition == Disposition::Skip;
+            counts.set((skipped + found.iter().filter(is_skipped).count(), listed + found.len()));
+            Ok(())
+        })
         .unwrap();
-    let (skipped, all) = counts.get();
+    let (skipped, listed) = counts.get();
     assert!(
-        skipped > all / 20 && skipped < all / 2,
-        "{skipped} of {all} images were skipped"
+        skipped > listed / 20 && skipped < listed / 2,
+        "{skipped} of {listed} images were skipped"
     );
 }
 
