@@ -85,6 +85,19 @@ pub fn on_white(image: Image) -> Image {
     }
 }
 
+/// Divides colours by their alpha, with which they are multiplied.
+pub fn straight(mut image: Image) -> Image {
+    for pixel in image.samples.chunks_exact_mut(image.channels) {
+        if let [values @ .., alpha] = pixel {
+            let alpha = u16::from(*alpha).max(1);
+            for value in values {
+                *value = (u16::from(*value) * 255 / alpha).min(255) as u8;
+            }
+        }
+    }
+    image
+}
+
 /// Removes alpha that is nowhere transparent.
 pub fn without_opaque_alpha(image: Image) -> Image {
     let is_opaque = image.has_alpha() && image.pixels().all(|pixel| pixel.ends_with(&[255]));
@@ -178,7 +191,7 @@ impl Description {
     fn profile(self) -> Result<Option<ColorProfile>, Error> {
         match self {
             Self::CodePoints { primaries, transfer } => {
-                let unsupported = |what: &str| Error::Unsupported(format!("{what} (cICP) is not supported"));
+                let unsupported = |what: &str| Error::Unsupported(format!("{what} is not supported"));
                 let primaries = CicpColorPrimaries::try_from(primaries).map_err(|_| unsupported("its colour space"))?;
                 let transfer =
                     TransferCharacteristics::try_from(transfer).map_err(|_| unsupported("its transfer function"))?;

@@ -33,6 +33,17 @@ impl Orientation {
         }
     }
 
+    /// This orientation, and then a quarter turn to the left.
+    #[cfg(feature = "heic")]
+    #[must_use]
+    pub fn turned_left(self) -> Self {
+        Self {
+            is_transposed: !self.is_transposed,
+            is_mirrored: self.is_upside_down,
+            is_upside_down: !self.is_mirrored,
+        }
+    }
+
     /// A size before or after turning: the other one.
     #[must_use]
     pub fn turned(self, (width, height): (usize, usize)) -> (usize, usize) {

@@ -33,7 +33,8 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Reads the header of a file, and nothing else.
+    /// Reads the header of a file, and nothing else. `orientation` is that of EXIF; it does not count for a format that
+    /// has its own.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if a rendition cannot be made of this kind of file, [`Error::TooLarge`] if the picture
@@ -80,7 +81,7 @@ impl<'a> Plan<'a> {
             format,
             header,
             wanted,
-            orientation,
+            orientation: header.orientation.unwrap_or(orientation),
             renditions,
             memory,
         })

@@ -38,6 +38,7 @@ pub fn header(file: &[u8], wanted: Wanted) -> Result<Header, Error> {
         width: header.width,
         height: header.height,
         memory: memory.sum::<u64>() + converted + (1 << 20),
+        orientation: None,
     })
 }
 

@@ -1,6 +1,8 @@
 //! A file to pixels: a module for each format.
 
 mod gif;
+#[cfg(feature = "heic")]
+mod heic;
 mod jpeg;
 mod png;
 mod tiff;
@@ -8,6 +10,7 @@ mod webp;
 
 use crate::error::Error;
 use crate::format::Format;
+use crate::orient::Orientation;
 use crate::picture::Picture;
 
 /// What a file says about its picture, before anything is decoded.
@@ -18,6 +21,8 @@ pub struct Header {
     pub height: usize,
     /// The most bytes that decoding takes, the result included.
     pub memory: u64,
+    /// How the picture is turned, if the format says so itself. What EXIF says does not count then.
+    pub orientation: Option<Orientation>,
 }
 
 /// What is needed of a picture. A decoder may give more.
@@ -36,7 +41,12 @@ pub fn header(format: Format, file: &[u8], wanted: Wanted) -> Result<Header, Err
         Format::WebP => webp::header(file),
         Format::Tiff => tiff::header(file),
         Format::Gif => gif::header(file),
-        Format::Heif => Err(Error::Unsupported("HEIF pictures are not decoded".to_owned())),
+        #[cfg(feature = "heic")]
+        Format::Heif => heic::header(file),
+        #[cfg(not(feature = "heic"))]
+        Format::Heif => Err(Error::Unsupported(
+            "HEIC pictures are decoded only if the function is built with the feature heic".to_owned(),
+        )),
         Format::Avif => Err(Error::Unsupported("AVIF pictures are not decoded".to_owned())),
     }
 }
@@ -49,7 +59,11 @@ pub fn decode(format: Format, file: &[u8], wanted: Wanted) -> Result<Picture, Er
         Format::WebP => webp::decode(file),
         Format::Tiff => tiff::decode(file),
         Format::Gif => gif::decode(file),
-        Format::Heif | Format::Avif => Err(Error::Unsupported("this format is not decoded".to_owned())),
+        #[cfg(feature = "heic")]
+        Format::Heif => heic::decode(file),
+        #[cfg(not(feature = "heic"))]
+        Format::Heif => Err(Error::Unsupported("this format is not decoded".to_owned())),
+        Format::Avif => Err(Error::Unsupported("this format is not decoded".to_owned())),
     }
 }
 

@@ -32,6 +32,7 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         // The samples, and a copy of them whose colours are converted or multiplied with alpha. Before its samples have
         // 8 bits, a row has 16.
         memory: bytes(width, height, 8) + bytes(width, 1, 64) + 3 * CHUNKS,
+        orientation: None,
     })
 }
 

@@ -129,6 +129,15 @@ fn what_is_no_picture_is_unsupported() {
     }
 }
 
+#[cfg(not(feature = "heic"))]
+#[test]
+fn the_reason_names_the_feature_that_is_missing() {
+    let file = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    let error = make(file, 10, Target::Jpeg, 1).unwrap_err();
+    assert!(error.to_string().contains("the feature heic"), "{error}");
+    assert!(matches!(error, Error::Unsupported(_)));
+}
+
 #[test]
 fn too_many_pixels_for_a_format_are_too_large() {
     let file = Pixels::any(1, 20_000).png();

@@ -10,6 +10,8 @@ mod bad_input;
 mod colours;
 mod files;
 mod formats;
+#[cfg(feature = "heic")]
+mod heic;
 mod orientations;
 
 use picture::{Error, Format, Limits, Orientation, Output, Plan, Rendition, Target};

@@ -8,7 +8,7 @@ use tiff::{ColorType, TiffError};
 
 use self::normal::{has_fitting_jpegs, is_planar, is_preview, normalized};
 use super::{Header, bytes, picture};
-use crate::color::rgb_from_cmyk;
+use crate::color::{rgb_from_cmyk, straight};
 use crate::error::Error;
 use crate::image::Image;
 use crate::picture::Picture;
@@ -56,6 +56,7 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         width,
         height,
         memory: bytes(width, height, per_pixel + 3) + file.len() as u64 + (1 << 20),
+        orientation: None,
     })
 }
 
@@ -111,7 +112,8 @@ pub fn decode(file: &[u8]) -> Result<Picture, Error> {
         ColorType::Gray(_) if is_palette => picture(colored(&mut decoder, &image)?, profile),
         ColorType::CMYK(_) => picture(rgb_from_cmyk(&image, profile.as_deref()), None),
         ColorType::YCbCr(_) => picture(from_ycbcr(&image), profile),
-        _ => picture(straight(&mut decoder, image), profile),
+        _ if image.has_alpha() && is_multiplied(&mut decoder) => picture(straight(image), profile),
+        _ => picture(image, profile),
     })
 }
 
@@ -155,20 +157,10 @@ fn from_ycbcr(image: &Image) -> Image {
     crate::color::rgb_from_ycbcr(&[plane(0), plane(1), plane(2)])
 }
 
-/// Divides colours by their alpha, if they are stored multiplied with it (TIFF 6.0, `ExtraSamples` 1).
-fn straight(decoder: &mut Decoder<Cursor<&[u8]>>, mut image: Image) -> Image {
+/// Whether colours are stored multiplied with their alpha (TIFF 6.0, `ExtraSamples` 1).
+fn is_multiplied(decoder: &mut Decoder<Cursor<&[u8]>>) -> bool {
     let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
-    if image.has_alpha() && extra.as_deref() == Some(&[1]) {
-        for pixel in image.samples.chunks_exact_mut(image.channels) {
-            if let [values @ .., alpha] = pixel {
-                let alpha = u16::from(*alpha).max(1);
-                for value in values {
-                    *value = (u16::from(*value) * 255 / alpha).min(255) as u8;
-                }
-            }
-        }
-    }
-    image
+    extra.as_deref() == Some(&[1])
 }
 
 fn error(error: TiffError) -> Error {
