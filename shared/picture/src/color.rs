@@ -63,6 +63,17 @@ pub fn ycbcr_from_rgb(image: &Image) -> [Image; 3] {
     [y, cb, cr]
 }
 
+/// Luma and chroma of one pixel, as in JFIF. Alpha is left out.
+#[cfg(feature = "avif")]
+pub fn ycbcr(pixel: &[u8]) -> [u8; 3] {
+    let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(i32::from);
+    [
+        sample(19_595 * red + 38_470 * green + 7_471 * blue),
+        sample(-11_059 * red - 21_709 * green + 32_768 * blue + 128 * ONE),
+        sample(32_768 * red - 27_439 * green - 5_329 * blue + 128 * ONE),
+    ]
+}
+
 /// Places an image on white, if it has alpha.
 pub fn on_white(image: Image) -> Image {
     if !image.has_alpha() {
@@ -156,6 +167,25 @@ pub fn rgb_from_cmyk(image: &Image, profile: Option<&[u8]>) -> Image {
     }
 }
 
+/// Converts an image to sRGB. Grey becomes RGB.
+pub fn srgb_from(profile: &ColorProfile, image: &Image) -> Result<Image, Error> {
+    let (from, to, channels) = match image.channels {
+        1 => (Layout::Gray, Layout::Rgb, 3),
+        2 => (Layout::GrayAlpha, Layout::Rgba, 4),
+        3 => (Layout::Rgb, Layout::Rgb, 3),
+        _ => (Layout::Rgba, Layout::Rgba, 4),
+    };
+    let mut samples = vec![0; image.width * image.height * channels];
+    let transform = profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, TransformOptions::default());
+    transform
+        .and_then(|transform| transform.transform(&image.samples, &mut samples))
+        .map_err(|error| Error::Unsupported(format!("its colours cannot be converted to sRGB: {error}")))?;
+    Ok(Image {
+        covered: image.covered,
+        ..Image::new(image.width, image.height, channels, samples)
+    })
+}
+
 /// How colours are described without an ICC profile.
 #[derive(Clone, Copy, Debug)]
 pub enum Description {
@@ -174,17 +204,7 @@ impl Description {
         let Some(profile) = self.profile()? else {
             return Ok(image);
         };
-        let has_alpha = image.has_alpha();
-        let image = rgb_from_gray(image);
-        let layout = if has_alpha { Layout::Rgba } else { Layout::Rgb };
-        let mut samples = vec![0; image.samples.len()];
-        let options = TransformOptions::default();
-        let srgb = ColorProfile::new_srgb();
-        let transform = profile.create_transform_8bit(layout, &srgb, layout, options);
-        transform
-            .and_then(|transform| transform.transform(&image.samples, &mut samples))
-            .map_err(|error| Error::Unsupported(format!("its colours cannot be converted to sRGB: {error}")))?;
-        Ok(Image { samples, ..image })
+        srgb_from(&profile, &rgb_from_gray(image))
     }
 
     /// `None`: it is sRGB, or nothing is known.

@@ -28,7 +28,7 @@ mod picture;
 mod plan;
 mod rendition;
 
-pub use encode::Output;
+pub use encode::{Output, can_encode};
 pub use error::Error;
 pub use format::Format;
 pub use orient::Orientation;

@@ -1,7 +1,7 @@
 //! The whole way of a picture: from a file to its renditions.
 
 use crate::decode::{self, Header, Wanted};
-use crate::encode::{Output, encode};
+use crate::encode::{Output, can_encode, encode};
 use crate::error::Error;
 use crate::fit::{Area, fitted, resize};
 use crate::format::Format;
@@ -49,6 +49,11 @@ impl<'a> Plan<'a> {
         let formats = renditions.iter().map(|rendition| {
             let target = rendition.target.format(format);
             let target = target.ok_or_else(|| Error::Unsupported(format!("{format:?} cannot be kept")))?;
+            if !can_encode(target) {
+                return Err(Error::Unsupported(
+                    "AVIF is encoded only with the feature avif".to_owned(),
+                ));
+            }
             Ok((rendition, target))
         });
         let renditions = formats.collect::<Result<Vec<_>, Error>>()?;
@@ -164,8 +169,6 @@ impl<'a> Plan<'a> {
 /// The most bytes that the renditions take: the pixels of one of them, twice because they are turned, what its encoder
 /// holds, and a picture that is scaled in one direction; and the files of all of them.
 fn memory_of_renditions(header: &Header, wanted: Wanted, renditions: &[(&Rendition, Format)]) -> u64 {
-    const PER_PIXEL: u64 = 20;
-    const FILE_PER_PIXEL: u64 = 2;
     const CHANNELS: u64 = 4;
     let pixels = |(rendition, _): &(&Rendition, Format)| {
         let (width, height) = fitted((header.width, header.height), rendition.max_edge as usize);
@@ -177,14 +180,29 @@ fn memory_of_renditions(header: &Header, wanted: Wanted, renditions: &[(&Renditi
         .saturating_mul(CHANNELS);
     let largest = renditions
         .iter()
-        .map(pixels)
+        .map(|rendition| pixels(rendition).saturating_mul(encoding_per_pixel(rendition)))
         .max()
-        .unwrap_or(0)
-        .saturating_mul(PER_PIXEL);
+        .unwrap_or(0);
     let files = renditions
         .iter()
-        .map(pixels)
-        .fold(0, u64::saturating_add)
-        .saturating_mul(FILE_PER_PIXEL);
+        .map(|rendition| pixels(rendition).saturating_mul(file_per_pixel(rendition)))
+        .fold(0, u64::saturating_add);
     largest.saturating_add(files).saturating_add(scaled)
+}
+
+/// The most bytes for each pixel while a rendition is encoded. Noise takes the most.
+fn encoding_per_pixel(&(rendition, format): &(&Rendition, Format)) -> u64 {
+    match (format, rendition.quality) {
+        // The encoder holds all symbols of the picture before it writes them. Better quality takes more of them.
+        (Format::Avif, ..=80) => 72,
+        (Format::Avif, 81..=90) => 110,
+        (Format::Avif, 91..=98) => 180,
+        (Format::Avif, 99..) => 280,
+        _ => 20,
+    }
+}
+
+/// The most bytes of a file for each pixel.
+fn file_per_pixel(&(_, format): &(&Rendition, Format)) -> u64 {
+    if format == Format::Avif { 8 } else { 2 }
 }

@@ -18,6 +18,8 @@ pub enum Target {
     Jpeg,
     Png,
     WebP,
+    /// With the feature `avif`. Profiles are not kept: the colours become sRGB.
+    Avif,
 }
 
 impl Target {
@@ -28,6 +30,7 @@ impl Target {
             (Self::Jpeg, _) => Some(Format::Jpeg),
             (Self::Png, _) => Some(Format::Png),
             (Self::WebP, _) => Some(Format::WebP),
+            (Self::Avif, _) => Some(Format::Avif),
             (Self::Keep, Format::Jpeg | Format::Png | Format::WebP) => Some(source),
             (Self::Keep, Format::Tiff | Format::Gif | Format::Heif | Format::Avif) => None,
         }

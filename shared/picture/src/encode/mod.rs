@@ -1,5 +1,7 @@
 //! Pixels to a file: a module for each format.
 
+#[cfg(feature = "avif")]
+mod avif;
 mod jpeg;
 mod png;
 mod webp;
@@ -22,6 +24,16 @@ pub struct Output {
     pub height: usize,
 }
 
+/// Whether this build can encode a format.
+#[must_use]
+pub fn can_encode(format: Format) -> bool {
+    match format {
+        Format::Jpeg | Format::Png | Format::WebP => true,
+        Format::Avif => cfg!(feature = "avif"),
+        Format::Tiff | Format::Gif | Format::Heif => false,
+    }
+}
+
 /// Encodes a picture that has its final size. Its profile is kept, if it describes what is encoded.
 pub fn encode(mut picture: Picture, format: Format, quality: u8) -> Result<Output, Error> {
     picture.icc_profile = picture.icc_profile.filter(|profile| profile.len() <= MAX_PROFILE);
@@ -29,8 +41,10 @@ pub fn encode(mut picture: Picture, format: Format, quality: u8) -> Result<Outpu
         Format::Jpeg => jpeg::encode(picture, quality),
         Format::Png => png::encode(picture),
         Format::WebP => webp::encode(picture, quality),
-        Format::Tiff | Format::Gif | Format::Heif | Format::Avif => {
-            Err(Error::Unsupported(format!("{format:?} is not encoded")))
-        }
+        #[cfg(feature = "avif")]
+        Format::Avif => avif::encode(picture, quality),
+        #[cfg(not(feature = "avif"))]
+        Format::Avif => Err(Error::Unsupported(format!("{format:?} is not encoded"))),
+        Format::Tiff | Format::Gif | Format::Heif => Err(Error::Unsupported(format!("{format:?} is not encoded"))),
     }
 }

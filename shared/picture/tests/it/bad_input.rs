@@ -131,10 +131,18 @@ fn what_is_no_picture_is_unsupported() {
 
 #[cfg(not(feature = "heic"))]
 #[test]
-fn the_reason_names_the_feature_that_is_missing() {
+fn the_reason_names_the_feature_that_decodes() {
     let file = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
     let error = make(file, 10, Target::Jpeg, 1).unwrap_err();
     assert!(error.to_string().contains("the feature heic"), "{error}");
+    assert!(matches!(error, Error::Unsupported(_)));
+}
+
+#[cfg(not(feature = "avif"))]
+#[test]
+fn the_reason_names_the_feature_that_encodes() {
+    let error = make(&Pixels::any(8, 8).png(), 8, Target::Avif, 1).unwrap_err();
+    assert!(error.to_string().contains("the feature avif"), "{error}");
     assert!(matches!(error, Error::Unsupported(_)));
 }
 

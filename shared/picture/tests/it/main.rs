@@ -6,6 +6,8 @@
     reason = "a test that cannot continue has failed, and its numbers are small"
 )]
 
+#[cfg(feature = "avif")]
+mod avif;
 mod bad_input;
 mod colours;
 mod files;
