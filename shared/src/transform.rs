@@ -58,6 +58,7 @@ pub enum Format {
     Jpeg,
     Png,
     Webp,
+    /// A processor that is built without the feature `avif` refuses it.
     Avif,
 }
 
@@ -125,10 +126,6 @@ impl Transform {
                     format!("{} is not within 1 to 100", rendition.quality),
                 );
             }
-            if rendition.format == Format::Avif {
-                let problem = "avif is not encoded; use webp, jpeg, png or keep".to_owned();
-                return bad(&field("format"), problem);
-            }
         }
         Ok(())
     }
@@ -186,6 +183,13 @@ mod tests {
     }
 
     #[test]
+    fn avif_is_left_to_the_processor() {
+        let transform: Transform = r#"{"renditions": [{"max_edge": 9, "format": "avif"}]}"#.parse().unwrap();
+        assert_eq!(transform.check(), Ok(()));
+        assert_eq!(transform.renditions[0].format.extension(), Some("avif"));
+    }
+
+    #[test]
     fn an_error_names_the_field() {
         for (text, part) in [
             (r#"{"renditions": []}"#, "transform.renditions: 0 is not within 1 to 8"),
@@ -212,10 +216,6 @@ mod tests {
             (
                 r#"{"renditions": [{"max_edge": 9, "name": "a"}, {"max_edge": 5, "name": "a"}]}"#,
                 "[1].name: another rendition has the same name",
-            ),
-            (
-                r#"{"renditions": [{"max_edge": 9, "format": "avif"}]}"#,
-                "format: avif is not encoded",
             ),
             (
                 r#"{"renditions": [{"max_edge": 9}], "metadata": "all"}"#,

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use shared::destination::Destination;
 use shared::modes::Images;
-use shared::transform::{Rendition, Transform};
+use shared::transform::{Format, Rendition, Transform};
 
 use crate::records::RecordSink;
 
@@ -44,5 +44,34 @@ pub fn renditions(images: Images, transform: Option<&Transform>) -> Result<Arc<[
     }
     let transform = transform.ok_or("transform: it is missing, and images is transform")?;
     transform.check().map_err(|error| error.to_string())?;
+    let avif = transform
+        .renditions
+        .iter()
+        .position(|rendition| rendition.format == Format::Avif);
+    if let Some(index) = avif.filter(|_| !picture::can_encode(picture::Format::Avif)) {
+        return Err(format!(
+            "transform.renditions[{index}].format: this processor was built without the feature avif; \
+             build it with that feature, or use webp, jpeg, png or keep"
+        ));
+    }
     Ok(transform.renditions.as_slice().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn avif_needs_its_feature() {
+        let transform: Transform = r#"{"renditions": [{"max_edge": 9, "format": "avif"}]}"#.parse().unwrap();
+        let problem = renditions(Images::Transform, Some(&transform)).err();
+        if cfg!(feature = "avif") {
+            assert_eq!(problem, None);
+        } else {
+            let problem = problem.unwrap();
+            assert!(problem.contains("transform.renditions[0].format"), "{problem}");
+            assert!(problem.contains("the feature avif"), "{problem}");
+        }
+        assert!(renditions(Images::Copy, Some(&transform)).unwrap().is_empty());
+    }
 }

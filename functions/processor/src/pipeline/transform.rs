@@ -183,6 +183,7 @@ fn meta(source: &ObjectMeta, output: &Output) -> ObjectMeta {
     let content_type = match output.format {
         picture::Format::Png => "image/png",
         picture::Format::WebP => "image/webp",
+        picture::Format::Avif => "image/avif",
         _ => "image/jpeg",
     };
     ObjectMeta {
@@ -201,8 +202,8 @@ fn rendition(rendition: &Rendition) -> picture::Rendition {
             Format::Keep => Target::Keep,
             Format::Png => Target::Png,
             Format::Webp => Target::WebP,
-            // AVIF is refused when the settings are read.
-            Format::Jpeg | Format::Avif => Target::Jpeg,
+            Format::Avif => Target::Avif,
+            Format::Jpeg => Target::Jpeg,
         },
         quality: rendition.quality,
     }

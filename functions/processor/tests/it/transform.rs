@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+#[cfg(not(feature = "avif"))]
+use lambda_runtime::Diagnostic;
 use local::s3::{Effect, Headers};
 use serde_json::{Value, json};
 use shared::protocol::chunk::ChunkResponse;
@@ -57,6 +59,31 @@ async fn a_rendition_is_scaled_and_has_only_the_headers_that_still_hold() {
         (Some("2024/a.jpg"), Some("jpeg"))
     );
     assert!(record["exif"].is_object());
+}
+
+#[cfg(not(feature = "avif"))]
+#[tokio::test]
+async fn avif_without_its_feature_is_refused() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    let wanted = json!([{"name": "a", "max_edge": 64}, {"name": "b", "max_edge": 64, "format": "avif"}]);
+    let error = Diagnostic::from(cloud.invoke(renditions(&wanted, &[object])).await.unwrap_err());
+    assert_eq!(error.error_type, "BadEvent");
+    assert!(error.error_message.contains("renditions[1].format"), "{error:?}");
+    assert!(error.error_message.contains("the feature avif"), "{error:?}");
+    assert!(cloud.server.store.keys("photos-out", "").is_empty());
+}
+
+#[cfg(feature = "avif")]
+#[tokio::test]
+async fn avif_has_its_content_type() {
+    let cloud = Cloud::start(&[]).await;
+    let object = cloud.put("a.jpg", PHOTOS[0].clone());
+    let response = transform(&cloud, json!([{"max_edge": 64, "format": "avif"}]), &[object]).await;
+    assert_eq!(response.ok, 1, "{:?}", response.failed);
+    let output = cloud.output("images/a.jpg.avif").unwrap();
+    assert_eq!(output.headers.content_type.as_deref(), Some("image/avif"));
+    assert_eq!(output.body.bytes()[4..12], *b"ftypavif");
 }
 
 #[tokio::test]
