@@ -52,9 +52,10 @@ pub async fn install() -> anyhow::Result<()> {
     for file in FILES {
         std::fs::copy(python::folder().join(file), folder.join(file))?;
     }
-    // This copy is written last, so it lists what is installed.
-    let installed = folder.join("installed.json");
-    let wanted = std::fs::read(folder.join("package.json"))?;
+    // This file is written last, so it lists what is installed: our packages, and Node's own version.
+    let installed = folder.join("installed.txt");
+    let lists = ["package.json", "requirements.txt"].map(|list| std::fs::read(python::folder().join(list)));
+    let wanted = lists.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     if std::fs::read(&installed).is_ok_and(|found| found == wanted) {
         return Ok(());
     }

@@ -10,8 +10,8 @@ use crate::picture::{Picture, Pixels};
 /// The largest size in each direction (AV1, 5.5.1).
 const MAX_SIZE: usize = 65_536;
 
-/// From 1 to 10. At 9, an AVIF takes half of the time, but has as many bytes as a WebP of the same quality. At 8, it has a
-/// fifth fewer.
+/// From 1 to 10. At 9, a picture takes half of the time, but a WebP that looks the same has no more bytes. At 8, it has
+/// about 15 % fewer bytes than a WebP.
 const SPEED: u8 = 8;
 
 /// Encodes planes of the same size, or an image, with loss. The encoder writes no profiles, so the colours become sRGB.
