@@ -143,6 +143,9 @@ const STAGES: [(&str, RGBColor); 4] = [
     ("upload", OTHERS_COLOR),
 ];
 
+/// How long the longest bar with parts is, compared with other bars: its text needs more room.
+const LONGEST_OF_PARTS: f64 = 0.7;
+
 /// Draws a bar for each row, with the stages as its parts, and what the colours mean.
 fn parts(path: &Path, title: &str, rows: &[(&str, [f64; 4])]) -> anyhow::Result<()> {
     let height = TITLE_HEIGHT + ROW_HEIGHT * i32::try_from(rows.len() + 1)?;
@@ -156,7 +159,7 @@ fn parts(path: &Path, title: &str, rows: &[(&str, [f64; 4])]) -> anyhow::Result<
         canvas.text(label, LABEL_WIDTH - GAP, middle, HPos::Right)?;
         let mut start = LABEL_WIDTH;
         for (&time, (_, color)) in stages.iter().zip(STAGES) {
-            start += canvas.bar(start, middle, time / longest, color)?;
+            start += canvas.bar(start, middle, time / longest * LONGEST_OF_PARTS, color)?;
         }
         let total: f64 = stages.iter().sum();
         let work = (stages[1] + stages[2]) / total.max(f64::MIN_POSITIVE) * 100.0;
