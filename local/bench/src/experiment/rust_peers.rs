@@ -87,8 +87,8 @@ async fn work(options: &Options) -> anyhow::Result<Printed> {
             let http = Http::new(options)?;
             measured(options, keys, |key| over_http(&http, key)).await
         }
-        RustPeer::Sdk => measured(options, keys, |key| over_sdk(&sdk, key)).await,
-        RustPeer::Pictures => measured(options, keys, |key| pictures_over_sdk(&sdk, key)).await,
+        RustPeer::Sdk => measured(options, keys, |key| over_sdk(&sdk, key, false)).await,
+        RustPeer::Pictures => measured(options, keys, |key| over_sdk(&sdk, key, true)).await,
     }
 }
 
@@ -145,32 +145,21 @@ struct Times {
     uploaded: Instant,
 }
 
-async fn over_sdk(s3: &Client, key: String) -> anyhow::Result<Times> {
+/// Makes a picture of each image if `with_picture`. No request goes on meanwhile: there is only one thread.
+async fn over_sdk(s3: &Client, key: String, with_picture: bool) -> anyhow::Result<Times> {
     let start = Instant::now();
     let body = get(s3, &key).await?;
     let downloaded = Instant::now();
     black_box(read_whole(body.clone()));
     let parsed = Instant::now();
-    put(s3, format!("images/{key}"), body).await?;
-    Ok(Times {
-        start,
-        downloaded,
-        parsed,
-        made: parsed,
-        uploaded: Instant::now(),
-    })
-}
-
-/// While a picture is made, no request goes on: there is only one thread.
-async fn pictures_over_sdk(s3: &Client, key: String) -> anyhow::Result<Times> {
-    let start = Instant::now();
-    let body = get(s3, &key).await?;
-    let downloaded = Instant::now();
-    black_box(read_whole(body.clone()));
-    let parsed = Instant::now();
-    let picture = make(&body, 1_024, picture::Target::Jpeg)?;
+    let (output, body) = if with_picture {
+        let picture = make(&body, 1_024, picture::Target::Jpeg)?;
+        (format!("images/{key}.jpeg"), picture.into())
+    } else {
+        (format!("images/{key}"), body)
+    };
     let made = Instant::now();
-    put(s3, format!("images/{key}.jpeg"), picture.into()).await?;
+    put(s3, output, body).await?;
     Ok(Times {
         start,
         downloaded,
