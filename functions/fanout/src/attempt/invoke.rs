@@ -26,17 +26,23 @@ const MAX_SECONDS_IN_FLIGHT: f64 = 30.0;
 ///
 /// - Connections are kept alive: they are silent for minutes, and NAT gateways drop a flow after 350 s of silence.
 /// - The SDK does not retry, because every attempt needs a number of its own.
-/// - The client has no time-out for a response. [`Invoker`] has one.
+/// - The client has no time-out for a response, whatever the settings say: they are for requests to S3, and a chunk
+///   takes longer. [`Invoker`] has a time-out.
 pub fn invoke_client(sdk: &SdkConfig) -> Result<aws_sdk_lambda::Client, pool::BuildError> {
     let pool = pool::Builder::default()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .tcp_keepalive(Duration::from_secs(30))
         .build_https()?;
     let http = pool::Client::new(&pool).expect("the pool has only its default partition");
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .disable_read_timeout()
+        .disable_operation_attempt_timeout()
+        .disable_operation_timeout();
     let config = aws_sdk_lambda::config::Builder::from(sdk)
         .http_client(http)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).build())
+        .timeout_config(timeouts.build())
         .build();
     Ok(aws_sdk_lambda::Client::from_conf(config))
 }

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use local::lambda::Reply;
+use aws_config::timeout::TimeoutConfig;
+use local::lambda::{Endpoint, Reply};
+use local::s3::sdk;
 use serde_json::json;
 use shared::protocol::job::State;
 
@@ -27,6 +29,26 @@ async fn a_failed_invocation_is_sent_again() {
     );
     assert_eq!((report.requests.invoke, report.throttled), (4, 1));
     cloud.check(&report);
+}
+
+#[tokio::test]
+async fn a_processor_may_take_longer_than_any_request_to_s3() {
+    let endpoint = Endpoint::start(async |_, _| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Reply::Ok(json!("done"))
+    })
+    .await
+    .unwrap();
+    let of_s3 = Duration::from_millis(100);
+    let timeouts = TimeoutConfig::builder()
+        .read_timeout(of_s3)
+        .operation_attempt_timeout(of_s3)
+        .operation_timeout(of_s3)
+        .build();
+    let sdk = sdk(&endpoint.url()).await.into_builder().timeout_config(timeouts).build();
+    let lambda = fanout::invoke_client(&sdk).unwrap();
+    let response = lambda.invoke().function_name("processor").send().await.unwrap();
+    assert_eq!(response.payload.unwrap().as_ref(), b"\"done\"");
 }
 
 #[tokio::test]
