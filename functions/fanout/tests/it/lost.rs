@@ -45,7 +45,11 @@ async fn a_processor_may_take_longer_than_any_request_to_s3() {
         .operation_attempt_timeout(of_s3)
         .operation_timeout(of_s3)
         .build();
-    let sdk = sdk(&endpoint.url()).await.into_builder().timeout_config(timeouts).build();
+    let sdk = sdk(&endpoint.url())
+        .await
+        .into_builder()
+        .timeout_config(timeouts)
+        .build();
     let lambda = fanout::invoke_client(&sdk).unwrap();
     let response = lambda.invoke().function_name("processor").send().await.unwrap();
     assert_eq!(response.payload.unwrap().as_ref(), b"\"done\"");
