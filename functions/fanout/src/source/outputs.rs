@@ -9,7 +9,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::DateTime;
 use futures::future::try_join_all;
 use shared::destination::OutputFolder;
-use shared::object::{Key, S3Uri};
+use shared::object::{Key, MAX_KEY_BYTES, S3Uri};
 use shared::s3::{self, ListedObject, Span};
 
 use super::scope::Scope;
@@ -140,9 +140,32 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A key that comes before this one, with few keys between: this one without its last character.
+/// A key that comes before this one, with as few keys between as possible: it ends with the character before the last
+/// one, and with the last of all characters.
 fn before(key: &Key) -> Key {
     let mut before = key.as_str().to_owned();
-    before.pop();
+    let last = before.pop();
+    // S3 accepts no control characters that XML has no way to write, so it is not asked for any.
+    let previous = last.and_then(|last| (' '..last).next_back());
+    if let Some(previous) = previous {
+        let closer = format!("{before}{previous}{}", char::MAX);
+        if closer.len() <= MAX_KEY_BYTES {
+            return closer.as_str().into();
+        }
+    }
     before.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_before_is_close() {
+        let before = |key: &str| before(&key.into()).as_str().to_owned();
+        assert_eq!(before("a.jpeg"), "a.jpef\u{10FFFF}");
+        assert_eq!(before("a\u{E000}"), "a\u{D7FF}\u{10FFFF}");
+        assert_eq!(before("a "), "a");
+        assert_eq!(before(&"x".repeat(MAX_KEY_BYTES)), "x".repeat(MAX_KEY_BYTES - 1));
+    }
 }
