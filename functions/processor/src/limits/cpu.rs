@@ -11,6 +11,8 @@ use rustix::process::setpriority_process;
 use shared::bottleneck::cpu_threads;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::ahead::{Ahead, Place};
+
 /// How many pieces of work are ready for each thread, so that it never waits for the other thread.
 const READY: usize = 1;
 
@@ -24,6 +26,8 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub struct CpuThreads {
     count: usize,
+    /// For the images that are downloaded before a thread takes them.
+    ahead: Ahead,
     /// For the work that is running, and the work that is ready.
     turns: Arc<Semaphore>,
     queue: OnceLock<Sender<Work>>,
@@ -34,6 +38,7 @@ impl CpuThreads {
         let count = cpu_threads(function_mb);
         Self {
             count,
+            ahead: Ahead::new(count),
             turns: Arc::new(Semaphore::new(count * (1 + READY))),
             queue: OnceLock::new(),
         }
@@ -43,8 +48,15 @@ impl CpuThreads {
         self.count
     }
 
-    /// Waits until a thread is free, or soon will be. Work that was not started can still be given up here.
-    pub async fn turn(&self) -> OwnedSemaphorePermit {
+    /// Waits until an image should be downloaded, so that the threads have enough to do.
+    pub async fn place(&self) -> Place<'_> {
+        self.ahead.place().await
+    }
+
+    /// Waits until a thread is free, or soon will be, for an image that was downloaded. Work that was not started can
+    /// still be given up here.
+    pub async fn turn(&self, mut place: Place<'_>) -> OwnedSemaphorePermit {
+        place.downloaded(self.turns.available_permits() > 0);
         let turn = self.turns.clone().acquire_owned().await;
         turn.expect("the semaphore is never closed")
     }
@@ -123,19 +135,19 @@ mod tests {
         let threads = Arc::new(CpuThreads::new(128));
         let here = thread::current().id();
         let nice = || getpriority_process(None).unwrap();
-        let turn = threads.turn().await;
+        let turn = threads.turn(threads.place().await).await;
         let (there, nice_there) = threads.run(turn, move || (thread::current().id(), nice())).await;
         assert_ne!(here, there);
         assert_eq!((nice(), nice_there), (0, NICE));
         let panicking = tokio::spawn({
             let threads = threads.clone();
             async move {
-                let turn = threads.turn().await;
+                let turn = threads.turn(threads.place().await).await;
                 threads.run(turn, || panic!("out of range")).await
             }
         });
         assert!(panicking.await.unwrap_err().is_panic());
-        let turn = threads.turn().await;
+        let turn = threads.turn(threads.place().await).await;
         assert_eq!(threads.run(turn, || 5).await, 5);
     }
 
@@ -143,11 +155,11 @@ mod tests {
     async fn work_that_was_given_up_keeps_its_turn_until_it_ends() {
         let threads = CpuThreads::new(128);
         let (end, ended) = channel::<()>();
-        let turn = threads.turn().await;
+        let turn = threads.turn(threads.place().await).await;
         let work = threads.run(turn, move || ended.recv());
         assert!(tokio::time::timeout(Duration::from_millis(10), work).await.is_err());
-        let second = threads.turn().await;
-        let third = threads.turn();
+        let second = threads.turn(threads.place().await).await;
+        let third = threads.turn(threads.place().await);
         tokio::pin!(third);
         assert!(futures::poll!(&mut third).is_pending());
         end.send(()).unwrap();

@@ -1,13 +1,16 @@
 //! The limits that all invocations of this process share ([`Limits`]), and those of one invocation ([`Rate`],
 //! [`deadline`]).
 
+mod ahead;
 mod concurrency;
 mod connections;
 mod cpu;
 pub mod deadline;
 mod memory;
 mod rate;
+mod slots;
 
+pub use ahead::Place;
 pub use concurrency::{Concurrency, MAX_IN_FLIGHT};
 pub use connections::{Connections, Pool};
 pub use cpu::CpuThreads;

@@ -16,14 +16,16 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::outcome::{Recorded, StageTimes};
 use super::route::too_long;
 use super::task::Task;
+use crate::limits::Place;
 use crate::settings::Purpose;
 
-/// A whole image, with its memory.
-struct Whole {
+/// A whole image, with its memory, and its place before the CPU threads.
+struct Whole<'a> {
     meta: ObjectMeta,
     bytes: Bytes,
     metadata: Metadata,
     held: OwnedSemaphorePermit,
+    place: Place<'a>,
     download: Duration,
     exif: Duration,
 }
@@ -37,7 +39,7 @@ struct Made {
     time: Duration,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
     /// Downloads the whole image, makes all renditions of it, and writes them. Nothing is written if one cannot be made.
     pub async fn transform(&self, object: &ObjectRef) -> Result<Recorded, Failure> {
         let settings = &self.pipeline.settings;
@@ -51,6 +53,7 @@ impl Task<'_> {
             bytes,
             metadata,
             held,
+            place,
             download,
             exif,
         } = self.read_whole(object).await?;
@@ -65,7 +68,7 @@ impl Task<'_> {
             warnings,
             held,
             time,
-        } = self.make(bytes, held, orientation).await?;
+        } = self.make((bytes, held), place, orientation).await?;
         record.warnings.extend(warnings);
         let started = self.pipeline.clock.now();
         let writes = targets
@@ -84,11 +87,12 @@ impl Task<'_> {
         Ok(Recorded { record, times })
     }
 
-    async fn read_whole(&self, object: &ObjectRef) -> Result<Whole, Failure> {
+    async fn read_whole(&self, object: &ObjectRef) -> Result<Whole<'a>, Failure> {
         let clock = self.pipeline.clock;
         let Some(size) = object.size else {
             return self.read_after_metadata(object).await;
         };
+        let place = self.place_before_cpu().await;
         let held = self.hold_file(size).await?;
         let started = clock.now();
         let (meta, bytes) = self.get(object, None).await?;
@@ -99,27 +103,35 @@ impl Task<'_> {
             bytes,
             metadata,
             held,
+            place,
             download: downloaded - started,
             exif: clock.now() - downloaded,
         })
     }
 
     /// Reads an image whose size is known only after a first read.
-    async fn read_after_metadata(&self, object: &ObjectRef) -> Result<Whole, Failure> {
+    async fn read_after_metadata(&self, object: &ObjectRef) -> Result<Whole<'a>, Failure> {
         let read = self.read_metadata(object).await?;
-        let started = self.pipeline.clock.now();
         // What was read is given back first: images that kept it could wait for each other forever.
         drop(read.whole);
+        let place = self.place_before_cpu().await;
         let held = self.hold_file(read.meta.size).await?;
+        let started = self.pipeline.clock.now();
         let (meta, bytes) = self.get(&read.object, None).await?;
         Ok(Whole {
             meta,
             bytes,
             metadata: read.metadata,
             held,
+            place,
             download: read.download + (self.pipeline.clock.now() - started),
             exif: read.exif,
         })
+    }
+
+    /// Waits until the CPU threads will soon need another image.
+    async fn place_before_cpu(&self) -> Place<'a> {
+        self.timer.stopped(self.pipeline.limits.cpu.place()).await
     }
 
     /// Waits until the file of an image fits. It counts twice: see [`Limits`](crate::limits::Limits).
@@ -128,7 +140,12 @@ impl Task<'_> {
     }
 
     /// Makes all renditions on a CPU thread.
-    async fn make(&self, bytes: Bytes, held: OwnedSemaphorePermit, orientation: u16) -> Result<Made, Failure> {
+    async fn make(
+        &self,
+        (bytes, held): (Bytes, OwnedSemaphorePermit),
+        place: Place<'a>,
+        orientation: u16,
+    ) -> Result<Made, Failure> {
         let pictures = &self.pipeline.limits.pictures;
         let limits = Limits {
             max_pixels: self.pipeline.settings.max_pixels,
@@ -139,9 +156,9 @@ impl Task<'_> {
         let plan = Plan::new(&bytes, &renditions, orientation, limits).map_err(|error| failure(&error))?;
         let memory = plan.memory();
         let (width, height) = plan.size();
-        let decoding = self.timer.stopped(pictures.hold(memory)).await?;
         let cpu = &self.pipeline.limits.cpu;
-        let turn = self.timer.stopped(cpu.turn()).await;
+        let turn = self.timer.stopped(cpu.turn(place)).await;
+        let decoding = self.timer.stopped(pictures.hold(memory)).await?;
         let work = move || {
             let started = Instant::now();
             let made = Plan::new(&bytes, &renditions, orientation, limits).and_then(Plan::run);

@@ -17,9 +17,9 @@ use futures::{Stream, StreamExt, stream};
 use parking_lot::Mutex;
 use shared::clock::Clock;
 use shared::s3::{self, ErrorKind};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::slots::{Slot, Slots};
 use gradient::{Gradient, Round};
 
 /// The most images in flight in one process.
@@ -33,7 +33,7 @@ const MIN_RESPONSES_IN_ROUND: usize = 32;
 /// response, because it is an interceptor of the clients.
 #[derive(Clone, Debug)]
 pub struct Concurrency {
-    slots: Arc<Semaphore>,
+    slots: Slots,
     state: Arc<Mutex<State>>,
 }
 
@@ -41,11 +41,6 @@ pub struct Concurrency {
 struct State {
     start: usize,
     gradient: Gradient,
-    /// Slots that exist, taken or free. After the limit was lowered, there are more than the limit for a while.
-    slots: usize,
-    taken: usize,
-    /// The most slots that were taken at the same time in this round.
-    max_taken: usize,
     latencies: Vec<Duration>,
     responses: usize,
     throttled: usize,
@@ -54,13 +49,10 @@ struct State {
 impl Default for Concurrency {
     fn default() -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(1)),
+            slots: Slots::new(1),
             state: Arc::new(Mutex::new(State {
                 start: 1,
                 gradient: Gradient::new(1, MAX_IN_FLIGHT),
-                slots: 1,
-                taken: 0,
-                max_taken: 0,
                 latencies: Vec::new(),
                 responses: 0,
                 throttled: 0,
@@ -74,10 +66,10 @@ impl Concurrency {
     /// what was learned is kept, or if other invocations have images in flight.
     pub fn start_from(&self, concurrency: usize) {
         let mut state = self.state.lock();
-        if state.start != concurrency && state.taken == 0 {
+        if state.start != concurrency && self.slots.taken() == 0 {
             state.start = concurrency;
             state.gradient = Gradient::new(concurrency, MAX_IN_FLIGHT);
-            self.resize(&mut state);
+            self.slots.resize(state.gradient.limit());
         }
     }
 
@@ -96,24 +88,11 @@ impl Concurrency {
         stream::iter(0..count).then(move |number| async move {
             let slot = tokio::select! {
                 biased;
-                slot = self.clone().slot() => Some(slot),
+                slot = self.slots.take() => Some(slot),
                 () = clock.sleep_until(end) => None,
             };
             (number, slot)
         })
-    }
-
-    async fn slot(self) -> Slot {
-        let slots = self.slots.clone();
-        let permit = slots.acquire_owned().await.expect("the semaphore is never closed");
-        let mut state = self.state.lock();
-        state.taken += 1;
-        state.max_taken = state.max_taken.max(state.taken);
-        drop(state);
-        Slot {
-            permit: Some(permit),
-            of: self,
-        }
     }
 
     /// Takes one response of S3 into account: the time to its first byte (`None` for a write), and whether it was
@@ -131,43 +110,12 @@ impl Concurrency {
         let round = Round {
             latency,
             throttled: state.throttled as f64 / state.responses as f64,
-            full: state.max_taken >= state.gradient.limit(),
+            full: self.slots.peak() >= state.gradient.limit(),
         };
         state.gradient.update(round);
         state.latencies.clear();
-        (state.responses, state.throttled, state.max_taken) = (0, 0, state.taken);
-        self.resize(&mut state);
-    }
-
-    /// Adds slots, or removes free ones. A slot that is taken is removed when its image ends.
-    fn resize(&self, state: &mut State) {
-        let limit = state.gradient.limit();
-        if let Some(more) = limit.checked_sub(state.slots) {
-            self.slots.add_permits(more);
-            state.slots += more;
-        } else {
-            state.slots -= self.slots.forget_permits(state.slots - limit);
-        }
-    }
-}
-
-/// The slot of one image in flight.
-#[derive(Debug)]
-pub struct Slot {
-    permit: Option<OwnedSemaphorePermit>,
-    of: Concurrency,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut state = self.of.state.lock();
-        state.taken -= 1;
-        if state.slots > state.gradient.limit()
-            && let Some(permit) = self.permit.take()
-        {
-            permit.forget();
-            state.slots -= 1;
-        }
+        (state.responses, state.throttled) = (0, 0);
+        self.slots.resize(state.gradient.limit());
     }
 }
 
@@ -218,55 +166,30 @@ impl Intercept for Concurrency {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Poll;
+    use futures::FutureExt;
 
     use super::*;
 
     #[tokio::test]
     async fn slots_follow_the_limit_up_and_down() {
         let concurrency = Concurrency::default();
+        let take_all = || std::iter::from_fn(|| concurrency.slots.take().now_or_never()).collect::<Vec<_>>();
         concurrency.start_from(40);
-        let mut taken = Vec::new();
-        for _ in 0..40 {
-            taken.push(concurrency.clone().slot().await);
-        }
-        assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
+        let mut taken = take_all();
+        assert_eq!(taken.len(), 40);
         for _ in 0..40 {
             concurrency.observe(Some(Duration::from_millis(30)), false);
         }
         assert_eq!(concurrency.target(), 60);
-        for _ in 40..60 {
-            taken.push(concurrency.clone().slot().await);
-        }
-        assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
+        taken.extend(take_all());
+        assert_eq!(taken.len(), 60);
 
         for _ in 0..60 {
             concurrency.observe(None, true);
         }
         let limit = concurrency.target();
         assert!(limit < 40, "{limit}");
-        // No slot is given until fewer slots are taken than the limit allows.
-        while taken.len() > limit {
-            assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
-            taken.pop();
-        }
-        assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_pending());
-        taken.pop();
-        assert!(futures::poll!(Box::pin(concurrency.clone().slot())).is_ready());
-    }
-
-    #[tokio::test]
-    async fn free_slots_are_removed_at_once() {
-        let concurrency = Concurrency::default();
-        concurrency.start_from(40);
-        for _ in 0..40 {
-            concurrency.observe(None, true);
-        }
-        let mut taken = Vec::new();
-        while let Poll::Ready(slot) = futures::poll!(Box::pin(concurrency.clone().slot())) {
-            taken.push(slot);
-        }
-        assert_eq!(taken.len(), concurrency.target());
-        assert!(taken.len() < 40);
+        drop(taken);
+        assert_eq!(take_all().len(), limit);
     }
 }
