@@ -63,6 +63,22 @@ pub fn ycbcr_from_rgb(image: &Image) -> [Image; 3] {
     [y, cb, cr]
 }
 
+/// Planes with the range of values that video has (ITU-R BT.601: luma from 16 to 235, chroma from 16 to 240), from those
+/// of JFIF, which use the whole range.
+pub fn limited_range([mut y, mut cb, mut cr]: [Image; 3]) -> [Image; 3] {
+    let narrow = |plane: &mut Image, levels: i32, (from, to): (i32, i32)| {
+        let value = |value: i32| ((value - from) * levels + to * 255 + 127) / 255;
+        let table: Vec<u8> = (0..=255).map(|full| value(full) as u8).collect();
+        for sample in &mut plane.samples {
+            *sample = table[usize::from(*sample)];
+        }
+    };
+    narrow(&mut y, 219, (0, 16));
+    narrow(&mut cb, 224, (128, 128));
+    narrow(&mut cr, 224, (128, 128));
+    [y, cb, cr]
+}
+
 /// Luma and chroma of one pixel, as in JFIF. Alpha is left out.
 #[cfg(feature = "avif")]
 pub fn ycbcr(pixel: &[u8]) -> [u8; 3] {
@@ -300,6 +316,14 @@ mod tests {
                 assert!(found.abs_diff(expected) <= 2, "{color:?}: {found}");
             }
         }
+    }
+
+    #[test]
+    fn video_has_fewer_values() {
+        let plane = || Image::new(4, 1, 1, vec![0, 128, 254, 255]);
+        let [y, cb, cr] = limited_range([plane(), plane(), plane()]).map(|plane| plane.samples);
+        assert_eq!((y, cb), (vec![16, 126, 234, 235], vec![16, 128, 239, 240]));
+        assert_eq!(cr, [16, 128, 239, 240]);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl<'a> Plan<'a> {
                 .map(|(rendition, _)| rendition.max_edge as usize)
                 .max()
                 .unwrap_or(1),
-            full_chroma: renditions.iter().any(|&(_, format)| format != Format::Jpeg),
+            full_chroma: renditions.iter().any(|&(_, format)| !halves_chroma(format)),
         };
         let header = decode::header(format, file, wanted)?;
         let pixels = header.width as u64 * header.height as u64;
@@ -117,7 +117,7 @@ impl<'a> Plan<'a> {
                     let image = resize(image, Area::covered(image), size);
                     Pixels::Image(self.orientation.apply(image))
                 }
-                Pixels::YCbCr(planes) => Pixels::YCbCr(self.planes(planes, size, format == Format::Jpeg)),
+                Pixels::YCbCr(planes) => Pixels::YCbCr(self.planes(planes, size, halves_chroma(format))),
             };
             let picture = Picture {
                 pixels,
@@ -164,6 +164,11 @@ impl<'a> Plan<'a> {
             height,
         }
     }
+}
+
+/// Whether an encoder takes chroma of half the size.
+fn halves_chroma(format: Format) -> bool {
+    matches!(format, Format::Jpeg | Format::WebP)
 }
 
 /// The most bytes that the renditions take: the pixels of one of them, twice because they are turned, what its encoder

@@ -1,7 +1,7 @@
-use webp::{Encoder, PixelLayout, WebPConfig};
+use webpx::{Encoder, Unstoppable, YuvPlanesRef};
 
 use super::Output;
-use crate::color::{profile_fits, rgb_from_gray, rgb_from_ycbcr, without_opaque_alpha};
+use crate::color::{limited_range, profile_fits, rgb_from_gray, without_opaque_alpha};
 use crate::error::Error;
 use crate::format::Format;
 use crate::picture::{Picture, Pixels};
@@ -9,67 +9,64 @@ use crate::picture::{Picture, Pixels};
 /// The largest size in each direction (RFC 9649, 2.6).
 const MAX_SIZE: usize = 16_383;
 
-/// Encodes planes of the same size, or an image, with loss.
+/// Encodes luma and chroma of half the size, or an image, with loss.
 pub fn encode(picture: Picture, quality: u8) -> Result<Output, Error> {
-    let image = match picture.pixels {
-        Pixels::YCbCr(planes) => rgb_from_ycbcr(&planes),
-        Pixels::Image(image) => rgb_from_gray(without_opaque_alpha(image)),
-    };
-    if image.width.max(image.height) > MAX_SIZE {
+    let profile = picture.icc_profile.as_deref();
+    match picture.pixels {
+        // WebP has the planes of a JPEG, with another range of values.
+        Pixels::YCbCr(planes) => {
+            let [y, u, v] = limited_range(planes);
+            let planes = YuvPlanesRef {
+                y: &y.samples,
+                y_stride: y.width,
+                u: &u.samples,
+                u_stride: u.width,
+                v: &v.samples,
+                v_stride: v.width,
+                a: None,
+                a_stride: 0,
+                width: y.width as u32,
+                height: y.height as u32,
+            };
+            let profile = profile.filter(|profile| profile_fits(profile, 3));
+            output(Encoder::new_yuv(planes), (y.width, y.height), profile, quality)
+        }
+        Pixels::Image(image) => {
+            let image = rgb_from_gray(without_opaque_alpha(image));
+            let new = if image.has_alpha() {
+                Encoder::new_rgba
+            } else {
+                Encoder::new_rgb
+            };
+            let encoder = new(&image.samples, image.width as u32, image.height as u32);
+            let profile = profile.filter(|profile| profile_fits(profile, image.channels));
+            output(encoder, (image.width, image.height), profile, quality)
+        }
+    }
+}
+
+fn output(
+    encoder: Encoder,
+    (width, height): (usize, usize),
+    profile: Option<&[u8]>,
+    quality: u8,
+) -> Result<Output, Error> {
+    if width.max(height) > MAX_SIZE {
         return Err(Error::TooLarge(format!(
             "a WebP has at most {MAX_SIZE} pixels in each direction"
         )));
     }
-    let failed = |error: &dyn std::fmt::Debug| Error::Unsupported(format!("it cannot be a WebP: {error:?}"));
-    let mut config = WebPConfig::new().map_err(|()| failed(&"no settings"))?;
-    config.quality = quality.into();
-    let layout = if image.has_alpha() {
-        PixelLayout::Rgba
-    } else {
-        PixelLayout::Rgb
+    let encoder = encoder.quality(quality.into());
+    let encoder = match profile {
+        Some(profile) => encoder.icc_profile(profile),
+        None => encoder,
     };
-    let encoder = Encoder::new(&image.samples, layout, image.width as u32, image.height as u32);
-    let result = encoder.encode_advanced(&config).map_err(|error| failed(&error))?;
-    let profile = picture
-        .icc_profile
-        .filter(|profile| profile_fits(profile, image.channels));
-    let file = match profile {
-        None => result.to_vec(),
-        Some(profile) => with_profile(&result, &profile, (image.width, image.height), image.has_alpha()),
-    };
+    let file = encoder.encode(Unstoppable);
+    let file = file.map_err(|error| Error::Unsupported(format!("it cannot be a WebP: {}", error.error())))?;
     Ok(Output {
         file,
         format: Format::WebP,
-        width: image.width,
-        height: image.height,
+        width,
+        height,
     })
-}
-
-/// Puts a profile into a file of the encoder (RFC 9649, 2.7): the chunk that says what follows, the profile, and then the
-/// chunks of the picture.
-fn with_profile(file: &[u8], profile: &[u8], (width, height): (usize, usize), has_alpha: bool) -> Vec<u8> {
-    const RIFF_HEADER: usize = 12;
-    const CHUNK_HEADER: usize = 8;
-    const EXTENDED: usize = 10;
-    const HAS_PROFILE: u8 = 0x20;
-    const HAS_ALPHA: u8 = 0x10;
-    let mut chunks = &file[RIFF_HEADER..];
-    // A picture with alpha already has the first chunk.
-    if chunks.starts_with(b"VP8X") {
-        chunks = &chunks[CHUNK_HEADER + EXTENDED..];
-    }
-    let mut extended = [0; EXTENDED];
-    extended[0] = HAS_PROFILE | if has_alpha { HAS_ALPHA } else { 0 };
-    extended[4..7].copy_from_slice(&(width - 1).to_le_bytes()[..3]);
-    extended[7..10].copy_from_slice(&(height - 1).to_le_bytes()[..3]);
-    let mut body = b"WEBP".to_vec();
-    for (name, content) in [(b"VP8X", &extended[..]), (b"ICCP", profile)] {
-        body.extend(name);
-        body.extend((content.len() as u32).to_le_bytes());
-        body.extend(content);
-        // Chunks start at even bytes.
-        body.resize(body.len().next_multiple_of(2), 0);
-    }
-    body.extend(chunks);
-    [b"RIFF", &(body.len() as u32).to_le_bytes()[..], &body].concat()
 }

@@ -48,9 +48,10 @@ impl Pixels {
     }
 
     pub fn webp(&self) -> Vec<u8> {
-        webp::Encoder::from_rgb(&self.samples, self.width as u32, self.height as u32)
-            .encode_lossless()
-            .to_vec()
+        webpx::Encoder::new_rgb(&self.samples, self.width as u32, self.height as u32)
+            .lossless(true)
+            .encode(webpx::Unstoppable)
+            .unwrap()
     }
 
     pub fn tiff(&self) -> Vec<u8> {
@@ -132,10 +133,18 @@ pub fn read_png(file: &[u8]) -> Read {
 
 /// With libwebp; the crate decodes with another library.
 pub fn read_webp(file: &[u8]) -> Read {
-    let decoded = webp::Decoder::new(file).decode();
-    let decoded = decoded.unwrap_or_else(|| panic!("{:?}", &file[..file.len().min(60)]));
-    let size = (decoded.width() as usize, decoded.height() as usize);
-    (decoded.to_vec(), decoded.len() / (size.0 * size.1), size)
+    let has_alpha = webpx::ImageInfo::from_webp(file).unwrap().has_alpha;
+    let decoded = if has_alpha {
+        webpx::decode_rgba(file)
+    } else {
+        webpx::decode_rgb(file)
+    };
+    let (samples, width, height) = decoded.unwrap();
+    (
+        samples,
+        if has_alpha { 4 } else { 3 },
+        (width as usize, height as usize),
+    )
 }
 
 /// A TIFF with one strip, little-endian. Each entry has a tag, a type (3: SHORT, 4: LONG), a count, and a value.
