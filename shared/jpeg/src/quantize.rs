@@ -30,6 +30,9 @@ const CHROMA: [u16; 64] = [
 /// Adding this to a number below 2²² leaves its nearest integer in the lowest bits.
 const TO_INTEGER: f32 = 12_582_912.0;
 
+/// How much each value is moved towards zero before it is rounded.
+const TOWARDS_ZERO: f32 = 0.02;
+
 /// A quantization table.
 #[derive(Clone, Debug)]
 pub struct Quantizer {
@@ -73,7 +76,8 @@ impl Quantizer {
         let mut rounded = [0_i16; 64];
         for (row, (values, factors)) in block.iter().zip(&self.factors).enumerate() {
             for lane in 0..8 {
-                let bits = (values.0[lane] * factors[lane] + TO_INTEGER).to_bits();
+                let value = values.0[lane] * factors[lane];
+                let bits = (value - TOWARDS_ZERO.copysign(value) + TO_INTEGER).to_bits();
                 rounded[row * 8 + lane] = (bits as u16).cast_signed();
             }
         }
