@@ -1,19 +1,24 @@
+use std::future::pending;
+
 use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::MAX_IN_FLIGHT;
 use super::slots::{Slot, Slots};
 
 /// Limits how many images are ahead of the CPU threads: those that are being downloaded, and those that wait for a
 /// thread. There are as many as keep the threads busy, and few more. More would take memory, and their downloads would
-/// slow down what is needed sooner.
+/// slow down what is needed sooner. Small images do neither, so a [few megabytes](FREE_KIB) may always be ahead.
 ///
-/// Each image that was downloaded may change the number:
+/// Each image that was downloaded may change the number of larger images:
 /// - A thread has nothing else to do: one more image may be ahead. So the number doubles with each latency of S3 until
 ///   the threads are busy, as in TCP's slow start.
 /// - More images wait for a thread than are needed: one image less may be ahead.
 #[derive(Debug)]
 pub struct Ahead {
     slots: Slots,
+    /// In KiB.
+    free: Semaphore,
     min: usize,
     state: Mutex<State>,
 }
@@ -26,8 +31,11 @@ struct State {
 }
 
 /// How many images may be ahead for each thread: at first, and at least.
-const START: usize = 16;
+const START: usize = 4;
 const MIN: usize = 2;
+
+/// How many KiB of images may be ahead for each thread without a slot.
+const FREE_KIB: u32 = 8 * 1024;
 
 impl Ahead {
     pub fn new(threads: usize) -> Self {
@@ -35,14 +43,27 @@ impl Ahead {
         Self {
             slots: Slots::new(limit),
             min: threads * MIN,
+            free: Semaphore::new(threads * FREE_KIB as usize),
             state: Mutex::new(State { limit, waiting: 0 }),
         }
     }
 
-    /// Waits until an image may be downloaded.
-    pub async fn place(&self) -> Place<'_> {
+    /// Waits until an image of `bytes` may be downloaded.
+    pub async fn place(&self, bytes: u64) -> Place<'_> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).ok().filter(|&kib| kib <= FREE_KIB);
+        let free = async {
+            match kib {
+                Some(kib) => self.free.acquire_many(kib).await.expect("it is never closed"),
+                None => pending().await,
+            }
+        };
+        let held = tokio::select! {
+            biased;
+            permit = free => Held::Free { _kib: permit },
+            slot = self.slots.take() => Held::Slot { _slot: slot },
+        };
         Place {
-            _slot: self.slots.take().await,
+            _held: held,
             ahead: self,
             waits: false,
         }
@@ -67,9 +88,15 @@ impl Ahead {
 /// The place of an image that is ahead, until it is dropped.
 #[derive(Debug)]
 pub struct Place<'a> {
-    _slot: Slot,
+    _held: Held<'a>,
     ahead: &'a Ahead,
     waits: bool,
+}
+
+#[derive(Debug)]
+enum Held<'a> {
+    Free { _kib: SemaphorePermit<'a> },
+    Slot { _slot: Slot },
 }
 
 impl Place<'_> {
@@ -82,42 +109,46 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if self.waits {
-            self.ahead.state.lock().waiting -= 1;
-        }
+        self.ahead.state.lock().waiting -= usize::from(self.waits);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::time::Duration;
 
     use futures::{StreamExt, stream};
-    use tokio::sync::Semaphore;
     use tokio::time::{Instant, sleep};
 
     use super::*;
 
     const LATENCY: Duration = Duration::from_millis(100);
 
+    const LARGE: u64 = FREE_KIB as u64 * 1024;
+
     /// Runs many images through one thread in simulated time. Returns the part of the time in which the thread worked,
     /// and the most images that were ahead in the second half.
-    async fn run(ahead: &Ahead, work: Duration) -> (f64, usize) {
+    async fn run(ahead: &Ahead, bytes: u64, work: Duration) -> (f64, usize) {
         const IMAGES: u32 = 4_000;
         let turns = Semaphore::new(2);
         let thread = Semaphore::new(1);
         let started = Instant::now();
+        let (count, most) = (Cell::new(0), Cell::new(0));
         let image = async |number: u32| {
-            let mut place = ahead.place().await;
+            let mut place = ahead.place(bytes).await;
+            count.set(count.get() + 1);
+            most.set(most.get().max(count.get()));
             // From half of the latency to twice as much.
             sleep(LATENCY * (1 + number * 7919 % 4) / 2).await;
             place.downloaded(turns.available_permits() > 0);
             let _turn = turns.acquire().await.unwrap();
             drop(place);
+            count.set(count.get() - 1);
             let _thread = thread.acquire().await.unwrap();
             sleep(work).await;
             if number == IMAGES / 2 {
-                ahead.slots.peak();
+                most.set(0);
             }
         };
         stream::iter(0..IMAGES)
@@ -127,25 +158,33 @@ mod tests {
             .await;
         (
             (work * IMAGES).as_secs_f64() / started.elapsed().as_secs_f64(),
-            ahead.slots.peak(),
+            most.get(),
         )
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_finds_what_keeps_a_thread_busy() {
         // By Little's law, as many images must be ahead as are made in one latency.
-        for (work, ahead) in [(400, 1), (40, 3), (10, 13), (2, 63)] {
-            let (busy, most) = run(&Ahead::new(1), Duration::from_millis(work)).await;
+        for (work, needed) in [(400, 1), (40, 3), (10, 13), (2, 63)] {
+            let (busy, most) = run(&Ahead::new(1), LARGE, Duration::from_millis(work)).await;
             assert!(busy > 0.9, "{work} ms: {busy}");
-            assert!(most <= 3 + 2 * ahead, "{work} ms: {most}");
+            assert!(most <= 4 + 2 * needed, "{work} ms: {most}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_follows_a_change() {
         let ahead = Ahead::new(1);
-        run(&ahead, Duration::from_millis(2)).await;
-        let (_, most) = run(&ahead, Duration::from_millis(40)).await;
-        assert!(most <= 9, "{most}");
+        run(&ahead, LARGE, Duration::from_millis(2)).await;
+        let (_, most) = run(&ahead, LARGE, Duration::from_millis(40)).await;
+        assert!(most <= 10, "{most}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_images_are_downloaded_at_once() {
+        let ahead = Ahead::new(1);
+        let (busy, most) = run(&ahead, 18 * 1024, Duration::from_millis(2)).await;
+        assert!(busy > 0.95, "{busy}");
+        assert!((400..=600).contains(&most), "{most}");
     }
 }

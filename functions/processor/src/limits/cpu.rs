@@ -48,9 +48,9 @@ impl CpuThreads {
         self.count
     }
 
-    /// Waits until an image should be downloaded, so that the threads have enough to do.
-    pub async fn place(&self) -> Place<'_> {
-        self.ahead.place().await
+    /// Waits until an image of `bytes` should be downloaded, so that the threads have enough to do.
+    pub async fn place(&self, bytes: u64) -> Place<'_> {
+        self.ahead.place(bytes).await
     }
 
     /// Waits until a thread is free, or soon will be, for an image that was downloaded. Work that was not started can
@@ -135,19 +135,19 @@ mod tests {
         let threads = Arc::new(CpuThreads::new(128));
         let here = thread::current().id();
         let nice = || getpriority_process(None).unwrap();
-        let turn = threads.turn(threads.place().await).await;
+        let turn = threads.turn(threads.place(1).await).await;
         let (there, nice_there) = threads.run(turn, move || (thread::current().id(), nice())).await;
         assert_ne!(here, there);
         assert_eq!((nice(), nice_there), (0, NICE));
         let panicking = tokio::spawn({
             let threads = threads.clone();
             async move {
-                let turn = threads.turn(threads.place().await).await;
+                let turn = threads.turn(threads.place(1).await).await;
                 threads.run(turn, || panic!("out of range")).await
             }
         });
         assert!(panicking.await.unwrap_err().is_panic());
-        let turn = threads.turn(threads.place().await).await;
+        let turn = threads.turn(threads.place(1).await).await;
         assert_eq!(threads.run(turn, || 5).await, 5);
     }
 
@@ -155,11 +155,11 @@ mod tests {
     async fn work_that_was_given_up_keeps_its_turn_until_it_ends() {
         let threads = CpuThreads::new(128);
         let (end, ended) = channel::<()>();
-        let turn = threads.turn(threads.place().await).await;
+        let turn = threads.turn(threads.place(1).await).await;
         let work = threads.run(turn, move || ended.recv());
         assert!(tokio::time::timeout(Duration::from_millis(10), work).await.is_err());
-        let second = threads.turn(threads.place().await).await;
-        let third = threads.turn(threads.place().await);
+        let second = threads.turn(threads.place(1).await).await;
+        let third = threads.turn(threads.place(1).await);
         tokio::pin!(third);
         assert!(futures::poll!(&mut third).is_pending());
         end.send(()).unwrap();

@@ -92,7 +92,7 @@ impl<'a> Task<'a> {
         let Some(size) = object.size else {
             return self.read_after_metadata(object).await;
         };
-        let place = self.place_before_cpu().await;
+        let place = self.place_before_cpu(size).await;
         let held = self.hold_file(size).await?;
         let started = clock.now();
         let (meta, bytes) = self.get(object, None).await?;
@@ -114,7 +114,7 @@ impl<'a> Task<'a> {
         let read = self.read_metadata(object).await?;
         // What was read is given back first: images that kept it could wait for each other forever.
         drop(read.whole);
-        let place = self.place_before_cpu().await;
+        let place = self.place_before_cpu(read.meta.size).await;
         let held = self.hold_file(read.meta.size).await?;
         let started = self.pipeline.clock.now();
         let (meta, bytes) = self.get(&read.object, None).await?;
@@ -130,8 +130,8 @@ impl<'a> Task<'a> {
     }
 
     /// Waits until the CPU threads will soon need another image.
-    async fn place_before_cpu(&self) -> Place<'a> {
-        self.timer.stopped(self.pipeline.limits.cpu.place()).await
+    async fn place_before_cpu(&self, bytes: u64) -> Place<'a> {
+        self.timer.stopped(self.pipeline.limits.cpu.place(bytes)).await
     }
 
     /// Waits until the file of an image fits. It counts twice: see [`Limits`](crate::limits::Limits).
