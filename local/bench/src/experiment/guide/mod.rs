@@ -129,20 +129,16 @@ impl Cases {
 /// The number of images to measure. With few images in flight, all images would take too long, and a part of them gives
 /// the same rate.
 fn images(program: Program, latency: Latency, quick: bool) -> usize {
-    let time = Duration::from_secs(if quick { 3 } else { 6 });
+    let time = Duration::from_secs(if quick { 1 } else { 6 });
     let each = (latency.get + latency.put).as_micros();
     let rounds = usize::try_from(time.as_micros() / each).unwrap_or(usize::MAX);
     match program {
         // An adaptive processor needs many images to find its best number in flight.
-        Program::Processors(Processors {
-            concurrency: Concurrency::From(_),
-            ..
-        }) if quick => COUNT / 4,
         Program::Fanout { .. }
         | Program::Processors(Processors {
             concurrency: Concurrency::From(_),
             ..
-        }) => COUNT,
+        }) => COUNT / if quick { 4 } else { 1 },
         _ => COUNT.min(program.in_flight() * rounds.max(2)),
     }
 }
