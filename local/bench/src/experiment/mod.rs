@@ -43,7 +43,7 @@ pub use server::{Options as ServerOptions, Server, serve};
 
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
-    /// Measure fewer images and runs; all parts together take about 4 minutes
+    /// Measure fewer images and runs; all parts together take about 5 minutes
     #[arg(long, global = true)]
     quick: bool,
 }
