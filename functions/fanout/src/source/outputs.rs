@@ -145,7 +145,7 @@ impl<'a> Walk<'a> {
 fn before(key: &Key) -> Key {
     let mut before = key.as_str().to_owned();
     let last = before.pop();
-    // Control characters are left out, so that no request has one that is in no key.
+    // Not a control character, because stores handle those in different ways.
     let previous = last.and_then(|last| (' '..last).next_back());
     if let Some(previous) = previous {
         let closer = format!("{before}{previous}{}", char::MAX);
