@@ -75,7 +75,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
             }
             Err(error) => {
                 wrong += 1;
-                progress.println(format!("{error:#}"));
+                // `ProgressBar::println` writes nothing where there is no terminal.
+                progress.suspend(|| eprintln!("{error:#}"));
             }
         }
     }
