@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`s3`] | an S3 server in memory, with faults, latency and counts |
 //! | [`lambda`] | a Lambda endpoint in this process, for tests |
+//! | [`scheduler`] | a stand-in for EventBridge Scheduler |
+//! | [`starts`] | what starts a job again when nobody does |
 //! | [`runtime`] | one instance of a function, run as Lambda runs it |
 //! | [`emulator`] | `cargo lambda watch`, run as a child process |
 //! | [`demo`] | a whole job on this machine, and a check of every object |
@@ -26,6 +28,8 @@ pub mod lambda;
 pub mod process;
 pub mod runtime;
 pub mod s3;
+pub mod scheduler;
+pub mod starts;
 pub mod terminal;
 pub mod tools;
 pub mod workspace;

@@ -141,6 +141,12 @@ impl Destination {
         self.object(format!("jobs/{job_id}/failed/{generation}-{number}.ndjson"))
     }
 
+    /// The `number`-th file with objects of chunks that one generation of a job wrote.
+    #[must_use]
+    pub fn body(&self, job_id: &str, generation: u32, number: u64) -> ObjectUri {
+        self.object(format!("jobs/{job_id}/chunks/{generation}-{number}.ndjson"))
+    }
+
     /// The folder with the files of failed keys of a job.
     #[must_use]
     pub fn failed_folder(&self, job_id: &str) -> S3Uri {

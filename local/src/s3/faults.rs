@@ -23,6 +23,9 @@ pub struct Latency {
     /// Minimum time of each page of a listing
     #[arg(long = "list-latency", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub list: Duration,
+    /// How many bytes of a PUT arrive in a second; 0 sets no limit
+    #[arg(long = "put-bandwidth", value_name = "BYTES", default_value_t = 0)]
+    pub bytes_per_second: u64,
 }
 
 /// A planned fault: requests that fail, and how.
@@ -162,6 +165,14 @@ impl Faults {
             Effect::Drop => Err(dropped()),
             Effect::Hang => pending().await,
             later => Ok(Aftermath(Some(later))),
+        }
+    }
+
+    /// Waits as long as the bytes of a PUT take.
+    pub(super) async fn receive(&self, bytes: u64) {
+        let bytes_per_second = self.latency.lock().bytes_per_second;
+        if bytes_per_second > 0 {
+            tokio::time::sleep(Duration::from_secs_f64(bytes as f64 / bytes_per_second as f64)).await;
         }
     }
 

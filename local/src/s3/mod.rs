@@ -9,9 +9,10 @@
 //! | [`object`], [`headers`], [`body`] | one object |
 //! | [`faults`], [`effect`], [`chances`] | latency and planned faults; how a request fails; random faults |
 //! | [`wire`] | faults of a response as it is sent |
-//! | [`served`] | the number of requests and bytes |
+//! | [`served`], [`active`] | the number of requests and bytes; the requests without a response |
 //! | [`folder`] | files on disk, as keys |
 
+mod active;
 mod body;
 mod bucket;
 mod chances;
@@ -37,15 +38,20 @@ mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use anyhow::anyhow;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
+use hyper::header::DATE;
 use hyper::service::{Service as HttpService, service_fn};
 use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::S3ServiceBuilder;
+use shared::clock::Clock;
 
 use crate::http_server::HttpServer;
+use active::Active;
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;
@@ -70,6 +76,9 @@ pub struct Server {
     pub store: Arc<Store>,
     pub faults: Arc<Faults>,
     pub served: Arc<Served>,
+    /// For the dates of responses and objects.
+    pub clock: Clock,
+    active: Active,
     http: HttpServer,
 }
 
@@ -77,20 +86,44 @@ impl Server {
     /// Listens on the loopback address; port 0 takes any free port.
     pub async fn start(port: u16) -> anyhow::Result<Self> {
         let service = Service::default();
-        let Service { store, faults, served } = service.clone();
+        let Service {
+            store,
+            faults,
+            served,
+            clock,
+        } = service.clone();
         let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        // The SDK signs with the time of this server, which may be set forward.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         let s3 = builder.build();
+        let (dates, active) = (clock.clone(), Active::default());
+        let requests = active.clone();
         let service = service_fn(move |request| {
-            let response = HttpService::call(&s3, request);
-            async move { wire::transform(response.await.map_err(|error| anyhow!("{error:?}"))?).await }
+            let (response, dates, responding) = (HttpService::call(&s3, request), dates.clone(), requests.begin());
+            async move {
+                let _responding = responding;
+                let mut response = response.await.map_err(|error| anyhow!("{error:?}"))?;
+                let date = httpdate::fmt_http_date(UNIX_EPOCH + dates.since_epoch());
+                response.headers_mut().insert(DATE, date.parse()?);
+                wire::transform(response).await
+            }
         });
         Ok(Self {
             store,
             faults,
             served,
+            clock,
+            active,
             http: HttpServer::start(port, service).await?,
         })
+    }
+
+    /// Waits until each request has its response.
+    pub async fn until_idle(&self) {
+        self.active.until_idle().await;
     }
 
     #[must_use]

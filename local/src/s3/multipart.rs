@@ -110,7 +110,8 @@ pub async fn complete(
         .unwrap_or_default();
     let (if_match, if_none_match) = (input.if_match.as_ref(), input.if_none_match.as_ref());
     let (etag, version_id) = service.change(&input.bucket, |bucket| {
-        let object = bucket.uploads.get(&input.upload_id, &input.key)?.object(&listed)?;
+        let mut object = bucket.uploads.get(&input.upload_id, &input.key)?.object(&listed)?;
+        object.last_modified = service.now();
         let etag = object.etag.clone();
         // If the condition does not hold, the upload stays open, as in S3.
         let version_id = put_if(bucket, input.key.clone(), object, if_match, if_none_match)?;

@@ -1,9 +1,11 @@
 //! What all operations share: the store, the injected faults, and the counts.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use s3s::dto::RequestPayer;
 use s3s::{S3Error, S3Result, s3_error};
+use shared::clock::Clock;
 
 use super::bucket::Bucket;
 use super::effect::Aftermath;
@@ -17,6 +19,7 @@ pub struct Service {
     pub store: Arc<Store>,
     pub faults: Arc<Faults>,
     pub served: Arc<Served>,
+    pub clock: Clock,
 }
 
 impl Service {
@@ -35,6 +38,11 @@ impl Service {
     pub fn change<T>(&self, bucket: &str, change: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
         let mut buckets = self.store.write();
         buckets.get_mut(bucket).ok_or_else(no_such_bucket).and_then(change)
+    }
+
+    /// The time of the server in whole seconds, as in S3.
+    pub fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.clock.since_epoch().as_secs())
     }
 
     /// Refuses a read that does not say who pays, if it must.

@@ -25,11 +25,13 @@ pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Respons
     let headers = headers_of!(input)?;
     let (body, etag) = receive(input.body, input.content_length).await?;
     service.served.received(body.len());
+    service.faults.receive(body.len()).await;
     if after.is(&Effect::Nothing) {
         return after.respond(PutObjectOutput::default()).await;
     }
     let mut object = Object::with_etag(body, etag.clone(), headers);
     object.storage_class = input.storage_class.map(|class| class.as_str().to_owned());
+    object.last_modified = service.now();
     let version_id = service.change(&input.bucket, |bucket| {
         put_if(
             bucket,
@@ -80,6 +82,7 @@ pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Respo
     } else {
         Object::with_etag(source.body.clone(), source.etag.clone(), headers)
     };
+    copy.last_modified = service.now();
     copy.storage_class = input.storage_class.map(|class| class.as_str().to_owned());
     let result = CopyObjectResult {
         e_tag: Some(ETag::Strong(copy.etag.clone())),

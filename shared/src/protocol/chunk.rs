@@ -14,8 +14,10 @@ use crate::transform::Transform;
 ///
 /// Unknown fields are ignored: during a deploy, an older processor may get fields that a newer fanout adds. An
 /// unknown mode is an error.
+///
+/// fanout has the objects as JSON already, so their type is a parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChunkRequest {
+pub struct ChunkRequest<O = Vec<ObjectRef>> {
     pub job_id: String,
     pub chunk: u64,
     pub attempt: Attempt,
@@ -38,7 +40,7 @@ pub struct ChunkRequest {
     /// The most pixels of an image that is decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_pixels: Option<u64>,
-    pub objects: Vec<ObjectRef>,
+    pub objects: O,
 }
 
 /// What happened to the objects of a chunk. `ok + skipped + failed + unprocessed` is their number.

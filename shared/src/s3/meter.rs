@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -10,6 +11,7 @@ use aws_sdk_s3::config::interceptors::{
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use parking_lot::Mutex;
@@ -24,7 +26,7 @@ tokio::task_local! {
     static SCOPE: Meter;
 }
 
-/// Counts requests, retries included, and how many were throttled. Clones share their counts.
+/// Counts requests, retries included, and how many were throttled. Also keeps S3's time. Clones share all of it.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Counts>);
 
@@ -32,6 +34,8 @@ pub struct Meter(Arc<Counts>);
 struct Counts {
     requests: Mutex<Requests>,
     throttled: AtomicU64,
+    /// The `Date` of the last response, since 1970, and when it arrived.
+    date: Mutex<Option<(Duration, Instant)>>,
 }
 
 impl Meter {
@@ -74,6 +78,13 @@ impl Meter {
     #[must_use]
     pub fn throttled(&self) -> u64 {
         self.0.throttled.load(Relaxed)
+    }
+
+    /// S3's time since 1970, by the `Date` of its last response. `None` if there was no response with a date.
+    #[must_use]
+    pub fn s3_time(&self) -> Option<Duration> {
+        let date = *self.0.date.lock();
+        date.map(|(date, arrived)| date + arrived.elapsed())
     }
 }
 
@@ -148,6 +159,12 @@ impl Intercept for Counter {
         _runtime_components: &RuntimeComponents,
         _cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
+        if let Some(seconds) = date.and_then(|date| u64::try_from(date.secs()).ok()) {
+            let seen = (Duration::from_secs(seconds), Instant::now());
+            self.count(|counts| *counts.date.lock() = Some(seen));
+        }
         if error_in(context) == Some(ErrorKind::Throttled) {
             self.count(|counts| {
                 counts.throttled.fetch_add(1, Relaxed);

@@ -44,7 +44,7 @@ pub use get::{get_latest, get_object, head_object, open_latest, stream_object};
 pub use list::{ListedObject, Page, Span, UnnamedObject, list};
 pub use meter::{Meter, requester_pays};
 pub use multipart::{MAX_PARTS, MultipartUpload};
-pub use put::{Condition, ConditionalWrite, put_image, put_object, put_object_if};
+pub use put::{Condition, ConditionalWrite, put_image, put_object, put_object_if, put_tagged};
 pub use retry::error_in;
 
 /// The media type of files with one JSON object per line.

@@ -65,17 +65,33 @@ pub async fn put_object_if(
     body: Bytes,
     condition: Condition<'_>,
 ) -> Result<ConditionalWrite, Error> {
-    sent(|| put_once(client, target, content_type, body.clone(), condition)).await
+    sent(|| {
+        let request = request(client, target, content_type, body.clone());
+        put_once(request, target, condition)
+    })
+    .await
 }
 
-async fn put_once(
+/// Writes an object with a tag, unless the key holds an object. The tag is `KEY=VALUE`, URL-encoded.
+pub async fn put_tagged(
     client: &Client,
     target: &ObjectUri,
     content_type: &str,
     body: Bytes,
+    tag: &str,
+) -> Result<ConditionalWrite, Error> {
+    sent(|| {
+        let request = request(client, target, content_type, body.clone()).tagging(tag);
+        put_once(request, target, Condition::Absent)
+    })
+    .await
+}
+
+async fn put_once(
+    request: PutObjectFluentBuilder,
+    target: &ObjectUri,
     condition: Condition<'_>,
 ) -> Result<ConditionalWrite, Error> {
-    let request = request(client, target, content_type, body);
     let request = match condition {
         Condition::Absent => request.if_none_match("*"),
         Condition::Matches(etag) => request.if_match(etag.to_header()),
