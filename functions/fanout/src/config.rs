@@ -16,7 +16,7 @@ pub struct Config {
     pub processor_memory_mb: u32,
     /// `PROCESSOR_ARCHITECTURE`: the processor's architecture, for `plan`.
     pub processor_architecture: Architecture,
-    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: the memory of this function in MB, for `plan`.
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: the memory of this function in MB, for `plan`, and for the requests in flight.
     pub memory_mb: u32,
     /// `AWS_LAMBDA_FUNCTION_NAME`: the name of this function, which invokes itself to continue a long job.
     pub function: String,
@@ -25,8 +25,17 @@ pub struct Config {
     /// `INVOKE_TIMEOUT_SECONDS`: how long fanout waits for the response of a processor. It should be a little more than
     /// the processor's own time-out.
     pub invoke_timeout: Duration,
+    /// `SCHEDULE_GROUP` and `SCHEDULE_ROLE`: the group of the schedules of jobs, and the ARN of the role with which they
+    /// invoke this function. Without both, jobs have no schedule.
+    pub restarts: Option<RestartConfig>,
     /// The defaults for a request. The variable of a field is its name in capitals.
     pub defaults: Request,
+}
+
+#[derive(Clone, Debug)]
+pub struct RestartConfig {
+    pub group: String,
+    pub role_arn: String,
 }
 
 impl Config {
@@ -40,6 +49,9 @@ impl Config {
             function: lookup("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "fanout".to_owned()),
             timeout: seconds("TIMEOUT_SECONDS")?.unwrap_or(MAX_TIMEOUT),
             invoke_timeout: seconds("INVOKE_TIMEOUT_SECONDS")?.unwrap_or(Duration::from_secs(310)),
+            restarts: lookup("SCHEDULE_GROUP")
+                .zip(lookup("SCHEDULE_ROLE"))
+                .map(|(group, role_arn)| RestartConfig { group, role_arn }),
             defaults: Request::from_environment(lookup)?,
         })
     }

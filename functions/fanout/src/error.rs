@@ -6,6 +6,7 @@ use shared::s3::ErrorKind;
 
 use crate::attempt::FenceError;
 use crate::request::BadRequest;
+use crate::session::hand_over::HandOverError;
 use crate::source::{self, ManifestError};
 use crate::store::{self, ConditionsError};
 
@@ -23,6 +24,9 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Fence(#[from] FenceError),
+    /// The job goes on: its schedule starts it again.
+    #[error(transparent)]
+    HandOver(#[from] HandOverError),
 }
 
 impl Error {
@@ -43,7 +47,10 @@ impl Error {
         let (Self::Source(source::Error::Request(error))
         | Self::Manifest(ManifestError::Request(error) | ManifestError::List(source::Error::Request(error)))
         | Self::Store(store::Error::Request(error) | store::Error::Conditions(ConditionsError::Request(error)))
-        | Self::Fence(FenceError { source: error, .. })) = self
+        | Self::Fence(FenceError {
+            source: store::Error::Request(error),
+            ..
+        })) = self
         else {
             return None;
         };
@@ -59,8 +66,15 @@ impl From<Error> for Diagnostic {
             Error::BadRequest(_) => "BadRequest",
             Error::Source(_) => "SourceFailed",
             Error::Manifest(_) => "ManifestFailed",
-            Error::Store(store::Error::Request(_) | store::Error::Conditions(_) | store::Error::Busy { .. })
+            Error::Store(
+                store::Error::Request(_)
+                | store::Error::Conditions(_)
+                | store::Error::Busy { .. }
+                | store::Error::Occupied { .. }
+                | store::Error::Task(_),
+            )
             | Error::Fence(_) => "DestinationFailed",
+            Error::HandOver(_) => "HandOverFailed",
             Error::Store(store::Error::NoSuchJob { .. }) => "NoSuchJob",
             Error::Store(store::Error::Unreadable { .. }) => "CheckpointFailed",
         };

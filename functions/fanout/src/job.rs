@@ -8,10 +8,11 @@ use shared::object::{ObjectUri, S3Uri};
 use shared::transform::Transform;
 
 use crate::request::{BadRequest, Request};
-use crate::source::Scope;
+use crate::source::{self, Scope};
 
-/// The most keys in flight. The checkpoint holds all of them.
-const MAX_KEYS_IN_FLIGHT: usize = 250_000;
+/// The most connections to processors and for the listing. Lambda allows 1,024 open files; the others are for the job's
+/// own files, its schedule, the logs and the Runtime API.
+const MAX_CONNECTIONS: usize = 1_008;
 
 /// The most keys that S3 returns in one page.
 const MAX_PAGE_KEYS: u16 = 1000;
@@ -96,16 +97,6 @@ impl Job {
                 "it compares listings, and a manifest is not a listing; leave out one of the two",
             ));
         }
-        if self.parallel * self.chunk_keys > MAX_KEYS_IN_FLIGHT {
-            return Err(BadRequest::new(
-                "chunk_keys",
-                format!(
-                    "{} keys in each of {} invocations (parallel) exceed the limit of {MAX_KEYS_IN_FLIGHT} keys in \
-                     flight; make chunk_keys or parallel smaller",
-                    self.chunk_keys, self.parallel
-                ),
-            ));
-        }
         Ok(())
     }
 
@@ -115,6 +106,7 @@ impl Job {
             source: self.source.clone(),
             outputs: if self.skip_current { self.outputs() } else { Vec::new() },
             page_keys: MAX_PAGE_KEYS,
+            listers: source::MAX_LISTERS.min(MAX_CONNECTIONS - self.parallel),
         }
     }
 
@@ -297,13 +289,8 @@ mod tests {
             ("skip_current", json!(1), "skip_current: invalid type: integer `1`"),
             ("manifest", json!("list.csv"), "manifest: \"list.csv\" is not an S3 URI"),
             ("chunk_keys", json!(0), "chunk_keys: 0 is not within 1 to 10000"),
-            (
-                "chunk_keys",
-                json!(10_000),
-                "chunk_keys: 10000 keys in each of 32 invocations",
-            ),
             ("chunk_bytes", json!(0), "chunk_bytes: 0 is not within"),
-            ("parallel", json!(901), "parallel: 901 is not within 1 to 900"),
+            ("parallel", json!(1001), "parallel: 1001 is not within 1 to 1000"),
             ("concurrency", json!(901), "concurrency: 901 is not within 1 to 900"),
             (
                 "max_requests_per_second",

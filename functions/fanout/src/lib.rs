@@ -37,10 +37,11 @@ use shared::clock::Clock;
 use shared::protocol::job::Report;
 
 pub use attempt::invoke_client;
-pub use config::Config;
+pub use config::{Config, RestartConfig};
 pub use error::Error;
 pub use estimate::Estimate;
 pub use request::{Action, Request};
+pub use session::Invocation;
 use session::Session;
 
 /// What all invocations share. It is built once, at cold start.
@@ -48,6 +49,7 @@ pub struct App {
     pub config: Config,
     pub sdk: SdkConfig,
     pub lambda: aws_sdk_lambda::Client,
+    pub scheduler: aws_sdk_scheduler::Client,
     /// The clock for deadlines, leases and time-outs.
     pub clock: Clock,
 }
@@ -59,17 +61,17 @@ pub enum Response {
     Estimate(Box<Estimate>),
 }
 
-/// Handles one invocation. `deadline_ms` is its deadline in milliseconds since 1970, as Lambda gives it; 0 means that
-/// there is none.
-pub async fn handle(app: &App, request: Value, request_id: &str, deadline_ms: u64) -> Result<Response, Error> {
-    let session = Session::new(app, request_id, deadline_ms);
+/// Handles one invocation.
+pub async fn handle(app: &App, request: Value, invocation: &Invocation) -> Result<Response, Error> {
+    let session = Session::new(app, invocation);
+    let request_id = &invocation.request_id;
     if actions::continuation::is_continuation(&request) {
         return actions::continuation::continue_job(&session, request).await.map(report);
     }
     let given = Request::parse(request)?;
     let filled = given.clone().or(&app.config.defaults);
     let named = Request {
-        job_id: filled.job_id.clone().or_else(|| Some(request_id.to_owned())),
+        job_id: filled.job_id.clone().or_else(|| Some(request_id.clone())),
         ..filled.clone()
     };
     match filled.action() {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use fanout::{App, Config, Error, handle, invoke_client};
+use fanout::{App, Config, Error, Invocation, handle, invoke_client};
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::layer::layer_fn;
 use lambda_runtime::tower::util::MapFuture;
@@ -21,6 +21,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::load(&shared::settings::environment).map_err(|error| error.to_string())?;
     let app = Arc::new(App {
         lambda: invoke_client(&sdk)?,
+        scheduler: aws_sdk_scheduler::Client::new(&sdk),
         config,
         sdk,
         clock: Clock::default(),
@@ -31,7 +32,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let (app, stale) = (app.clone(), stale.clone());
         async move {
             let context = event.context;
-            let result = handle(&app, event.payload, &context.request_id, context.deadline).await;
+            let invocation = Invocation {
+                request_id: context.request_id,
+                deadline_ms: context.deadline,
+                function_arn: context.invoked_function_arn,
+            };
+            let result = handle(&app, event.payload, &invocation).await;
             if result.as_ref().err().and_then(Error::kind) == Some(ErrorKind::ExpiredCredentials) {
                 stale.set();
             }

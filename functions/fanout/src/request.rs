@@ -131,7 +131,7 @@ request_fields! {
     chunk_keys: usize { env parsed "CHUNK_KEYS"; default 500; within 1..=10_000; }
     chunk_bytes: u64 { env parsed "CHUNK_BYTES"; default 256 * 1024 * 1024; within 1..=u64::MAX; }
     /// The most processor invocations in flight. Each needs a connection, and a function has 1,024 file descriptors.
-    parallel: usize { env parsed "PARALLEL"; default 32; within 1..=900; }
+    parallel: usize { env parsed "PARALLEL"; default 32; within 1..=1000; }
     /// Images in flight that each invocation starts with.
     concurrency: usize { env parsed "CONCURRENCY"; default 64; within 1..=900; }
     max_requests_per_second: f64 { env parsed "MAX_REQUESTS_PER_SECOND"; within 1.0..=1e6; }

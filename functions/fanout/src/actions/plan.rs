@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::object::ObjectRef;
 use tokio::time::Instant;
 
-use crate::engine::planner::Planner;
+use crate::engine::planner::{Planned, Planner};
 use crate::error::Error;
 use crate::estimate::{Estimate, Found, estimate};
 use crate::job::Job;
@@ -52,25 +52,20 @@ async fn list(
     let mut source = Source::new(session.source_s3(job), job.scope(), cursors);
     let mut planner = Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes);
     let mut found = Found::default();
-    let mut add = |found: &mut Found, chunk: &[ObjectRef]| {
-        found.add_chunk(job, chunk);
-        chunk.iter().for_each(&mut offer);
+    let mut add = |planned: &Planned| {
+        found.add(job, planned);
+        planned.objects.iter().for_each(&mut offer);
     };
-    while !source.is_exhausted() {
-        let candidates = tokio::select! {
-            candidates = source.next(DEMAND_KEYS) => candidates,
+    loop {
+        let portion = tokio::select! {
+            portion = source.next(DEMAND_KEYS) => portion,
             () = session.clock().sleep_until(until) => break,
         };
-        let candidates = candidates.map_err(|error| Error::listing(error, job.manifest.is_some()))?;
-        let page = planner.plan(candidates);
-        found.add_listed(page.counts);
-        for chunk in page.chunks {
-            add(&mut found, &chunk);
-        }
+        let portion = portion.map_err(|error| Error::listing(error, job.manifest.is_some()))?;
+        let Some(portion) = portion else { break };
+        planner.plan(portion).iter().for_each(&mut add);
     }
-    if let Some(chunk) = planner.rest() {
-        add(&mut found, &chunk);
-    }
+    add(&planner.close());
     found.is_complete = source.is_exhausted();
     found.lists = session.meter.requests().list;
     Ok(found)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use shared::protocol::job::{Report, State};
 
-use super::resume::resume;
-use crate::chunk::{Chunk, Tries};
+use super::resume::or_resume;
+use crate::chunk::{Chunk, Content, Tries};
 use crate::error::Error;
 use crate::job::{self, Job};
 use crate::request::{BadRequest, Request};
@@ -23,7 +23,9 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
     let given = request.clone().or(&session.app.config.defaults);
     let destination = job::destination(&given)?;
     let parent_id = job::named_job("parent", given.parent.as_ref())?;
-    let (parent, _) = Checkpoint::load(&session.s3, &destination, &parent_id).await?;
+    let parent = Checkpoint::load(&session.s3, &destination, &parent_id)
+        .await?
+        .checkpoint;
     if parent.header.state == State::Running {
         let problem = format!(
             "job {parent_id} still runs; wait until it ends, or stop it; if fanout was killed, send the request that \
@@ -46,25 +48,45 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
         );
         return Err(BadRequest::new("source", problem).into());
     }
-    if let Some((checkpoint, etag)) = Checkpoint::find(&session.s3, &job.destination, &job.id).await? {
-        return resume(session, &job, &request, checkpoint, etag).await;
-    }
-    let failed = destination.failed_folder(&parent_id);
-    let cursors = manifest::files(&session.s3, &failed).await;
-    let cursors = cursors.map_err(|error| Error::Source(error.into()))?;
-    session.begin(&job, remainder(&job, request, cursors, parent)).await
+    let begun = Box::pin(begin(session, &job, &request, parent)).await;
+    or_resume(session, &job, &request, begun).await
 }
 
-/// The first checkpoint of a redrive: the parent's lists of failed keys, its cursors and its waiting chunks.
+async fn begin(
+    session: &Session<'_>,
+    job: &Job,
+    request: &Request,
+    parent: Checkpoint,
+) -> Result<Option<Report>, Error> {
+    let failed = job.destination.failed_folder(&parent.header.job_id);
+    let cursors = manifest::files(&session.s3, &failed).await;
+    let cursors = cursors.map_err(|error| Error::Source(error.into()))?;
+    session
+        .begin(job, remainder(job, request.clone(), cursors, parent))
+        .await
+}
+
+/// The first checkpoint of a redrive: the parent's lists of failed keys, its cursors and its waiting chunks. If the
+/// parent's store ignored conditions, it also has attempts that could not be given up.
 fn remainder(job: &Job, request: Request, mut cursors: Vec<Cursor>, parent: Checkpoint) -> Checkpoint {
     cursors.extend(parent.cursors);
     let mut checkpoint = Checkpoint::new(job, request, cursors);
-    checkpoint.counters.listed = parent.queue.iter().map(|chunk| chunk.objects.len() as u64).sum();
-    checkpoint.counters.chunks = parent.queue.len() as u64;
-    let chunks = (0..).zip(parent.queue).map(|(number, chunk)| Chunk {
-        number,
-        tries: Tries::default(),
-        ..Arc::unwrap_or_clone(chunk)
+    let in_flight = parent.in_flight.into_iter().map(|attempt| attempt.chunk);
+    let waiting: Vec<_> = parent.queue.into_iter().chain(in_flight).collect();
+    checkpoint.counters.listed = waiting.iter().map(|chunk| chunk.keys as u64).sum();
+    checkpoint.counters.chunks = waiting.len() as u64;
+    let parent_id = &parent.header.job_id;
+    let chunks = (0..).zip(&waiting).map(|(number, chunk)| {
+        let mut chunk = Chunk {
+            number,
+            tries: Tries::default(),
+            ..Chunk::clone(chunk)
+        };
+        if let Content::File { body, .. } = &mut chunk.content {
+            // A parent may itself be a redrive, with bodies of its own parent.
+            body.job_id.get_or_insert_with(|| parent_id.clone());
+        }
+        chunk
     });
     checkpoint.queue = chunks.map(Arc::new).collect();
     checkpoint

@@ -1,35 +1,50 @@
 //! Handles a request to start an existing job.
 
 use lambda_runtime::tracing::warn;
-use shared::object::ETag;
 use shared::protocol::job::{Report, State};
 
 use crate::error::Error;
 use crate::job::Job;
 use crate::request::{BadRequest, Request};
 use crate::session::Session;
-use crate::store::{Checkpoint, report};
+use crate::store::{Checkpoint, Found, report};
 
-/// Takes the job over if no invocation works on it. Otherwise returns its report. The request must be for the same
-/// keys.
-pub async fn resume(
+/// Takes the result of a job's beginning. If the job existed already, resumes it.
+pub async fn or_resume(
     session: &Session<'_>,
     job: &Job,
     request: &Request,
-    checkpoint: Checkpoint,
-    etag: ETag,
+    begun: Result<Option<Report>, Error>,
 ) -> Result<Report, Error> {
-    check_same_keys(job, request, &checkpoint)?;
-    let header = &checkpoint.header;
-    if header.state == State::Running && !header.is_leased(session.clock()) {
+    let failed = match begun {
+        Ok(Some(report)) => return Ok(report),
+        Ok(None) => None,
+        // An existing job need not have a source that can still be listed.
+        Err(error @ (Error::Source(_) | Error::Manifest(_))) => Some(error),
+        Err(error) => return Err(error),
+    };
+    match (Checkpoint::load(&session.s3, &job.destination, &job.id).await, failed) {
+        (Ok(found), _) => Box::pin(resume(session, job, request, found)).await,
+        (Err(_), Some(failed)) => Err(failed),
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// Takes the job over if no invocation works on it. Otherwise returns its report. The request must be for the same
+/// keys.
+async fn resume(session: &Session<'_>, job: &Job, request: &Request, found: Found) -> Result<Report, Error> {
+    let header = &found.checkpoint.header;
+    check_same_keys(job, request, &found.checkpoint)?;
+    if header.state == State::Running && !found.is_leased(session.s3_time()) {
         let job = Job::from_request(&header.request, &job.id)?;
-        return session.take_over(&job, checkpoint, etag).await;
+        return Box::pin(session.take_over(&job, found)).await;
     }
     warn!(job_id = job.id, state = ?header.state, "the job was started before; the response is its report");
     if header.state == State::Running {
-        return Ok(checkpoint.report());
+        return Ok(found.checkpoint.report());
     }
-    Ok(report::rewrite(&session.s3, &checkpoint).await?)
+    session.delete_schedule(&job.destination, &job.id).await;
+    Ok(report::rewrite(&session.s3, &found.checkpoint).await?)
 }
 
 fn check_same_keys(job: &Job, request: &Request, checkpoint: &Checkpoint) -> Result<(), BadRequest> {

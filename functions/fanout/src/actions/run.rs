@@ -3,7 +3,7 @@
 
 use shared::protocol::job::Report;
 
-use super::resume::resume;
+use super::resume::or_resume;
 use crate::error::Error;
 use crate::job::Job;
 use crate::request::Request;
@@ -13,13 +13,14 @@ use crate::store::Checkpoint;
 
 pub async fn run(session: &Session<'_>, request: Request) -> Result<Report, Error> {
     let job = Job::listing(&request, &session.id)?;
-    if let Some((checkpoint, etag)) = Checkpoint::find(&session.s3, &job.destination, &job.id).await? {
-        return resume(session, &job, &request, checkpoint, etag).await;
-    }
+    let begun = Box::pin(begin(session, &job, &request)).await;
+    or_resume(session, &job, &request, begun).await
+}
+
+async fn begin(session: &Session<'_>, job: &Job, request: &Request) -> Result<Option<Report>, Error> {
     let cursors = match &job.manifest {
         None => vec![Cursor::Keys(KeyRange::default())],
         Some(uri) => manifest::open(&session.s3, uri, &job.source).await?,
     };
-    let checkpoint = Checkpoint::new(&job, request, cursors);
-    session.begin(&job, checkpoint).await
+    session.begin(job, Checkpoint::new(job, request.clone(), cursors)).await
 }

@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde::{Deserialize, Serialize};
 use shared::s3::Cause;
 
-use super::result::{AttemptResult, Committed};
+use super::result::{AttemptResult, GivenUp};
 
 /// Error types of the processor that every other chunk would meet, too.
 const SYSTEMIC: [&str; 5] = [
@@ -40,13 +40,13 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// The result of an attempt that was given up, and had committed these keys.
-    pub fn into_result(self, committed: Committed) -> AttemptResult {
+    /// The result of an attempt that was given up.
+    pub fn into_result(self, given_up: GivenUp) -> AttemptResult {
         match self {
-            Self::Unavailable(error) => AttemptResult::Unavailable { error, committed },
-            Self::Died(error) => AttemptResult::Lost { error, committed },
-            Self::CredentialsExpired(error) => AttemptResult::CredentialsExpired { error, committed },
-            Self::CredentialsRefused(error) => AttemptResult::CredentialsRefused { error, committed },
+            Self::Unavailable(error) => AttemptResult::Unavailable { error, given_up },
+            Self::Died(error) => AttemptResult::Lost { error, given_up },
+            Self::CredentialsExpired(error) => AttemptResult::CredentialsExpired { error, given_up },
+            Self::CredentialsRefused(error) => AttemptResult::CredentialsRefused { error, given_up },
         }
     }
 
@@ -60,19 +60,16 @@ impl Loss {
     }
 }
 
-/// Invokes the processor once with an event. Returns its response.
-pub async fn call(
-    lambda: &aws_sdk_lambda::Client,
-    processor: &str,
-    event: &impl Serialize,
-) -> Result<Vec<u8>, NoResponse> {
-    let payload = serde_json::to_vec(event).expect("an event is valid JSON");
-    let result = lambda
-        .invoke()
-        .function_name(processor)
-        .payload(Blob::new(payload))
-        .send()
-        .await;
+/// Makes the payload of an invocation. It stays in memory until the response, so it has no spare capacity.
+pub fn payload(event: &impl Serialize) -> Blob {
+    let mut payload = serde_json::to_vec(event).expect("an event is valid JSON");
+    payload.shrink_to_fit();
+    Blob::new(payload)
+}
+
+/// Invokes the processor once. Returns its response.
+pub async fn call(lambda: &aws_sdk_lambda::Client, processor: &str, payload: Blob) -> Result<Vec<u8>, NoResponse> {
+    let result = lambda.invoke().function_name(processor).payload(payload).send().await;
     let output = result.map_err(|error| no_response(processor, &error))?;
     let payload = output.payload.map(Blob::into_inner).unwrap_or_default();
     if output.function_error.is_some() {

@@ -1,5 +1,6 @@
 //! Gives attempts up. The fence keeps their processors from committing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -14,9 +15,10 @@ use shared::object::Key;
 use shared::protocol::attempt::Attempt;
 use shared::s3::{self, Condition, ConditionalWrite};
 
-use super::result::Committed;
+use super::result::GivenUp;
 use crate::chunk::InFlightAttempt;
 use crate::job::Job;
+use crate::store::{self, bodies};
 
 /// In addition to the SDK's attempts, because the chunk cannot be sent again without a fence.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
@@ -33,8 +35,11 @@ const MAX_KEYS_AT_ONCE: usize = 10_000;
 #[error("attempt {attempt} cannot be given up: {source}")]
 pub struct FenceError {
     attempt: Attempt,
-    pub source: s3::Error,
+    pub source: store::Error,
 }
+
+/// The keys that an attempt had committed, and whether each has EXIF.
+type Committed = HashMap<Key, bool>;
 
 /// The fields of a record that are needed to count an image as `ok`.
 #[derive(Debug, Deserialize)]
@@ -44,7 +49,7 @@ struct Record {
 }
 
 /// Gives an attempt up. Returns what it had committed.
-pub async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, FenceError> {
+async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, FenceError> {
     if job.records != Records::Ndjson {
         // There is no commit. Another attempt writes the same bytes to the same keys.
         return Ok(Committed::new());
@@ -55,19 +60,57 @@ pub async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Resul
         .await
         .map_err(|source| FenceError {
             attempt: attempt.attempt,
-            source,
+            source: source.into(),
         })
 }
 
-/// Gives many attempts up.
+/// Gives an attempt up. Also returns the objects that it had not committed.
+pub async fn give_up_with_rest(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<GivenUp, FenceError> {
+    let committed = give_up(s3, job, attempt).await?;
+    let objects = bodies::objects(s3, job, &attempt.chunk)
+        .await
+        .map_err(|source| FenceError {
+            attempt: attempt.attempt,
+            source,
+        })?;
+    let mut given_up = GivenUp::default();
+    for object in objects {
+        match committed.get(&object.key) {
+            Some(&with_exif) => {
+                given_up.ok += 1;
+                given_up.with_exif += u64::from(with_exif);
+            }
+            None => given_up.remaining.push(object),
+        }
+    }
+    Ok(given_up)
+}
+
+/// What is left of an attempt that an earlier invocation left behind.
+#[derive(Debug)]
+pub enum LeftOver {
+    /// It had committed nothing.
+    All,
+    Part(GivenUp),
+}
+
+async fn left_over(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<LeftOver, FenceError> {
+    // Most of them had committed nothing, and their objects are not needed yet.
+    if give_up(s3, job, attempt).await?.is_empty() {
+        return Ok(LeftOver::All);
+    }
+    give_up_with_rest(s3, job, attempt).await.map(LeftOver::Part)
+}
+
+/// Gives up many attempts that were left behind.
 pub async fn give_up_all(
     s3: &Client,
     job: &Job,
     attempts: Vec<InFlightAttempt>,
-) -> Vec<(InFlightAttempt, Result<Committed, FenceError>)> {
+) -> Vec<(InFlightAttempt, Result<LeftOver, FenceError>)> {
     let at_once = (MAX_KEYS_AT_ONCE / job.chunk_keys).clamp(1, MAX_ATTEMPTS_AT_ONCE);
     stream::iter(attempts)
-        .map(|attempt| async move { (give_up(s3, job, &attempt).await, attempt) })
+        .map(|attempt| async move { (left_over(s3, job, &attempt).await, attempt) })
         .buffer_unordered(at_once)
         .map(|(result, attempt)| (attempt, result))
         .collect()

@@ -1,22 +1,25 @@
 //! Sends a chunk to the processor.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::{pool, tls};
+use serde_json::value::RawValue;
 use shared::clock::Clock;
 use shared::protocol::attempt::Attempt;
 use shared::protocol::chunk::{ChunkRequest, ChunkResponse};
+use shared::s3::ErrorKind;
 
-use super::call::{Loss, NoResponse, call};
-use super::fence::give_up;
+use super::call::{Loss, NoResponse, call, payload};
+use super::fence::give_up_with_rest;
 use super::response;
-use super::result::AttemptResult;
-use crate::chunk::InFlightAttempt;
+use super::result::{AttemptResult, Processed};
+use crate::chunk::{Chunk, InFlightAttempt};
 use crate::job::Job;
-use crate::store::Conditions;
+use crate::store::{self, Conditions, bodies};
 
 /// With a limit on requests, at most as many images are in flight as it allows requests in this time. With more, all
 /// would be read and none written when the processor's time is up.
@@ -63,9 +66,18 @@ pub struct Invoker<'a> {
 
 impl Invoker<'_> {
     /// Sends a chunk once, with its share of the limit on requests.
-    pub async fn attempt(&self, attempt: &InFlightAttempt, max_requests_per_second: Option<f64>) -> AttemptResult {
+    pub async fn attempt(&self, mut attempt: InFlightAttempt, max_requests_per_second: Option<f64>) -> AttemptResult {
+        let objects = match self.objects(&attempt.chunk).await {
+            Ok(objects) => objects,
+            Err(store::Error::Request(error)) if error.kind != ErrorKind::NotFound => {
+                return AttemptResult::Unread(error.to_string());
+            }
+            Err(error) => return AttemptResult::Rejected(error.to_string()),
+        };
+        // While the processor works, its objects are not kept: few of them are needed again.
+        attempt.chunk = Arc::new(attempt.chunk.unloaded());
         let sent = tokio::select! {
-            sent = self.send(attempt, max_requests_per_second) => sent,
+            sent = self.send(&attempt, objects, max_requests_per_second) => sent,
             () = self.clock.sleep(self.timeout) => Err(NoResponse::Lost(Loss::Died(format!(
                 "invoking {}: no response within {} s",
                 self.processor,
@@ -76,37 +88,71 @@ impl Invoker<'_> {
         if let Err(error) = self.conditions.check().await {
             return AttemptResult::Rejected(error.to_string());
         }
+        let sent = match sent {
+            Ok(response) => match self.processed(&attempt, response).await {
+                Ok(processed) => processed,
+                // Its images are committed, so it is not sent again.
+                Err(error) => return AttemptResult::Unfenced(error.to_string()),
+            },
+            Err(error) => Err(error),
+        };
         let loss = match sent {
-            Ok(response) => return AttemptResult::Response(Box::new(response)),
+            Ok(processed) => return AttemptResult::Response(Box::new(processed)),
             Err(NoResponse::Throttled(error)) => return AttemptResult::Throttled(error),
             Err(NoResponse::Rejected(error)) => return AttemptResult::Rejected(error),
             Err(NoResponse::Lost(loss)) => loss,
         };
-        match give_up(self.s3, self.job, attempt).await {
-            Ok(committed) => loss.into_result(committed),
+        match give_up_with_rest(self.s3, self.job, &attempt).await {
+            Ok(given_up) => loss.into_result(given_up),
             Err(failure) => AttemptResult::Unfenced(format!("{failure} (the attempt was lost: {})", loss.error())),
         }
+    }
+
+    /// The objects of a chunk as JSON.
+    async fn objects(&self, chunk: &Chunk) -> Result<Box<RawValue>, store::Error> {
+        let lines = bodies::lines(self.s3, self.job, chunk).await?;
+        let array = lines.to_array();
+        array.map_err(|error| bodies::unreadable(self.job, chunk, &error))
     }
 
     async fn send(
         &self,
         attempt: &InFlightAttempt,
+        objects: Box<RawValue>,
         max_requests_per_second: Option<f64>,
     ) -> Result<ChunkResponse, NoResponse> {
-        let chunk = &attempt.chunk;
         let request = ChunkRequest {
-            chunk: chunk.number,
+            chunk: attempt.chunk.number,
             attempt: attempt.attempt,
-            objects: chunk.objects.clone(),
-            ..chunk_request(self.job, max_requests_per_second)
+            ..chunk_request(self.job, objects, max_requests_per_second)
         };
-        let payload = call(self.lambda, self.processor, &request).await?;
-        response::read(&payload, attempt).map_err(NoResponse::Lost)
+        let payload = payload(&request);
+        drop(request);
+        let response = call(self.lambda, self.processor, payload).await?;
+        response::read(&response, attempt).map_err(NoResponse::Lost)
+    }
+
+    /// Finds the objects that a response names.
+    async fn processed(
+        &self,
+        attempt: &InFlightAttempt,
+        response: ChunkResponse,
+    ) -> Result<Result<Processed, NoResponse>, store::Error> {
+        let names_none = response.failed.is_empty() && response.unprocessed.is_empty();
+        let unprocessed = if names_none {
+            Ok(Vec::new())
+        } else {
+            let sent = bodies::objects(self.s3, self.job, &attempt.chunk).await?;
+            response::unprocessed(&response, &sent)
+        };
+        Ok(unprocessed
+            .map(|unprocessed| Processed { response, unprocessed })
+            .map_err(NoResponse::Lost))
     }
 }
 
-/// The request for the first chunk of a job, without its objects.
-pub fn chunk_request(job: &Job, max_requests_per_second: Option<f64>) -> ChunkRequest {
+/// The request for the first chunk of a job.
+pub fn chunk_request<O>(job: &Job, objects: O, max_requests_per_second: Option<f64>) -> ChunkRequest<O> {
     ChunkRequest {
         job_id: job.id.clone(),
         chunk: 0,
@@ -124,7 +170,7 @@ pub fn chunk_request(job: &Job, max_requests_per_second: Option<f64>) -> ChunkRe
         request_payer: job.request_payer,
         transform: job.transform.clone(),
         max_pixels: job.transform.as_ref().map(|_| job.max_pixels),
-        objects: Vec::new(),
+        objects,
     }
 }
 

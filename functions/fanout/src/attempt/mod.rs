@@ -21,7 +21,7 @@ mod invoke;
 mod response;
 mod result;
 
-pub use call::{NoResponse, call};
-pub use fence::{FenceError, give_up_all};
+pub use call::{NoResponse, call, payload};
+pub use fence::{FenceError, LeftOver, give_up_all};
 pub use invoke::{Invoker, chunk_request, invoke_client};
-pub use result::{AttemptResult, Committed};
+pub use result::{AttemptResult, GivenUp};

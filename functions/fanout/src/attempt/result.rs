@@ -1,39 +1,55 @@
 //! The result of an attempt.
 
-use std::collections::HashMap;
-
-use shared::object::Key;
+use shared::object::ObjectRef;
 use shared::protocol::chunk::ChunkResponse;
 
-/// The keys that a lost attempt had committed, and whether each has EXIF.
-pub type Committed = HashMap<Key, bool>;
+/// What an attempt had done before it was given up.
+#[derive(Debug, Default)]
+pub struct GivenUp {
+    /// Images that it had committed.
+    pub ok: u64,
+    pub with_exif: u64,
+    /// The objects of its chunk that it had not committed.
+    pub remaining: Vec<ObjectRef>,
+}
+
+/// The response of a processor.
+#[derive(Debug, Default)]
+pub struct Processed {
+    pub response: ChunkResponse,
+    /// The objects without an outcome.
+    pub unprocessed: Vec<ObjectRef>,
+}
 
 #[derive(Debug)]
 pub enum AttemptResult {
-    Response(Box<ChunkResponse>),
+    Response(Box<Processed>),
     /// Lambda throttled the attempt. The processor did not run.
     Throttled(String),
     /// Lambda is unavailable. The processor may have run. The attempt was given up.
     Unavailable {
         error: String,
-        committed: Committed,
+        given_up: GivenUp,
     },
     /// The processor died, or its response was lost. The attempt was given up.
     Lost {
         error: String,
-        committed: Committed,
+        given_up: GivenUp,
     },
     /// The credentials of the processor's process have expired. The attempt was given up.
     CredentialsExpired {
         error: String,
-        committed: Committed,
+        given_up: GivenUp,
     },
     /// S3 does not accept the processor's credentials. The attempt was given up.
     CredentialsRefused {
         error: String,
-        committed: Committed,
+        given_up: GivenUp,
     },
-    /// Lambda refused the invocation and would refuse it again, or every chunk would meet the same error.
+    /// The body of the chunk cannot be read now. The processor did not run.
+    Unread(String),
+    /// Lambda refused the invocation and would refuse it again, every chunk would meet the same error, or the body of
+    /// the chunk is gone.
     Rejected(String),
     /// The attempt was lost and cannot be given up.
     Unfenced(String),
@@ -49,6 +65,7 @@ impl AttemptResult {
             | Self::Lost { error, .. }
             | Self::CredentialsExpired { error, .. }
             | Self::CredentialsRefused { error, .. }
+            | Self::Unread(error)
             | Self::Rejected(error)
             | Self::Unfenced(error) => Some(error),
         }

@@ -1,5 +1,5 @@
 //! Waiting chunks and attempts in flight. An attempt is reserved first, then written into a checkpoint, and only then
-//! sent.
+//! sent. Attempts are written ahead of the slots that they will take, so that no slot waits for a checkpoint.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -14,8 +14,14 @@ use super::window::Window;
 use crate::chunk::{Chunk, InFlightAttempt};
 use crate::job::Job;
 
+/// The share of [`Dispatch::max_bytes`] that chunks may take before they are sent.
+const WAITING_SHARE: usize = 4;
+
 pub struct Dispatch {
     parallel: usize,
+    /// The most bytes of the requests in flight.
+    max_bytes: usize,
+    bytes_in_flight: usize,
     shares: Option<Shares>,
     /// Waiting chunks that can be sent now. While there are enough of them, the listing waits.
     ready: VecDeque<Arc<Chunk>>,
@@ -26,28 +32,45 @@ pub struct Dispatch {
     reserved: Vec<InFlightAttempt>,
     /// Attempts in the checkpoint that is being written.
     unconfirmed: Vec<InFlightAttempt>,
-    /// Attempts in flight by their sequence number, each with its slots of the limit on requests.
-    sent: BTreeMap<u64, (InFlightAttempt, usize)>,
+    /// Attempts in a written checkpoint that wait for a slot.
+    ahead: VecDeque<InFlightAttempt>,
+    /// Attempts in flight by their sequence number.
+    sent: BTreeMap<u64, Sent>,
     generation: u32,
+    /// Of the last attempt that was reserved, and of the last one that was sent.
     sequence: u64,
+    last_sent: u64,
     pub window: Window,
 }
 
+/// An attempt in flight.
+struct Sent {
+    attempt: InFlightAttempt,
+    /// Its slots of the limit on requests.
+    slots: usize,
+    /// The size of its request.
+    bytes: usize,
+}
+
 impl Dispatch {
-    pub fn new(job: &Job, generation: u32, queue: Vec<Arc<Chunk>>) -> Self {
+    pub fn new(job: &Job, generation: u32, max_bytes: usize) -> Self {
         Self {
             parallel: job.parallel,
+            max_bytes,
+            bytes_in_flight: 0,
             shares: job
                 .max_requests_per_second
                 .map(|limit| Shares::new(limit, job.parallel)),
-            ready: queue.into(),
+            ready: VecDeque::new(),
             delayed: BTreeMap::new(),
             timers: DelayQueue::new(),
             reserved: Vec::new(),
             unconfirmed: Vec::new(),
+            ahead: VecDeque::new(),
             sent: BTreeMap::new(),
             generation,
             sequence: 0,
+            last_sent: 0,
             window: Window::new(job.parallel),
         }
     }
@@ -72,9 +95,16 @@ impl Dispatch {
             .extend(due.and_then(|due| self.delayed.remove(due.get_ref())));
     }
 
-    /// Reserves attempts for ready chunks, as many as may be in flight.
+    /// Takes the chunks that can be sent now.
+    pub fn take_ready(&mut self) -> VecDeque<Arc<Chunk>> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Reserves attempts for ready chunks: one for each slot, and one more for every second slot. Before all of those
+    /// are sent, the next checkpoint is written.
     pub fn reserve(&mut self) {
-        while self.in_flight() < self.window.size() && self.has_share() {
+        let slots = self.window.size();
+        while self.in_flight() < slots + slots.div_ceil(2) {
             let Some(chunk) = self.ready.pop_front() else { return };
             self.sequence += 1;
             self.reserved.push(InFlightAttempt {
@@ -87,14 +117,18 @@ impl Dispatch {
         }
     }
 
+    /// Attempts that have their number.
     fn in_flight(&self) -> usize {
-        self.sent.len() + self.unconfirmed.len() + self.reserved.len()
+        self.sent.len() + self.unsent()
     }
 
-    /// Whether the limit on requests has a slot for one more attempt.
-    fn has_share(&self) -> bool {
-        let unsent = self.unconfirmed.len() + self.reserved.len();
-        self.shares.as_ref().is_none_or(|shares| shares.allow(unsent + 1))
+    fn unsent(&self) -> usize {
+        self.ahead.len() + self.unconfirmed.len() + self.reserved.len()
+    }
+
+    /// How many slots have no attempt yet.
+    pub fn free(&self) -> usize {
+        self.window.size().saturating_sub(self.in_flight())
     }
 
     pub fn has_reserved(&self) -> bool {
@@ -106,34 +140,65 @@ impl Dispatch {
         self.unconfirmed.append(&mut self.reserved);
     }
 
-    /// Puts the attempts of the written checkpoint in flight. Returns them to be sent, each with its share of the limit
-    /// on requests. During a `listing`, slots are left for more attempts.
-    pub fn confirm(&mut self, listing: bool) -> Vec<(InFlightAttempt, Option<f64>)> {
-        let mut confirmed = Vec::new();
-        while let Some(attempt) = self.unconfirmed.pop() {
+    /// The checkpoint was written.
+    pub fn confirm(&mut self) {
+        self.ahead.extend(self.unconfirmed.drain(..));
+    }
+
+    /// Puts attempts of a written checkpoint in flight, as many as there are slots. Returns them to be sent, each with its
+    /// share of the limit on requests. During a `listing`, slots are left for more attempts.
+    pub fn send(&mut self, listing: bool) -> Vec<(InFlightAttempt, Option<f64>)> {
+        let mut sent = Vec::new();
+        while self.sent.len() < self.window.size() && self.shares.as_ref().is_none_or(|shares| shares.allow(1)) {
+            let bytes = self.ahead.front().map_or(0, |attempt| attempt.chunk.bytes());
+            // A request stays in memory until its response.
+            if self.bytes_in_flight + bytes > self.max_bytes && !self.sent.is_empty() {
+                break;
+            }
+            let Some(attempt) = self.ahead.pop_front() else { break };
             let places = self.parallel.saturating_sub(self.sent.len() + 1);
-            let waiting = self.unconfirmed.len() + self.reserved.len() + self.ready.len() + self.delayed.len();
+            let waiting = self.unsent() + self.ready.len() + self.delayed.len();
             let others = if listing { places } else { places.min(waiting) };
             let slots = self.shares.as_mut().map_or(0, |shares| shares.take(others));
             let share = self.shares.as_ref().map(|shares| shares.requests_per_second(slots));
-            self.sent.insert(attempt.attempt.sequence, (attempt.clone(), slots));
-            confirmed.push((attempt, share));
+            self.last_sent = attempt.attempt.sequence;
+            // While it is in flight, its objects are not kept.
+            let unloaded = InFlightAttempt {
+                chunk: Arc::new(attempt.chunk.unloaded()),
+                ..attempt
+            };
+            self.bytes_in_flight += bytes;
+            let in_flight = Sent {
+                attempt: unloaded,
+                slots,
+                bytes,
+            };
+            self.sent.insert(self.last_sent, in_flight);
+            sent.push((attempt, share));
         }
-        confirmed
+        sent
     }
 
     /// Turns the attempts that were not sent into waiting chunks again.
     pub fn recall(&mut self) {
-        let unsent = self.reserved.drain(..).chain(self.unconfirmed.drain(..));
-        self.ready.extend(unsent.map(|attempt| attempt.chunk));
+        let Self {
+            ahead,
+            unconfirmed,
+            reserved,
+            ready,
+            ..
+        } = self;
+        let unsent = ahead.drain(..).chain(unconfirmed.drain(..)).chain(reserved.drain(..));
+        ready.extend(unsent.map(|attempt| attempt.chunk));
     }
 
     /// Removes an attempt that has a result.
     pub fn complete(&mut self, sequence: u64) -> InFlightAttempt {
-        let (attempt, slots) = self
+        let Sent { attempt, slots, bytes } = self
             .sent
             .remove(&sequence)
             .expect("only attempts in flight have results");
+        self.bytes_in_flight -= bytes;
         if let Some(shares) = &mut self.shares {
             shares.give_back(slots);
         }
@@ -148,11 +213,19 @@ impl Dispatch {
 
     /// Makes the window smaller, because attempt `sequence` was throttled.
     pub fn throttled(&mut self, sequence: u64) {
-        self.window.shrink(sequence, self.sequence);
+        self.window.shrink(sequence, self.last_sent);
     }
 
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.delayed.is_empty() && self.in_flight() == 0
+    }
+
+    /// Whether the chunks that are not sent yet take all the memory that they may take.
+    pub fn is_full(&self) -> bool {
+        let unsent = self.ahead.iter().chain(&self.unconfirmed).chain(&self.reserved);
+        let unsent = unsent.map(|attempt| attempt.chunk.bytes());
+        let ready = self.ready.iter().map(|chunk| chunk.bytes());
+        unsent.chain(ready).sum::<usize>() > self.max_bytes / WAITING_SHARE
     }
 
     /// How many chunks can be sent now.
@@ -162,7 +235,8 @@ impl Dispatch {
 
     /// The attempts that a checkpoint must name as in flight.
     pub fn attempts(&self) -> impl Iterator<Item = &InFlightAttempt> {
-        self.sent.values().map(|(attempt, _)| attempt).chain(&self.unconfirmed)
+        let sent = self.sent.values().map(|sent| &sent.attempt);
+        sent.chain(&self.ahead).chain(&self.unconfirmed)
     }
 
     /// The chunks that a checkpoint must name as waiting.
@@ -175,7 +249,7 @@ impl Dispatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::Tries;
+    use crate::chunk::{Body, Content, Lines, Tries};
     use crate::request::Request;
 
     fn dispatch(parallel: usize, max_requests_per_second: Option<f64>, chunks: u64) -> Dispatch {
@@ -187,13 +261,25 @@ mod tests {
             ..Request::default()
         };
         let job = Job::from_request(&request, "job").unwrap();
-        Dispatch::new(&job, 3, (0..chunks).map(chunk).collect())
+        let mut dispatch = Dispatch::new(&job, 3, 1000);
+        (0..chunks).for_each(|number| dispatch.push(chunk(number)));
+        dispatch
     }
 
     fn chunk(number: u64) -> Arc<Chunk> {
         Arc::new(Chunk {
             number,
-            objects: Vec::new(),
+            keys: 0,
+            content: Content::File {
+                body: Body {
+                    generation: 3,
+                    number,
+                    start: 0,
+                    len: 0,
+                    job_id: None,
+                },
+                lines: Some(Lines::new(&[])),
+            },
             tries: Tries::default(),
         })
     }
@@ -202,7 +288,8 @@ mod tests {
     fn send(dispatch: &mut Dispatch, listing: bool) -> Vec<(u64, f64)> {
         dispatch.reserve();
         dispatch.begin_checkpoint();
-        let sent = dispatch.confirm(listing);
+        dispatch.confirm();
+        let sent = dispatch.send(listing);
         let pair = |(attempt, share): (InFlightAttempt, Option<f64>)| (attempt.attempt.sequence, share.unwrap_or(-1.0));
         let mut sent: Vec<_> = sent.into_iter().map(pair).collect();
         sent.sort_by_key(|(sequence, _)| *sequence);
@@ -211,43 +298,82 @@ mod tests {
 
     #[test]
     fn an_attempt_is_sent_only_after_it_is_in_a_checkpoint() {
-        let mut dispatch = dispatch(2, None, 3);
+        let mut dispatch = dispatch(2, None, 6);
         assert_eq!(dispatch.attempts().count(), 0);
         dispatch.reserve();
         assert!(dispatch.has_reserved() && dispatch.attempts().count() == 0);
-        assert_eq!(dispatch.queue().count(), 3, "a reserved attempt is not in flight yet");
+        assert_eq!(dispatch.queue().count(), 6, "a reserved attempt is not in flight yet");
+        assert!(dispatch.send(false).is_empty());
         dispatch.begin_checkpoint();
-        assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (2, 1));
+        assert!(dispatch.send(false).is_empty());
+        // Two for the slots, and one ahead.
+        assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (3, 3));
         dispatch.reserve();
-        assert!(!dispatch.has_reserved(), "the window is full");
-        let sent = dispatch.confirm(false);
+        assert!(!dispatch.has_reserved());
+        dispatch.confirm();
+        let sent = dispatch.send(false);
         assert_eq!(sent.len(), 2);
         assert!(
             sent.iter()
                 .all(|(attempt, share)| attempt.attempt.generation == 3 && share.is_none())
         );
-        assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (2, 1));
-        let attempt = dispatch.complete(1);
-        assert_eq!((attempt.chunk.number, dispatch.attempts().count()), (0, 1));
-        assert_eq!(send(&mut dispatch, false), [(3, -1.0)]);
+        assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (3, 3));
+        // The next attempt waits for no checkpoint.
+        assert_eq!(dispatch.complete(1).chunk.number, 0);
+        let sent = dispatch.send(false);
+        assert_eq!((sent.len(), sent[0].0.attempt.sequence), (1, 3));
         assert_eq!(dispatch.abandon().len(), 2);
-        assert!(dispatch.is_empty());
+        assert!(!dispatch.is_empty());
+    }
+
+    #[test]
+    fn an_attempt_in_flight_keeps_no_objects() {
+        let mut dispatch = dispatch(1, None, 1);
+        dispatch.reserve();
+        dispatch.begin_checkpoint();
+        dispatch.confirm();
+        let (attempt, _) = dispatch.send(false).remove(0);
+        assert!(attempt.chunk.lines().is_some());
+        assert!(dispatch.complete(1).chunk.lines().is_none());
+    }
+
+    #[test]
+    fn requests_in_flight_have_a_limit_of_bytes() {
+        let mut dispatch = dispatch(5, None, 0);
+        // Each has four keys, which are not in memory, and counts as 400 bytes.
+        for number in 0..5 {
+            let chunk = Chunk {
+                keys: 4,
+                ..chunk(number).unloaded()
+            };
+            assert_eq!(dispatch.is_full(), number > 0);
+            dispatch.push(Arc::new(chunk));
+        }
+        assert_eq!(send(&mut dispatch, false).len(), 2);
+        dispatch.complete(1);
+        assert_eq!(send(&mut dispatch, false), [(3, -1.0)]);
+        // One may always be sent.
+        dispatch.abandon();
+        dispatch.max_bytes = 100;
+        assert_eq!(send(&mut dispatch, false).len(), 1);
     }
 
     #[test]
     fn recalled_chunks_wait_again() {
-        let mut dispatch = dispatch(3, Some(30.0), 4);
+        let mut dispatch = dispatch(3, Some(30.0), 7);
+        assert_eq!(send(&mut dispatch, false).len(), 3);
         dispatch.reserve();
-        dispatch.begin_checkpoint();
         dispatch.recall();
-        assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (0, 4));
-        assert!(dispatch.confirm(false).is_empty());
+        assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (3, 4));
+        dispatch.confirm();
+        assert!(dispatch.send(false).is_empty());
         // The numbers are not reused.
+        dispatch.abandon();
         let sequences: Vec<u64> = send(&mut dispatch, false)
             .iter()
             .map(|(sequence, _)| *sequence)
             .collect();
-        assert_eq!(sequences, [4, 5, 6]);
+        assert_eq!(sequences, [6, 7, 8]);
     }
 
     #[tokio::test(start_paused = true)]

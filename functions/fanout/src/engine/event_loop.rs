@@ -4,53 +4,44 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use futures::StreamExt;
-use futures::future::join;
 use futures::stream::FuturesUnordered;
-use lambda_runtime::tracing::warn;
 use shared::object::ETag;
-use shared::protocol::job::State;
 use shared::s3::Meter;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::ending::Ending;
 use super::progress::Progress;
+use super::saver::{Saver, Write};
 use super::schedule::Schedule;
 use crate::attempt::{AttemptResult, FenceError, Invoker, give_up_all};
 use crate::chunk::InFlightAttempt;
-use crate::error::Error;
 use crate::job::Job;
-use crate::source::{self, Candidate, Source};
+use crate::source::{self, Portion, Source};
 use crate::store::journal::FailuresFile;
-use crate::store::{self, Checkpoint, Conditions, Header, Saved, report};
+use crate::store::{self, Checkpoint, Conditions, Header, Saved};
 
-/// How often the checkpoint and `job.json` are written, if anything has changed. New attempts need a checkpoint sooner.
+/// How often the checkpoint and `job.json` are written, if anything has changed and S3 is fast. New attempts need a
+/// checkpoint sooner.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A chunk is sent after this time even if it is not full, if processors wait for it.
+const MAX_TIME_TO_FILL: Duration = Duration::from_secs(10);
+
+/// How many attempts of an earlier invocation are given up before the lease is looked at.
+const BATCH: usize = 64;
 
 /// The reason in the report of a job that was stopped.
 pub const STOPPED: &str = "the job was stopped, as requested";
 
-/// Why the work of an invocation on a job ends.
-#[derive(Debug)]
-pub enum Ending {
-    Completed,
-    Aborted(String),
-    /// The time is up: the next invocation continues the job.
-    TimeUp,
-    /// Another invocation works on the job.
-    LeaseLost,
-    /// The checkpoint cannot be written.
-    StoreFailed(store::Error),
-}
-
 /// What the loop waits for.
 enum Event {
-    Saved(Result<Saved, store::Error>, Box<Checkpoint>),
+    Saved(Box<Write>),
     AttemptEnded {
         sequence: u64,
         result: AttemptResult,
         took: Duration,
     },
-    Listed(Result<Vec<Candidate>, source::Error>),
+    Listed(Result<Option<Portion>, source::Error>),
     /// A write of `job.json` has ended, or a delayed chunk is due.
     Woken,
     Tick,
@@ -58,26 +49,34 @@ enum Event {
     LastWait,
 }
 
+/// What an invocation has.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub deadline: Instant,
+    /// The most bytes of the requests in flight.
+    pub max_bytes: usize,
+}
+
 pub struct EventLoop<'a> {
-    job: &'a Job,
-    invoker: Invoker<'a>,
+    pub(super) job: &'a Job,
+    pub(super) invoker: Invoker<'a>,
     meter: Meter,
     started: Instant,
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     pub header: Header,
-    /// The `ETag` of the checkpoint; `None` before the first one is written.
-    etag: Option<ETag>,
+    pub(super) saver: Saver<'a>,
     source: Source,
-    progress: Progress<'a>,
+    pub(super) progress: Progress<'a>,
+    /// The first checkpoint of a new job, from before anything was listed. It is written if the current state names
+    /// bodies, which are written only after it.
+    first: Option<Checkpoint>,
     /// Attempts of an earlier invocation, until they are given up.
-    left_behind: Vec<InFlightAttempt>,
+    pub(super) left_behind: Vec<InFlightAttempt>,
     /// Whether anything changed since the last checkpoint.
     dirty: bool,
     /// Whether `job.json` is older than the last checkpoint.
     unreported: bool,
-    /// The write of `job.json` that is in progress.
-    reporting: JoinSet<()>,
-    ending: Option<Ending>,
+    pub(super) ending: Option<Ending>,
 }
 
 impl<'a> EventLoop<'a> {
@@ -87,7 +86,7 @@ impl<'a> EventLoop<'a> {
         source_s3: Client,
         meter: Meter,
         (checkpoint, etag): (Checkpoint, Option<ETag>),
-        deadline: Instant,
+        limits: Limits,
     ) -> Self {
         let Checkpoint {
             header,
@@ -96,46 +95,42 @@ impl<'a> EventLoop<'a> {
             queue,
             in_flight,
         } = checkpoint;
-        let job = invoker.job;
+        let (job, clock) = (invoker.job, invoker.clock.clone());
         Self {
             job,
             meter,
             started: Instant::now(),
-            schedule: Schedule::new(invoker.clock.clone(), deadline),
-            etag,
+            schedule: Schedule::new(clock.clone(), limits.deadline),
+            saver: Saver::new(invoker.s3, job, clock, etag),
             source: Source::new(source_s3, job.scope(), cursors),
-            progress: Progress::new(job, header.generation, counters, queue),
+            progress: Progress::new(job, header.generation, counters, queue, limits.max_bytes),
+            first: None,
             left_behind: in_flight,
             header,
             invoker,
             dirty: true,
             unreported: true,
-            reporting: JoinSet::new(),
             ending: None,
         }
     }
 
-    /// Lists the first page, which shows whether the source can be listed.
+    /// Lists the first page of a new job, which shows whether the source can be listed.
     pub async fn first_page(&mut self) -> Result<(), source::Error> {
-        if !self.source.is_exhausted() {
-            let candidates = self.source.next(1).await?;
-            self.plan(candidates);
-        }
+        let empty = self.checkpoint();
+        let portion = self.source.next(1).await?;
+        self.plan(portion);
+        // A body is written only for a job that has begun. So if there is one, the job begins with nothing listed.
+        self.first = self.progress.has_unwritten().then_some(empty);
         Ok(())
     }
 
     /// Writes the checkpoint that takes the job over. Returns false if another invocation was faster.
     pub async fn claim(&mut self) -> Result<bool, store::Error> {
-        let checkpoint = self.checkpoint();
-        let saved = checkpoint
-            .save(self.invoker.s3, &self.job.destination, self.etag.as_ref())
-            .await?;
-        match saved {
-            Saved::Written(etag) => self.etag = Some(etag),
-            Saved::StopRequested(etag) => {
-                self.etag = Some(etag);
-                self.header.stop_requested = true;
-            }
+        let write = self.save().await;
+        self.saver.saved(&write);
+        match write.saved? {
+            Saved::Written(_) => {}
+            Saved::StopRequested(_) => self.header.stop_requested = true,
             Saved::LeaseLost => return Ok(false),
         }
         Ok(true)
@@ -144,15 +139,31 @@ impl<'a> EventLoop<'a> {
     /// Gives up the attempts of an earlier invocation. If an attempt cannot be given up, it stays in flight, and the
     /// job is aborted.
     pub async fn reclaim(&mut self) {
-        for (attempt, result) in give_up_all(self.invoker.s3, self.job, std::mem::take(&mut self.left_behind)).await {
-            match result {
-                Ok(committed) => self.progress.reclaim(&attempt, &committed),
-                Err(error) => {
-                    self.progress.unfenced.push(attempt);
-                    self.end(Ending::Aborted(error.to_string()));
+        if let Err(error) = self.give_up_left_behind().await {
+            self.end(Ending::Aborted(error.to_string()));
+        }
+    }
+
+    /// Gives up the attempts that were left behind. Renews the lease meanwhile.
+    pub(super) async fn give_up_left_behind(&mut self) -> Result<(), FenceError> {
+        let mut failed = None;
+        while !self.left_behind.is_empty() {
+            let batch = self.left_behind.split_off(self.left_behind.len().saturating_sub(BATCH));
+            for (attempt, result) in give_up_all(self.invoker.s3, self.job, batch).await {
+                match result {
+                    Ok(left_over) => self.progress.reclaim(&attempt, left_over),
+                    Err(error) => {
+                        self.progress.unfenced.push(attempt);
+                        failed = Some(error);
+                    }
                 }
             }
+            if self.saver.lease.is_due() && !self.has_lost_the_job() {
+                let write = self.save().await;
+                self.take_saved(&mut false, write);
+            }
         }
+        failed.map_or(Ok(()), Err)
     }
 
     /// Works until every key has an outcome, or until nothing more may start and all attempts in flight have ended.
@@ -167,91 +178,102 @@ impl<'a> EventLoop<'a> {
         loop {
             if self.ending.is_none() {
                 self.progress.dispatch.reserve();
+                if self.saver.lease.holds() {
+                    let sent = self.progress.dispatch.send(!self.source.is_exhausted());
+                    attempts.extend(
+                        sent.into_iter()
+                            .map(|(attempt, share)| ended(self.invoker.clone(), attempt, share)),
+                    );
+                }
+            }
+            if self.saver.may_write_bodies() {
+                self.start_bodies();
             }
             if self.has_lost_the_job() || (saving.is_empty() && attempts.is_empty() && self.is_over()) {
                 break;
             }
-            if saving.is_empty()
-                && (self.progress.dispatch.has_reserved() || (checkpoint_due && (self.dirty || self.unreported)))
-            {
+            if saving.is_empty() && (self.must_save() || (checkpoint_due && (self.dirty || self.unreported))) {
                 checkpoint_due = false;
                 saving.push(self.save());
             }
             let (last_start, last_wait) = (self.schedule.last_start(), self.schedule.last_wait());
             let (running, demand) = (self.ending.is_none(), self.progress.demand());
             let event = tokio::select! {
-                Some((saved, checkpoint)) = saving.next() => Event::Saved(saved, Box::new(checkpoint)),
+                Some(write) = saving.next() => Event::Saved(Box::new(write)),
                 Some(event) = attempts.next() => event,
                 listed = self.source.next(demand), if running && !self.source.is_exhausted() => Event::Listed(listed),
-                Some(_) = self.reporting.join_next() => Event::Woken,
+                Some(_) = self.saver.reporting.join_next() => Event::Woken,
                 () = self.progress.dispatch.until_due(), if running && self.progress.dispatch.has_delayed() => Event::Woken,
                 _ = tick.tick() => Event::Tick,
                 () = self.schedule.sleep_until(last_start), if running => Event::LastStart,
                 () = self.schedule.sleep_until(last_wait), if !running => Event::LastWait,
             };
             match event {
-                Event::Saved(saved, checkpoint) => {
-                    report_due &= !self.report(&saved, &checkpoint, report_due);
-                    let confirmed = self.take_saved(saved, &checkpoint).into_iter();
-                    attempts.extend(confirmed.map(|(attempt, share)| ended(self.invoker.clone(), attempt, share)));
-                }
+                Event::Saved(write) => self.take_saved(&mut report_due, *write),
                 Event::AttemptEnded { sequence, result, took } => self.take_result(sequence, result, took),
-                Event::Listed(Ok(candidates)) => self.plan(candidates),
+                Event::Listed(Ok(portion)) => self.plan(portion),
                 Event::Listed(Err(error)) => self.end(Ending::Aborted(format!("the listing broke off: {error}"))),
                 Event::Woken => {}
-                Event::Tick => (checkpoint_due, report_due) = (true, true),
+                Event::Tick => {
+                    let is_due = self.saver.may_save();
+                    checkpoint_due |= is_due;
+                    report_due |= is_due;
+                    self.progress.close_chunk_after(MAX_TIME_TO_FILL);
+                }
                 Event::LastStart => self.end(Ending::TimeUp),
                 Event::LastWait => break,
             }
         }
         // Attempts in flight stay in the checkpoint. A write in progress must end, because the next one needs its ETag.
-        while let Some((saved, checkpoint)) = saving.next().await {
-            // Nothing to send: there is an ending.
-            self.take_saved(saved, &checkpoint);
+        while let Some(write) = saving.next().await {
+            self.take_saved(&mut false, write);
         }
+    }
+
+    /// Whether a checkpoint must be written now. Without any checkpoint, the lease is due.
+    fn must_save(&self) -> bool {
+        self.progress.dispatch.has_reserved() || self.saver.lease.is_due()
     }
 
     /// Starts to write a checkpoint that names the attempts to be sent.
-    fn save(&mut self) -> impl Future<Output = (Result<Saved, store::Error>, Checkpoint)> + use<'a> {
+    fn save(&mut self) -> impl Future<Output = Write> + use<'a> {
+        if let Some(first) = self.first.take() {
+            return self.saver.save(first, None);
+        }
         self.progress.dispatch.begin_checkpoint();
-        let failures = FailuresFile::take(&mut self.progress.counters, false);
-        let (checkpoint, etag) = (self.checkpoint(), self.etag.clone());
-        let (s3, job) = (self.invoker.s3, self.job);
-        async move {
-            let saved = store::save(s3, job, &checkpoint, etag.as_ref(), failures).await;
-            (saved, checkpoint)
+        self.start_bodies();
+        // Of a job that has not begun, nothing is written but its checkpoint.
+        let has_begun = self.saver.has_checkpoint();
+        let failures = has_begun.then(|| FailuresFile::take(&mut self.progress.counters, false));
+        let checkpoint = self.checkpoint();
+        self.saver.save(checkpoint, failures.flatten())
+    }
+
+    /// Starts to write the bodies of new chunks, if the job has begun.
+    pub(super) fn start_bodies(&mut self) {
+        if self.saver.has_checkpoint() && self.progress.has_unwritten() {
+            self.saver.write_bodies(self.progress.take_unwritten());
         }
     }
 
-    /// Starts to write `job.json` from a checkpoint if it is due. Returns whether it did. Nothing waits for this write.
-    fn report(&mut self, saved: &Result<Saved, store::Error>, checkpoint: &Checkpoint, is_due: bool) -> bool {
-        let reports = is_due && self.reporting.is_empty() && matches!(saved, Ok(Saved::Written(_)));
-        if reports {
-            self.unreported = false;
-            let (s3, report) = (self.invoker.s3.clone(), checkpoint.report());
-            self.reporting.spawn(async move { report::update(&s3, &report).await });
-        }
-        reports
-    }
-
-    /// Takes the result of a write. Returns the attempts to send now, with their shares of the limit on requests.
-    fn take_saved(
-        &mut self,
-        saved: Result<Saved, store::Error>,
-        checkpoint: &Checkpoint,
-    ) -> Vec<(InFlightAttempt, Option<f64>)> {
-        match saved {
-            Ok(Saved::Written(etag)) => {
-                if self.etag.is_none() {
-                    self.probe(checkpoint);
+    /// Takes the result of a write, and starts to write `job.json` if that is due.
+    fn take_saved(&mut self, report_due: &mut bool, write: Write) {
+        let is_first = !self.saver.has_checkpoint();
+        self.saver.saved(&write);
+        match write.saved {
+            Ok(Saved::Written(_)) => {
+                if is_first {
+                    self.probe(&write.checkpoint);
                 }
-                self.etag = Some(etag);
+                if *report_due && self.saver.report(&write.checkpoint) {
+                    (*report_due, self.unreported) = (false, false);
+                }
                 if self.ending.is_none() {
-                    return self.progress.dispatch.confirm(!self.source.is_exhausted());
+                    self.progress.dispatch.confirm();
+                    return;
                 }
             }
-            Ok(Saved::StopRequested(etag)) => {
-                self.etag = Some(etag);
+            Ok(Saved::StopRequested(_)) => {
                 self.header.stop_requested = true;
                 self.dirty = true;
                 self.end(Ending::Aborted(STOPPED.to_owned()));
@@ -260,7 +282,6 @@ impl<'a> EventLoop<'a> {
             Err(error) => self.end(Ending::StoreFailed(error)),
         }
         self.progress.dispatch.recall();
-        Vec::new()
     }
 
     /// Starts to find out whether the store honours conditions, after the first checkpoint was written. Meanwhile, the
@@ -281,9 +302,15 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    fn plan(&mut self, candidates: Vec<Candidate>) {
+    fn plan(&mut self, portion: Option<Portion>) {
         self.dirty = true;
-        self.progress.plan(candidates, self.source.is_exhausted());
+        if let Some(portion) = portion {
+            self.progress.plan(portion);
+        }
+        if self.source.is_exhausted() {
+            self.progress.close_chunk();
+            self.progress.taper();
+        }
     }
 
     fn has_lost_the_job(&self) -> bool {
@@ -309,15 +336,22 @@ impl<'a> EventLoop<'a> {
             self.ending = Some(ending);
         }
         self.progress.dispatch.recall();
+        // What was listed need not be listed again.
+        self.progress.close_chunk();
     }
 
     /// Makes a checkpoint of the current state.
-    fn checkpoint(&mut self) -> Checkpoint {
+    pub(super) fn checkpoint(&mut self) -> Checkpoint {
         self.dirty = false;
         self.unreported = true;
         self.header.revision += 1;
-        self.header.honours_conditions = self.etag.is_some() && self.invoker.conditions.are_honoured();
-        let (mut counters, queue, mut in_flight) = self.progress.view();
+        self.header.honours_conditions = self.saver.has_checkpoint() && self.invoker.conditions.are_honoured();
+        let (queue, mut in_flight) = self.progress.view();
+        let mut counters = self.progress.counters.clone();
+        let mut cursors = self.progress.cursors().to_vec();
+        for cursor in self.source.cursors() {
+            source::add(&mut cursors, cursor);
+        }
         in_flight.extend(self.left_behind.iter().cloned());
         counters.requests += self.meter.requests();
         counters.throttled += self.meter.throttled();
@@ -325,82 +359,9 @@ impl<'a> EventLoop<'a> {
         Checkpoint {
             header: self.header.clone(),
             counters,
-            cursors: self.source.cursors(),
+            cursors,
             queue,
             in_flight,
-        }
-    }
-
-    /// Writes the last checkpoint and `job.json`. Returns how the work ended.
-    pub async fn finish(mut self) -> Result<(Ending, Checkpoint), Error> {
-        let mut ending = self.ending.take().expect("a run ends for a reason");
-        let conditions = self.invoker.conditions.check().await;
-        if let Err(error) = &conditions
-            && !matches!(ending, Ending::LeaseLost | Ending::StoreFailed(_))
-        {
-            ending = Ending::Aborted(error.to_string());
-        }
-        match &ending {
-            Ending::LeaseLost => return Ok((ending, self.checkpoint())),
-            Ending::StoreFailed(_) => {}
-            Ending::TimeUp => self.header.lease_ms = 0,
-            Ending::Completed => self.header.state = State::Completed,
-            Ending::Aborted(reason) => {
-                self.header.state = State::Aborted;
-                self.header.reason = Some(reason.clone());
-                // Without conditions, a fence would overwrite the records of an attempt.
-                if conditions.is_ok() {
-                    self.give_up_the_rest().await?;
-                }
-            }
-        }
-        if let Ending::StoreFailed(error) = ending {
-            return Err(error.into());
-        }
-        let report_until = self.schedule.report_until(matches!(ending, Ending::TimeUp));
-        let Some(checkpoint) = self.write_last_checkpoint(report_until).await? else {
-            return Ok((Ending::LeaseLost, self.checkpoint()));
-        };
-        let report = checkpoint.report();
-        let update = report::update(self.invoker.s3, &report);
-        if self.schedule.within(report_until, update).await.is_none() {
-            warn!("job.json was not updated in time");
-        }
-        report::log_end(&report);
-        Ok((ending, checkpoint))
-    }
-
-    /// Gives up all attempts without a result, so that none can commit after the job has ended.
-    async fn give_up_the_rest(&mut self) -> Result<(), FenceError> {
-        let mut attempts = std::mem::take(&mut self.progress.unfenced);
-        attempts.append(&mut self.left_behind);
-        attempts.extend(self.progress.dispatch.abandon());
-        for (attempt, result) in give_up_all(self.invoker.s3, self.job, attempts).await {
-            self.progress.reclaim(&attempt, &result?);
-        }
-        Ok(())
-    }
-
-    /// Writes the last checkpoint. Returns `None` if another invocation works on the job.
-    async fn write_last_checkpoint(&mut self, report_until: Instant) -> Result<Option<Checkpoint>, store::Error> {
-        let mut failures = FailuresFile::take(&mut self.progress.counters, true);
-        let mut checkpoint = self.checkpoint();
-        loop {
-            let (s3, etag) = (self.invoker.s3, self.etag.as_ref());
-            let save = store::save(s3, self.job, &checkpoint, etag, failures.take());
-            // The previous write of job.json must end first. Otherwise it could replace the last one.
-            let reported = async { while self.reporting.join_next().await.is_some() {} };
-            let (saved, _) = join(save, self.schedule.within(report_until, reported)).await;
-            match saved? {
-                Saved::Written(_) => return Ok(Some(checkpoint)),
-                Saved::LeaseLost => return Ok(None),
-                // A job that has ended cannot be stopped any more. If the job continues, the next invocation reads the
-                // flag.
-                Saved::StopRequested(etag) => {
-                    self.etag = Some(etag);
-                    checkpoint.header.stop_requested = true;
-                }
-            }
         }
     }
 }
@@ -408,9 +369,10 @@ impl<'a> EventLoop<'a> {
 /// Sends an attempt, and waits for its result.
 async fn ended(invoker: Invoker<'_>, attempt: InFlightAttempt, max_requests_per_second: Option<f64>) -> Event {
     let sent_at = Instant::now();
-    let result = invoker.attempt(&attempt, max_requests_per_second).await;
+    let sequence = attempt.attempt.sequence;
+    let result = invoker.attempt(attempt, max_requests_per_second).await;
     Event::AttemptEnded {
-        sequence: attempt.attempt.sequence,
+        sequence,
         result,
         took: sent_at.elapsed(),
     }

@@ -3,6 +3,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`event_loop`] | lists, plans, invokes and writes checkpoints at the same time |
+//! | [`ending`] | why the work ends, and the last writes |
+//! | [`saver`] | writes checkpoints, bodies and `job.json`, and holds the lease |
 //! | [`progress`] | the state of the keys: planned, in flight, counted |
 //! | [`planner`] | filters objects and puts them into chunks |
 //! | [`dispatch`] | waiting chunks and attempts in flight |
@@ -12,12 +14,15 @@
 //! | [`schedule`] | when the invocation stops starting and waiting |
 
 mod dispatch;
+mod ending;
 mod event_loop;
 pub mod planner;
 mod progress;
 pub mod retry_policy;
+mod saver;
 mod schedule;
 mod shares;
 mod window;
 
-pub use event_loop::{Ending, EventLoop, STOPPED};
+pub use ending::Ending;
+pub use event_loop::{EventLoop, Limits, STOPPED};

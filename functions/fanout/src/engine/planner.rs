@@ -4,7 +4,9 @@ use shared::filter::Filter;
 use shared::object::ObjectRef;
 use shared::protocol::failure::MAX_ERROR_BYTES;
 
-use crate::source::{Candidate, Disposition};
+use tokio::time::Instant;
+
+use crate::source::{self, Candidate, Cursor, Disposition, Portion};
 use crate::store::ListedCounts;
 
 /// The most bytes of objects in a request, and of failed keys in a response. Lambda allows 6 MB for each; the rest is
@@ -15,25 +17,56 @@ const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 - 512 * 1024;
 /// key itself is counted with its object.
 const FAILED_KEY_BYTES: usize = MAX_ERROR_BYTES + 64;
 
-/// The counts and the full chunks of some objects of the source.
+/// Some objects of the source that were listed, and what becomes of them.
 #[derive(Debug, Default)]
 pub struct Planned {
     pub counts: ListedCounts,
     /// Objects that no request can name.
     pub unnamed: Vec<ObjectRef>,
-    pub chunks: Vec<Vec<ObjectRef>>,
+    /// The objects of one chunk. Empty if no object is to be processed.
+    pub objects: Vec<ObjectRef>,
+}
+
+impl Planned {
+    /// Counts an object that is not to be processed.
+    fn pass_over(&mut self, candidate: Candidate, is_accepted: bool) {
+        self.count(&candidate.object);
+        match candidate.disposition {
+            Disposition::Skip if is_accepted => self.counts.skipped += 1,
+            Disposition::Unnamed if is_accepted => self.unnamed.push(candidate.object),
+            _ => self.counts.ignored += 1,
+        }
+    }
+
+    fn count(&mut self, object: &ObjectRef) {
+        self.counts.listed += 1;
+        self.counts.bytes += object.size.unwrap_or_default();
+    }
+
+    fn add(&mut self, later: Self) {
+        self.counts.add(later.counts);
+        self.unnamed.extend(later.unnamed);
+        self.objects.extend(later.objects);
+    }
 }
 
 /// Fills chunks up to a limit of keys, of image bytes, and of bytes in the request or response.
+///
+/// What was listed counts only when its chunk is full. Until then, the planner has cursors for it. So a checkpoint does not
+/// hold the keys of the open chunk: another invocation lists them again.
 #[derive(Debug)]
 pub struct Planner {
     filter: Filter,
     max_keys: usize,
     max_bytes: u64,
     /// The chunk that is not full yet.
-    partial: Vec<ObjectRef>,
-    partial_bytes: u64,
-    partial_payload: usize,
+    open: Planned,
+    open_bytes: u64,
+    open_payload: usize,
+    /// When the open chunk got its first object.
+    opened: Option<Instant>,
+    /// What must be listed again to find the objects of the open chunk again.
+    cursors: Vec<Cursor>,
 }
 
 impl Planner {
@@ -42,66 +75,100 @@ impl Planner {
             filter,
             max_keys,
             max_bytes,
-            partial: Vec::new(),
-            partial_bytes: 0,
-            partial_payload: 0,
+            open: Planned::default(),
+            open_bytes: 0,
+            open_payload: 0,
+            opened: None,
+            cursors: Vec::new(),
         }
     }
 
-    pub fn plan(&mut self, candidates: Vec<Candidate>) -> Planned {
-        let mut planned = Planned::default();
-        for candidate in candidates {
-            let object = candidate.object;
-            let counts = &mut planned.counts;
-            counts.listed += 1;
-            counts.bytes += object.size.unwrap_or_default();
-            let accepted = self
+    /// Plans what was listed. Returns the chunks that are full now.
+    pub fn plan(&mut self, portion: Portion) -> Vec<Planned> {
+        let mut planned = Vec::new();
+        // What follows the last object of the open chunk. It counts together with the next one, so that the chunk ends
+        // with an object, whose key a cursor can name.
+        let mut passed = Planned::default();
+        let mut rest = portion.cursor.clone();
+        let mut last_row = None;
+        for (row, candidate) in (1..).zip(portion.candidates) {
+            let object = &candidate.object;
+            let is_accepted = self
                 .filter
                 .accepts(&object.key, object.size, candidate.last_modified.as_ref());
-            match candidate.disposition {
-                Disposition::Process if accepted => planned.chunks.extend(self.add(object)),
-                Disposition::Skip if accepted => counts.skipped += 1,
-                Disposition::Unnamed if accepted => planned.unnamed.push(object),
-                _ => counts.ignored += 1,
+            if !is_accepted || candidate.disposition != Disposition::Process {
+                passed.pass_over(candidate, is_accepted);
+                continue;
             }
+            let payload = serde_json::to_vec(object).expect("an object is valid JSON").len() + FAILED_KEY_BYTES;
+            if !self.fits(object, payload) {
+                if let (Some(row), Some(last)) = (last_row.take(), self.open.objects.last()) {
+                    rest = portion.cursor.clone().after(&last.key, row);
+                }
+                planned.push(self.close());
+            }
+            self.opened = self.opened.or_else(|| Some(Instant::now()));
+            self.open.add(std::mem::take(&mut passed));
+            self.open_bytes = self.open_bytes.saturating_add(object.size.unwrap_or_default());
+            self.open_payload += payload;
+            self.open.count(object);
+            self.open.objects.push(candidate.object);
+            last_row = Some(row);
+        }
+        self.open.add(passed);
+        if self.open.objects.is_empty() {
+            planned.push(self.close());
+        } else {
+            source::add(&mut self.cursors, rest);
         }
         planned
     }
 
-    /// Adds an object. If it does not fit into the current chunk, returns that chunk and starts a new one.
-    fn add(&mut self, object: ObjectRef) -> Option<Vec<ObjectRef>> {
-        let size = object.size.unwrap_or_default();
-        let payload = serde_json::to_vec(&object).expect("an object is valid JSON").len() + FAILED_KEY_BYTES;
-        let fits = self.partial.len() < self.max_keys
-            && self.partial_bytes.saturating_add(size) <= self.max_bytes
-            && self.partial_payload + payload <= MAX_PAYLOAD_BYTES;
-        let full = if fits { None } else { self.rest() };
-        self.partial_bytes = self.partial_bytes.saturating_add(size);
-        self.partial_payload += payload;
-        self.partial.push(object);
-        full
+    fn fits(&self, object: &ObjectRef, payload: usize) -> bool {
+        let bytes = self.open_bytes.saturating_add(object.size.unwrap_or_default());
+        self.open.objects.is_empty()
+            || (self.open.objects.len() < self.max_keys
+                && bytes <= self.max_bytes
+                && self.open_payload + payload <= MAX_PAYLOAD_BYTES)
     }
 
-    /// Takes the chunk that is not full yet; `None` if it is empty.
-    pub fn rest(&mut self) -> Option<Vec<ObjectRef>> {
-        self.partial_bytes = 0;
-        self.partial_payload = 0;
-        Some(std::mem::take(&mut self.partial)).filter(|objects| !objects.is_empty())
+    /// Ends the open chunk, even if it is not full.
+    pub fn close(&mut self) -> Planned {
+        self.open_bytes = 0;
+        self.open_payload = 0;
+        self.opened = None;
+        self.cursors.clear();
+        std::mem::take(&mut self.open)
     }
 
-    /// The objects of the chunk that is not full yet.
-    pub fn partial(&self) -> &[ObjectRef] {
-        &self.partial
+    pub fn open_objects(&self) -> &[ObjectRef] {
+        &self.open.objects
+    }
+
+    /// How many objects the open chunk has.
+    pub fn open(&self) -> usize {
+        self.open.objects.len()
+    }
+
+    /// When the open chunk got its first object.
+    pub fn opened(&self) -> Option<Instant> {
+        self.opened
+    }
+
+    /// What must be listed again to find the objects of the open chunk again.
+    pub fn cursors(&self) -> &[Cursor] {
+        &self.cursors
     }
 }
 
 #[cfg(test)]
 mod tests {
     use shared::filter::Names;
-    use shared::object::ETag;
+    use shared::object::{ETag, Key};
     use shared::protocol::failure::{FailedKey, FailureClass};
 
     use super::*;
+    use crate::source::KeyRange;
 
     fn planner(max_keys: usize, max_bytes: u64) -> Planner {
         let filter = Filter {
@@ -127,14 +194,28 @@ mod tests {
         }
     }
 
+    fn portion(after: &str, candidates: Vec<Candidate>) -> Portion {
+        Portion {
+            cursor: range(after, candidates.last().map(|last| last.object.key.as_str())),
+            candidates,
+        }
+    }
+
+    fn range(after: &str, until: Option<&str>) -> Cursor {
+        Cursor::Keys(KeyRange {
+            after: after.into(),
+            until: until.map(Key::from),
+        })
+    }
+
     /// The sizes of the objects in each chunk.
     fn chunks(planner: &mut Planner, sizes: &[u64]) -> Vec<Vec<u64>> {
         let candidates = sizes.iter().map(|&size| candidate("a.jpg", size)).collect();
-        let mut chunks = planner.plan(candidates).chunks;
-        chunks.extend(planner.rest());
-        chunks
-            .iter()
-            .map(|objects| objects.iter().map(|object| object.size.unwrap()).collect())
+        let mut made = planner.plan(portion("", candidates));
+        made.push(planner.close());
+        made.iter()
+            .map(|made| made.objects.iter().map(|object| object.size.unwrap()).collect())
+            .filter(|sizes: &Vec<u64>| !sizes.is_empty())
             .collect()
     }
 
@@ -159,8 +240,10 @@ mod tests {
         // Control characters take six bytes each as JSON.
         let long = format!("{}.jpg", "\u{1}".repeat(1000));
         for key in [long.as_str(), "a.jpg"] {
-            let mut chunks = planner.plan((0..12_000).map(|_| candidate(key, 1)).collect()).chunks;
-            chunks.extend(planner.rest());
+            let candidates = (0..12_000).map(|_| candidate(key, 1)).collect();
+            let mut made = planner.plan(portion("", candidates));
+            made.push(planner.close());
+            let chunks: Vec<_> = made.into_iter().map(|made| made.objects).collect();
             assert_eq!(chunks.iter().map(Vec::len).sum::<usize>(), 12_000);
             assert!(chunks[0].len() > 500);
             for chunk in chunks {
@@ -184,21 +267,48 @@ mod tests {
         duplicate.disposition = Disposition::Ignore;
         let mut unsized_ = candidate("e.jpg", 0);
         unsized_.object.size = None;
-        let page = planner.plan(vec![
+        let candidates = vec![
             candidate("a.jpg", 5),
             candidate("b.txt", 7),
             candidate("c.jpg", 0),
             current,
             duplicate,
             unsized_,
-        ]);
+        ];
+        assert!(planner.plan(portion("", candidates)).is_empty());
+        let made = planner.close();
         let counts = ListedCounts {
             listed: 6,
             bytes: 18,
             ignored: 3,
             skipped: 1,
         };
-        assert_eq!(page.counts, counts);
-        assert_eq!(planner.rest().unwrap().len(), 2);
+        assert_eq!((made.counts, made.objects.len()), (counts, 2));
+    }
+
+    #[test]
+    fn what_is_in_no_chunk_is_listed_again() {
+        let mut planner = planner(2, 100);
+        let keys = |keys: &[&str]| keys.iter().map(|key| candidate(key, 1)).collect();
+        assert!(planner.plan(portion("", keys(&["a.jpg", "b.txt"]))).is_empty());
+        assert_eq!(planner.cursors(), [range("", Some("b.txt"))]);
+        // The next page of the same range, and a page of another range.
+        assert!(planner.plan(portion("b.txt", keys(&["c.jpg", "d.txt"]))).is_empty());
+        assert_eq!(planner.cursors(), [range("", Some("d.txt"))]);
+        let made = planner.plan(portion("x", keys(&["y.txt", "z.jpg"])));
+        // The keys behind the last object of a chunk are counted with the next chunk.
+        assert_eq!((made.len(), made[0].counts.listed), (1, 4));
+        assert_eq!(planner.cursors(), [range("x", Some("z.jpg"))]);
+        // Within a page, the cursor moves to the last object of the chunk.
+        let made = planner.plan(portion("z.jpg", keys(&["z1.jpg", "z2.txt", "z3.jpg"])));
+        assert_eq!((made.len(), made[0].counts.listed), (1, 3));
+        assert_eq!(planner.cursors(), [range("z1.jpg", Some("z3.jpg"))]);
+        let made = planner.close();
+        assert_eq!((made.counts.listed, made.objects.len()), (2, 1));
+        assert!(planner.cursors().is_empty());
+        // A page without an object to process counts at once.
+        let made = planner.plan(portion("z3.jpg", keys(&["z4.txt"])));
+        assert_eq!(made[0].counts.ignored, 1);
+        assert!(planner.cursors().is_empty());
     }
 }

@@ -1,20 +1,34 @@
 //! The state of a job's keys: listed, planned, in flight, counted. There is no I/O here.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use shared::object::{Key, ObjectRef};
+use shared::object::ObjectRef;
 use shared::protocol::chunk::ChunkResponse;
 use shared::protocol::failure::FailureClass;
 
 use super::dispatch::Dispatch;
-use super::planner::Planner;
+use super::planner::{Planned, Planner};
 use super::retry_policy::{Decision, Situation, decide, is_loss};
-use crate::attempt::{AttemptResult, Committed};
-use crate::chunk::{Chunk, InFlightAttempt, Tries};
+use crate::attempt::{AttemptResult, GivenUp, LeftOver};
+use crate::chunk::{BodyFile, Chunk, Content, InFlightAttempt, Lines, Tries};
 use crate::job::Job;
-use crate::source::Candidate;
+use crate::source::{Cursor, Portion};
 use crate::store::Counters;
+
+/// A checkpoint has about this many bytes at most. What its attempts and chunks leave of it is for objects.
+const CHECKPOINT_BYTES: usize = 150_000;
+
+/// What attempts and waiting chunks take of a checkpoint, for each slot.
+const BYTES_PER_SLOT: usize = 150;
+
+/// Chunks are not made smaller than this. A processor works on several images at the same time, so an even smaller one
+/// would take as long.
+const MIN_KEYS: usize = 16;
+
+/// Towards the end of a job, chunks have at least this part of their usual number of keys: each chunk is an invocation,
+/// and writes files of its own.
+const MIN_SHARE: usize = 8;
 
 /// The error of a key that cannot be decoded.
 const NOT_UTF8: &str = "its key is not UTF-8, so no request can name the object; it is shown URL-encoded";
@@ -28,45 +42,119 @@ pub struct Progress<'a> {
     /// first.
     pub unfenced: Vec<InFlightAttempt>,
     lost_in_a_row: u64,
+    /// How many bytes of objects may still go into the checkpoint. Only the first chunks of an invocation gain from it,
+    /// so what they leave is not used again.
+    room: usize,
+    /// The objects of new chunks that are not being written yet.
+    unwritten: BodyFile,
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(job: &'a Job, generation: u32, counters: Counters, queue: Vec<Arc<Chunk>>) -> Self {
+    /// `max_bytes` is the most bytes of the requests in flight.
+    pub fn new(job: &'a Job, generation: u32, counters: Counters, queue: Vec<Arc<Chunk>>, max_bytes: usize) -> Self {
+        let mut dispatch = Dispatch::new(job, generation, max_bytes);
+        for chunk in queue {
+            dispatch.push(chunk);
+        }
         Self {
             job,
             counters,
             planner: Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes),
-            dispatch: Dispatch::new(job, generation, queue),
+            dispatch,
             unfenced: Vec::new(),
             lost_in_a_row: 0,
+            room: CHECKPOINT_BYTES.saturating_sub(BYTES_PER_SLOT * job.parallel),
+            unwritten: BodyFile::first(generation),
         }
     }
 
-    /// Plans what a listing found. With `is_last`, nothing follows, so the last chunk need not be full.
-    pub fn plan(&mut self, candidates: Vec<Candidate>, is_last: bool) {
-        for candidate in &candidates {
-            self.counters.listed_in.add(&candidate.object.key);
+    /// Plans what a listing found.
+    pub fn plan(&mut self, portion: Portion) {
+        for planned in self.planner.plan(portion) {
+            self.count(&planned);
         }
-        let planned = self.planner.plan(candidates);
+        // They are known, although they do not count yet.
+        for object in self.planner.open_objects() {
+            self.counters.listed_in.add(&object.key);
+        }
+    }
+
+    /// Ends the open chunk, even if it is not full.
+    pub fn close_chunk(&mut self) {
+        let planned = self.planner.close();
+        self.count(&planned);
+    }
+
+    /// Ends the open chunk if processors have waited for it this long.
+    pub fn close_chunk_after(&mut self, time: Duration) {
+        let waited = self.planner.opened().map(|opened| opened.elapsed());
+        if waited.is_some_and(|waited| waited > time) && self.demand() > 0 {
+            self.close_chunk();
+        }
+    }
+
+    fn count(&mut self, planned: &Planned) {
+        for object in planned.objects.iter().chain(&planned.unnamed) {
+            self.counters.listed_in.add(&object.key);
+        }
         self.counters.add_listed(planned.counts);
         self.counters
             .add_failed(&planned.unnamed, FailureClass::Internal, NOT_UTF8);
-        let rest = is_last.then(|| self.planner.rest()).flatten();
-        for objects in planned.chunks.into_iter().chain(rest) {
-            self.push_new(objects, Tries::default());
+        if !planned.objects.is_empty() {
+            self.push_new(Lines::new(&planned.objects), Tries::default());
         }
+    }
+
+    /// Makes the waiting chunks smaller when the listing has ended, so that all processors end at about the same time:
+    /// each chunk is a share of the keys that are left ("guided self-scheduling", Polychronopoulos and Kuck, 1987).
+    pub fn taper(&mut self) {
+        if self.dispatch.ready() <= self.dispatch.free() {
+            // All of them start at once.
+            return;
+        }
+        let min = MIN_KEYS.max(self.job.chunk_keys / MIN_SHARE);
+        let slots = self.dispatch.window.size();
+        let piece = |left: usize| min.max(left / (2 * slots));
+        let waiting = self.dispatch.take_ready();
+        let mut left: usize = waiting.iter().map(|chunk| chunk.keys).sum();
+        for chunk in waiting {
+            let lines = chunk.lines().filter(|lines| lines.count() > piece(left));
+            let Some(mut lines) = lines.filter(|_| chunk.tries == Tries::default()).cloned() else {
+                left -= chunk.keys;
+                self.dispatch.push(chunk);
+                continue;
+            };
+            let mut number = chunk.number;
+            while lines.count() > 0 {
+                let (front, back) = lines.split_at(piece(left));
+                left -= front.count();
+                lines = back;
+                let smaller = self.chunk(number, front, Tries::default());
+                self.dispatch.push(smaller);
+                number = self.counters.chunks;
+                self.counters.chunks += u64::from(lines.count() > 0);
+            }
+        }
+    }
+
+    /// What the listing found, and is in no chunk yet.
+    pub fn cursors(&self) -> &[Cursor] {
+        self.planner.cursors()
     }
 
     /// How many more keys to list, so that no invocation has to wait for the listing.
     pub fn demand(&self) -> usize {
-        let chunks = self.dispatch.window.size() / 4 + 2;
+        if self.dispatch.is_full() {
+            return 0;
+        }
+        let chunks = self.dispatch.window.size() / 2 + 2;
         let missing = chunks.saturating_sub(self.dispatch.ready());
-        (missing * self.job.chunk_keys).saturating_sub(self.planner.partial().len())
+        (missing * self.job.chunk_keys).saturating_sub(self.planner.open())
     }
 
     /// Whether no listed key is waiting or in flight, and every lost attempt was given up.
     pub fn is_settled(&self) -> bool {
-        self.planner.partial().is_empty() && self.dispatch.is_empty() && self.unfenced.is_empty()
+        self.planner.open() == 0 && self.dispatch.is_empty() && self.unfenced.is_empty()
     }
 
     /// Takes the result of an attempt. Returns a reason if the job must be aborted.
@@ -74,56 +162,65 @@ impl<'a> Progress<'a> {
         let attempt = self.dispatch.complete(sequence);
         self.counters.invocations += 1;
         self.adapt_window(sequence, &result);
-        let chunk = Arc::clone(&attempt.chunk);
+        let chunk = &attempt.chunk;
+        // `None`: nothing is known about the keys.
         let remaining = match &mut result {
-            AttemptResult::Response(response) => self.count_response(&chunk, std::mem::take(response)),
-            AttemptResult::Unavailable { committed, .. }
-            | AttemptResult::Lost { committed, .. }
-            | AttemptResult::CredentialsExpired { committed, .. }
-            | AttemptResult::CredentialsRefused { committed, .. } => self.adopt(&chunk, committed),
-            AttemptResult::Throttled(_) | AttemptResult::Rejected(_) | AttemptResult::Unfenced(_) => {
-                chunk.objects.clone()
+            AttemptResult::Response(processed) => {
+                self.count_response(std::mem::take(&mut processed.response));
+                Some(std::mem::take(&mut processed.unprocessed))
             }
+            AttemptResult::Unavailable { given_up, .. }
+            | AttemptResult::Lost { given_up, .. }
+            | AttemptResult::CredentialsExpired { given_up, .. }
+            | AttemptResult::CredentialsRefused { given_up, .. } => Some(self.adopt(std::mem::take(given_up))),
+            AttemptResult::Throttled(_)
+            | AttemptResult::Unread(_)
+            | AttemptResult::Rejected(_)
+            | AttemptResult::Unfenced(_) => None,
         };
         self.lost_in_a_row += u64::from(is_loss(&result, chunk.tries));
         let situation = Situation {
             tries: chunk.tries,
-            sent: chunk.objects.len(),
-            remaining: remaining.len(),
+            sent: chunk.keys,
+            remaining: remaining.as_ref().map_or(chunk.keys, Vec::len),
             lost_in_a_row: self.lost_in_a_row,
             parallel: self.job.parallel,
         };
         self.follow(decide(&result, situation), attempt, remaining)
     }
 
-    fn follow(&mut self, decision: Decision, attempt: InFlightAttempt, remaining: Vec<ObjectRef>) -> Option<String> {
-        let same = |tries| {
-            Arc::new(Chunk {
-                number: attempt.chunk.number,
-                objects: remaining.clone(),
-                tries,
-            })
-        };
+    fn follow(
+        &mut self,
+        decision: Decision,
+        attempt: InFlightAttempt,
+        remaining: Option<Vec<ObjectRef>>,
+    ) -> Option<String> {
+        let chunk = &attempt.chunk;
         match decision {
             Decision::Complete => {}
             Decision::Retry { after_at_most, tries } => {
                 let delay = after_at_most.mul_f64(fastrand::f64());
-                self.dispatch.push_after(delay, same(tries));
+                let again = self.again(chunk, remaining, tries);
+                self.dispatch.push_after(delay, again);
             }
-            Decision::Resend { tries } => self.push_new(remaining, tries),
+            Decision::Resend { tries } => self.resend(&remaining.unwrap_or_default(), tries),
             Decision::Bisect { tries } => {
+                let remaining = remaining.unwrap_or_default();
                 let (front, back) = remaining.split_at(remaining.len() / 2);
                 for half in [front, back] {
                     let tries = if half.len() == 1 { Tries::default() } else { tries };
-                    self.push_new(half.to_vec(), tries);
+                    self.push_new(Lines::new(half), tries);
                 }
             }
-            Decision::Fail { class, error } => self.counters.add_failed(&remaining, class, &error),
+            Decision::Fail { class, error } => {
+                self.counters.add_failed(&remaining.unwrap_or_default(), class, &error);
+            }
             Decision::Abort { reason, requeue } => {
                 if !requeue {
                     self.unfenced.push(attempt);
-                } else if !remaining.is_empty() {
-                    self.dispatch.push(same(attempt.chunk.tries));
+                } else if remaining.as_ref().is_none_or(|remaining| !remaining.is_empty()) {
+                    let again = self.again(chunk, remaining, chunk.tries);
+                    self.dispatch.push(again);
                 }
                 return Some(reason);
             }
@@ -135,10 +232,11 @@ impl<'a> Progress<'a> {
     /// by itself. If S3 throttles more, too many processors are in flight.
     fn adapt_window(&mut self, sequence: u64, result: &AttemptResult) {
         match result {
-            AttemptResult::Response(response) => {
-                let requests = response.usage.requests;
+            AttemptResult::Response(processed) => {
+                let usage = &processed.response.usage;
+                let requests = usage.requests;
                 let requests = requests.get + requests.put + requests.copy + requests.head;
-                if response.usage.throttled * 5 > requests {
+                if usage.throttled * 5 > requests {
                     self.dispatch.throttled(sequence);
                 } else {
                     self.dispatch.window.grow();
@@ -152,64 +250,99 @@ impl<'a> Progress<'a> {
             AttemptResult::Lost { .. }
             | AttemptResult::CredentialsExpired { .. }
             | AttemptResult::CredentialsRefused { .. }
+            | AttemptResult::Unread(_)
             | AttemptResult::Rejected(_)
             | AttemptResult::Unfenced(_) => {}
         }
     }
 
-    /// Counts the outcomes in a response. Returns the objects without an outcome.
-    fn count_response(&mut self, chunk: &Chunk, mut response: Box<ChunkResponse>) -> Vec<ObjectRef> {
+    /// Counts the outcomes in a response.
+    fn count_response(&mut self, response: ChunkResponse) {
         self.lost_in_a_row = 0;
-        let unprocessed: HashSet<Key> = std::mem::take(&mut response.unprocessed).into_iter().collect();
-        self.counters.add_response(*response);
-        let remaining = chunk.objects.iter().filter(|object| unprocessed.contains(&object.key));
-        remaining.cloned().collect()
+        self.counters.add_response(response);
     }
 
-    /// Counts the keys that a lost attempt had committed. Returns the other objects.
-    fn adopt(&mut self, chunk: &Chunk, committed: &Committed) -> Vec<ObjectRef> {
-        let mut remaining = chunk.objects.clone();
-        remaining.retain(|object| {
-            let found = committed.get(&object.key);
-            if let Some(&with_exif) = found {
-                self.counters.add_committed(with_exif);
-            }
-            found.is_none()
-        });
-        remaining
+    /// Counts the images that an attempt had committed before it was given up. Returns the other objects.
+    fn adopt(&mut self, given_up: GivenUp) -> Vec<ObjectRef> {
+        self.counters.add_committed(given_up.ok, given_up.with_exif);
+        given_up.remaining
     }
 
     /// Takes an attempt of an earlier invocation that was given up. Counts what it had committed. The rest is a waiting
     /// chunk again.
-    pub fn reclaim(&mut self, attempt: &InFlightAttempt, committed: &Committed) {
-        let objects = self.adopt(&attempt.chunk, committed);
-        if !objects.is_empty() {
-            let Chunk { number, tries, .. } = *attempt.chunk;
-            self.dispatch.push(Arc::new(Chunk { number, objects, tries }));
+    pub fn reclaim(&mut self, attempt: &InFlightAttempt, left_over: LeftOver) {
+        let chunk = &attempt.chunk;
+        let again = match left_over {
+            LeftOver::All => self.again(chunk, None, chunk.tries),
+            LeftOver::Part(given_up) => {
+                let remaining = self.adopt(given_up);
+                if remaining.is_empty() {
+                    return;
+                }
+                self.again(chunk, Some(remaining), chunk.tries)
+            }
+        };
+        self.dispatch.push(again);
+    }
+
+    /// Sends what a processor had no time for at once, in as many pieces as processors are free.
+    fn resend(&mut self, objects: &[ObjectRef], tries: Tries) {
+        let free = self.dispatch.free().saturating_sub(self.dispatch.ready());
+        let pieces = free.min(objects.len() / MIN_KEYS).max(1);
+        for piece in objects.chunks(objects.len().div_ceil(pieces).max(1)) {
+            self.push_new(Lines::new(piece), tries);
         }
     }
 
-    fn push_new(&mut self, objects: Vec<ObjectRef>, tries: Tries) {
+    /// The same chunk once more, with all its objects or with those that remain. A body never changes, so fewer objects
+    /// are another body.
+    fn again(&mut self, chunk: &Chunk, remaining: Option<Vec<ObjectRef>>, tries: Tries) -> Arc<Chunk> {
+        match remaining {
+            Some(remaining) if remaining.len() < chunk.keys => self.chunk(chunk.number, Lines::new(&remaining), tries),
+            _ => Arc::new(Chunk { tries, ..chunk.clone() }),
+        }
+    }
+
+    fn push_new(&mut self, lines: Lines, tries: Tries) {
         let number = self.counters.chunks;
         self.counters.chunks += 1;
-        self.dispatch.push(Arc::new(Chunk { number, objects, tries }));
+        let chunk = self.chunk(number, lines, tries);
+        self.dispatch.push(chunk);
     }
 
-    /// What a checkpoint says about the keys: counters, waiting chunks, and attempts in flight.
-    pub fn view(&self) -> (Counters, Vec<Arc<Chunk>>, Vec<InFlightAttempt>) {
-        let mut counters = self.counters.clone();
-        let mut queue: Vec<Arc<Chunk>> = self.dispatch.queue().cloned().collect();
-        if !self.planner.partial().is_empty() {
-            // This invocation may still add keys to the chunk, and has not used its number. An invocation that
-            // continues from the checkpoint sends the chunk as it is.
-            queue.push(Arc::new(Chunk {
-                number: counters.chunks,
-                objects: self.planner.partial().to_vec(),
-                tries: Tries::default(),
-            }));
-            counters.chunks += 1;
-        }
+    fn chunk(&mut self, number: u64, lines: Lines, tries: Tries) -> Arc<Chunk> {
+        let (keys, bytes) = (lines.count(), lines.bytes().len());
+        let content = if bytes <= self.room {
+            self.room -= bytes;
+            Content::Inline(lines)
+        } else {
+            Content::File {
+                body: self.unwritten.add(lines.clone()),
+                lines: Some(lines),
+            }
+        };
+        Arc::new(Chunk {
+            number,
+            keys,
+            content,
+            tries,
+        })
+    }
+
+    /// Whether the next checkpoint must wait for a file with the objects of new chunks.
+    pub fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    /// The file with the objects of new chunks. It must be written before a checkpoint names them.
+    pub fn take_unwritten(&mut self) -> BodyFile {
+        self.unwritten.take()
+    }
+
+    /// What a checkpoint says about the keys: waiting chunks, and attempts in flight.
+    pub fn view(&self) -> (Vec<Arc<Chunk>>, Vec<InFlightAttempt>) {
+        let queue = self.dispatch.queue().cloned().collect();
         let in_flight = self.unfenced.iter().chain(self.dispatch.attempts()).cloned().collect();
-        (counters, queue, in_flight)
+        (queue, in_flight)
     }
 }

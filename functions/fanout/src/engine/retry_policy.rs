@@ -93,6 +93,17 @@ pub fn decide(result: &AttemptResult, situation: Situation) -> Decision {
                 ..tries
             },
         },
+        AttemptResult::Unread(error) if tries.unavailable >= MAX_UNAVAILABLE => Decision::Abort {
+            reason: error.clone(),
+            requeue: true,
+        },
+        AttemptResult::Unread(_) => Decision::Retry {
+            after_at_most: backoff(tries.unavailable),
+            tries: Tries {
+                unavailable: tries.unavailable + 1,
+                ..tries
+            },
+        },
         AttemptResult::Unavailable { .. } if tries.unavailable < MAX_UNAVAILABLE => {
             if remaining == 0 {
                 return Decision::Complete;
@@ -126,6 +137,7 @@ pub fn is_loss(result: &AttemptResult, tries: Tries) -> bool {
         AttemptResult::Unavailable { .. } => tries.unavailable >= MAX_UNAVAILABLE,
         AttemptResult::Response(_)
         | AttemptResult::Throttled(_)
+        | AttemptResult::Unread(_)
         | AttemptResult::CredentialsExpired { .. }
         | AttemptResult::CredentialsRefused { .. }
         | AttemptResult::Rejected(_)
@@ -218,7 +230,7 @@ fn backoff(tries: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempt::Committed;
+    use crate::attempt::GivenUp;
 
     fn response() -> AttemptResult {
         AttemptResult::Response(Box::default())
@@ -231,14 +243,14 @@ mod tests {
     fn unavailable() -> AttemptResult {
         AttemptResult::Unavailable {
             error: "503".to_owned(),
-            committed: Committed::new(),
+            given_up: GivenUp::default(),
         }
     }
 
     fn lost() -> AttemptResult {
         AttemptResult::Lost {
             error: "exit".to_owned(),
-            committed: Committed::new(),
+            given_up: GivenUp::default(),
         }
     }
 
@@ -263,14 +275,14 @@ mod tests {
     fn expired() -> AttemptResult {
         AttemptResult::CredentialsExpired {
             error: "ExpiredToken".to_owned(),
-            committed: Committed::new(),
+            given_up: GivenUp::default(),
         }
     }
 
     fn refused() -> AttemptResult {
         AttemptResult::CredentialsRefused {
             error: "InvalidAccessKeyId".to_owned(),
-            committed: Committed::new(),
+            given_up: GivenUp::default(),
         }
     }
 
@@ -308,6 +320,7 @@ mod tests {
         };
         let nothing_done = "the chunk came back with nothing done for the third time";
         let throttled_too_long = "Lambda has throttled a chunk for ten minutes: 429";
+        let unread = || AttemptResult::Unread("SlowDown".to_owned());
         let rejected = || AttemptResult::Rejected("404".to_owned());
         let unfenced = || AttemptResult::Unfenced("denied".to_owned());
         // The result, the tries before it, how many of 10 keys remain, and the decision.
@@ -338,6 +351,8 @@ mod tests {
             (lost(), [1, 0, 0, 0], 2, bisect()),
             (lost(), [0, 0, 0, 0], 1, retry(1, [1, 0, 0, 0])),
             (lost(), [1, 0, 0, 0], 1, fail(FailureClass::Internal, "exit")),
+            (unread(), [0, 0, 2, 0], 10, retry(4, [0, 0, 3, 0])),
+            (unread(), [0, 0, 8, 0], 10, abort("SlowDown", true)),
             (rejected(), [0, 0, 0, 0], 10, abort("404", true)),
             (unfenced(), [0, 0, 0, 0], 10, abort("denied", false)),
         ]

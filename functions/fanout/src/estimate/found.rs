@@ -1,8 +1,8 @@
 //! What a listing found, as far as it matters for time and cost.
 
 use shared::metadata::FRONT_BYTES;
-use shared::object::ObjectRef;
 
+use crate::engine::planner::Planned;
 use crate::job::Job;
 use crate::store::ListedCounts;
 
@@ -25,18 +25,12 @@ pub struct Found {
 }
 
 impl Found {
-    pub fn add_listed(&mut self, counts: ListedCounts) {
-        self.counts.listed += counts.listed;
-        self.counts.bytes += counts.bytes;
-        self.counts.ignored += counts.ignored;
-        self.counts.skipped += counts.skipped;
-    }
-
-    pub fn add_chunk(&mut self, job: &Job, chunk: &[ObjectRef]) {
+    pub fn add(&mut self, job: &Job, planned: &Planned) {
+        self.counts.add(planned.counts);
         let profile = job.images.profile();
-        self.chunks += 1;
-        self.images += chunk.len() as u64;
-        for object in chunk {
+        self.chunks += u64::from(!planned.objects.is_empty());
+        self.images += planned.objects.len() as u64;
+        for object in &planned.objects {
             let size = object.size.unwrap_or(FRONT_BYTES);
             self.known_bytes += object.size.unwrap_or_default();
             self.of_unknown_size += u64::from(object.size.is_none());

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use shared::object::ObjectRef;
-use shared::protocol::chunk::ChunkRequest;
 use shared::protocol::sample::{SampleRequest, SampleResponse};
 use tokio::time::Instant;
 
-use crate::attempt::{AttemptResult, Committed, NoResponse, call, chunk_request};
+use crate::attempt::{AttemptResult, GivenUp, NoResponse, call, chunk_request, payload};
 use crate::chunk::Tries;
 use crate::engine::retry_policy::{Decision, Situation, decide};
 use crate::job::Job;
@@ -32,10 +31,7 @@ pub async fn measure(
     }
     let count = objects.len();
     let request = SampleRequest {
-        plan: ChunkRequest {
-            objects,
-            ..chunk_request(job, job.max_requests_per_second)
-        },
+        plan: chunk_request(job, objects, job.max_requests_per_second),
     };
     let response = response(session, job, &request, until).await?;
     if response.finished() + response.unprocessed != count as u64 {
@@ -62,6 +58,7 @@ async fn response(
 ) -> Result<SampleResponse, String> {
     let (clock, processor) = (session.clock(), &session.app.config.processor);
     let count = request.plan.objects.len();
+    let payload = payload(request);
     let mut tries = Tries::default();
     let mut last_error = String::new();
     loop {
@@ -70,7 +67,7 @@ async fn response(
             return Err(late());
         }
         let called = tokio::select! {
-            called = call(&session.app.lambda, processor, request) => called,
+            called = call(&session.app.lambda, processor, payload.clone()) => called,
             () = clock.sleep_until(until) => return Err(late()),
         };
         let result = match called {
@@ -80,7 +77,7 @@ async fn response(
             }
             Err(NoResponse::Throttled(error)) => AttemptResult::Throttled(error),
             Err(NoResponse::Rejected(error)) => return Err(error),
-            Err(NoResponse::Lost(loss)) => loss.into_result(Committed::new()),
+            Err(NoResponse::Lost(loss)) => loss.into_result(GivenUp::default()),
         };
         let situation = Situation {
             tries,

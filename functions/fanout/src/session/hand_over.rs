@@ -29,13 +29,27 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times()
     .with_jitter();
 
-/// The request that fanout sends to itself to continue a job.
+/// The request that fanout and the schedule of a job send to fanout. It continues the job, unless an invocation works on
+/// it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Continuation {
     pub destination: S3Uri,
     pub continue_job: String,
-    pub generation: u32,
+    /// Earlier versions of fanout have sent it.
+    #[serde(default, skip_serializing)]
+    #[expect(dead_code, reason = "it is only accepted")]
+    generation: Option<u32>,
+}
+
+impl Continuation {
+    pub fn new(destination: S3Uri, job_id: &str) -> Self {
+        Self {
+            destination,
+            continue_job: job_id.to_owned(),
+            generation: None,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +67,7 @@ pub async fn hand_over(session: &Session<'_>, checkpoint: &Checkpoint) -> Result
     if generation > MAX_GENERATIONS {
         return Err(HandOverError::TooManyGenerations);
     }
-    let payload = serde_json::to_vec(&Continuation {
-        destination: header.destination.clone(),
-        continue_job: header.job_id.clone(),
-        generation,
-    });
+    let payload = serde_json::to_vec(&Continuation::new(header.destination.clone(), &header.job_id));
     let payload = Blob::new(payload.expect("a continuation is valid JSON"));
     // Time for the wait before the next try, for the try itself, and for reading the checkpoint after it. Jitter may
     // double the wait.
@@ -92,7 +102,7 @@ async fn start_next(session: &Session<'_>, header: &Header, generation: u32, pay
     // Perhaps only the response was lost. Then the checkpoint has the new generation.
     let destination = Destination::from(header.destination.clone());
     match Checkpoint::load(&session.s3, &destination, &header.job_id).await {
-        Ok((found, _)) if found.header.generation >= generation => Ok(()),
+        Ok(found) if found.checkpoint.header.generation >= generation => Ok(()),
         _ => Err(problem),
     }
 }

@@ -27,6 +27,8 @@ const BATCH_ROWS: usize = 1000;
 #[derive(Debug)]
 pub struct Batch {
     pub rows: Vec<Candidate>,
+    /// The rest of the list from these rows on.
+    pub from: KeyList,
     /// `None` at the end.
     pub next: Option<KeyList>,
 }
@@ -145,9 +147,11 @@ impl Batcher<'_> {
         if self.rows.len() < BATCH_ROWS {
             return true;
         }
+        let from = self.list.clone();
         self.list.rows = self.read;
         let batch = Batch {
             rows: std::mem::replace(&mut self.rows, Vec::with_capacity(BATCH_ROWS)),
+            from,
             next: Some(self.list.clone()),
         };
         self.batches.send(Ok(batch)).await.is_ok()
@@ -156,6 +160,7 @@ impl Batcher<'_> {
     async fn finish(self) {
         let batch = Batch {
             rows: self.rows,
+            from: self.list,
             next: None,
         };
         // Sending fails only if the job has ended.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`scope`] | what is listed, and how |
 //! | [`candidate`] | an object that was found |
+//! | [`portion`] | what one page or batch found, and where |
 //! | [`cursor`] | the parts of the source that are not listed yet |
 //! | [`error`] | why the source cannot be read |
 //! | [`range`] | one page of a range of keys, compared with its outputs |
@@ -26,6 +27,7 @@ mod error;
 mod list;
 pub mod manifest;
 mod outputs;
+mod portion;
 mod range;
 mod rows;
 mod scope;
@@ -47,13 +49,14 @@ pub use cursor::{Cursor, KeyList, KeyRange};
 pub use error::Error;
 use list::{Batch, ListReader};
 pub use manifest::ManifestError;
+pub use portion::{Portion, add};
 use range::Page;
 pub use scope::Scope;
 use split::Split;
 
 /// The most requests for pages at the same time. If a page takes 100 ms, 32 of them list about 300,000 keys per second,
 /// more than any job can process.
-const MAX_LISTERS: usize = 32;
+pub const MAX_LISTERS: usize = 32;
 
 /// The most pages in memory, of the source and of outputs. With many outputs, fewer ranges are listed at the same time.
 const MAX_PAGES: usize = 64;
@@ -138,13 +141,16 @@ impl Source {
         self.listings.is_empty() && self.lists.is_empty()
     }
 
-    /// Returns the next objects. Those of one page are in key order. Pages of several ranges come in the order in
-    /// which they arrive.
+    /// Returns the next objects; `None` at the end of the source. Those of one page are in key order. Pages of several
+    /// ranges come in the order in which they arrive.
     ///
     /// `demand` is about how many more objects are wanted. With 0, no new request starts, and only pages that were
     /// already requested are returned. Cancelling this future loses nothing.
-    pub async fn next(&mut self, demand: usize) -> Result<Vec<Candidate>, Error> {
+    pub async fn next(&mut self, demand: usize) -> Result<Option<Portion>, Error> {
         loop {
+            if self.is_exhausted() {
+                return Ok(None);
+            }
             self.start(demand);
             let reader = self.reader.as_mut().filter(|_| demand > 0);
             tokio::select! {
@@ -152,9 +158,8 @@ impl Source {
                     let done = done.map_err(|error| Error::Task(error.to_string()))?;
                     match done {
                         TaskResult::Page(id, page) => {
-                            let objects = self.take_page(id, page)?;
-                            if !objects.is_empty() || self.is_exhausted() {
-                                return Ok(objects);
+                            if let Some(portion) = self.take_page(id, page)? {
+                                return Ok(Some(portion));
                             }
                         }
                         TaskResult::Split(id, split) => self.take_split(id, split),
@@ -162,9 +167,8 @@ impl Source {
                 }
                 batch = async { reader.expect("only polled if there is a reader").next().await },
                     if reader.is_some() => {
-                    let objects = self.take_batch(batch)?;
-                    if !objects.is_empty() || self.is_exhausted() {
-                        return Ok(objects);
+                    if let Some(portion) = self.take_batch(batch)? {
+                        return Ok(Some(portion));
                     }
                 }
                 else => pending().await,
@@ -174,7 +178,7 @@ impl Source {
 
     /// Starts as many requests as `demand` needs.
     fn start(&mut self, demand: usize) {
-        let listers = MAX_LISTERS.min(MAX_PAGES / (1 + self.scope.outputs.len()));
+        let listers = self.scope.listers.min(MAX_PAGES / (1 + self.scope.outputs.len()));
         let wanted = demand.div_ceil(self.scope.page_keys.into()).min(listers);
         if demand > 0
             && self.reader.is_none()
@@ -223,7 +227,7 @@ impl Source {
         let listing = Listing {
             range,
             // If there are many ranges, most of them are short, and a split costs as much as several pages.
-            split_at: if self.listings.len() < MAX_LISTERS { 1 } else { 4 },
+            split_at: if self.listings.len() < self.scope.listers { 1 } else { 4 },
             patience: 1,
             ..Listing::default()
         };
@@ -231,13 +235,14 @@ impl Source {
         self.next_id += 1;
     }
 
-    fn take_page(&mut self, id: u64, page: Result<Page, s3::Error>) -> Result<Vec<Candidate>, Error> {
+    /// `None` if nothing was found.
+    fn take_page(&mut self, id: u64, page: Result<Page, s3::Error>) -> Result<Option<Portion>, Error> {
         let listing = self.listings.get_mut(&id).expect("a range stays until its last page");
         listing.paging = false;
         let mut page = match page.map_err(Error::from) {
             Err(error) if error.is_retryable() && self.failed_attempts + 1 < MAX_ATTEMPTS => {
                 self.failed_attempts += 1;
-                return Ok(Vec::new());
+                return Ok(None);
             }
             page => page?,
         };
@@ -247,25 +252,30 @@ impl Source {
         if let Some(until) = &listing.range.until {
             page.truncate(until);
         }
-        let mut objects = page.objects;
-        let first_and_last = objects.first().zip(objects.last());
+        let mut range = listing.range.clone();
+        let first_and_last = page.objects.first().zip(page.objects.last());
         match first_and_last.map(|(first, last)| (&first.object.key, &last.object.key)) {
             Some((first, last))
-                if page.truncated && objects.len() == listed && listing.range.until.as_ref() != Some(last) =>
+                if page.truncated && page.objects.len() == listed && listing.range.until.as_ref() != Some(last) =>
             {
                 listing.page_start.clone_from(first);
                 listing.range.after.clone_from(last);
+                range.until = Some(last.clone());
             }
             _ => {
                 self.listings.remove(&id);
             }
         }
         // A few keys of a page show which characters the keys contain.
-        for candidate in objects.iter().step_by(objects.len() / 8 + 1) {
+        for candidate in page.objects.iter().step_by(page.objects.len() / 8 + 1) {
             self.alphabet.extend(candidate.object.key.as_str().chars());
         }
-        objects.extend(page.unnamed.into_iter().map(range::unnamed));
-        Ok(objects)
+        Ok(Some(page.candidates())
+            .filter(|candidates| !candidates.is_empty())
+            .map(|candidates| Portion {
+                candidates,
+                cursor: Cursor::Keys(range),
+            }))
     }
 
     fn take_split(&mut self, id: u64, split: Result<Split, s3::Error>) {
@@ -303,14 +313,15 @@ impl Source {
         }
     }
 
-    fn take_batch(&mut self, batch: Result<Batch, Error>) -> Result<Vec<Candidate>, Error> {
+    /// `None` if nothing was found.
+    fn take_batch(&mut self, batch: Result<Batch, Error>) -> Result<Option<Portion>, Error> {
         let batch = match batch {
             Ok(batch) => batch,
             // The cursor is after the last batch, so no row is returned twice.
             Err(error) if error.is_retryable() && self.failed_attempts + 1 < MAX_ATTEMPTS => {
                 self.failed_attempts += 1;
                 self.reader = None;
-                return Ok(Vec::new());
+                return Ok(None);
             }
             Err(error) => return Err(error),
         };
@@ -321,6 +332,11 @@ impl Source {
             self.lists.pop_front();
             self.reader = None;
         }
-        Ok(batch.rows)
+        Ok(Some(batch.rows)
+            .filter(|candidates| !candidates.is_empty())
+            .map(|candidates| Portion {
+                candidates,
+                cursor: Cursor::List(batch.from),
+            }))
     }
 }

@@ -27,6 +27,21 @@ impl Page {
         self.unnamed
             .retain(|unnamed| &unnamed.key.bytes[..] <= until.as_str().as_bytes());
     }
+
+    /// All objects, with and without a name, in key order.
+    pub fn candidates(self) -> Vec<Candidate> {
+        let mut candidates = Vec::with_capacity(self.objects.len() + self.unnamed.len());
+        let mut unnamed = self.unnamed.into_iter().peekable();
+        for object in self.objects {
+            let key = object.object.key.as_str().as_bytes();
+            while let Some(earlier) = unnamed.next_if(|unnamed| &unnamed.key.bytes[..] < key) {
+                candidates.push(self::unnamed(earlier));
+            }
+            candidates.push(object);
+        }
+        candidates.extend(unnamed.map(self::unnamed));
+        candidates
+    }
 }
 
 /// Lists the page after a key. If outputs are to be compared, their first pages are listed at the same time.
@@ -48,7 +63,7 @@ pub async fn page(s3: &Client, scope: &Scope, after: &Key) -> Result<Page, s3::E
 }
 
 /// An object that fails, because no request can name it.
-pub fn unnamed(unnamed: UnnamedObject) -> Candidate {
+fn unnamed(unnamed: UnnamedObject) -> Candidate {
     Candidate {
         object: ObjectRef {
             size: unnamed.size,

@@ -10,4 +10,6 @@ pub struct Scope {
     pub outputs: Vec<OutputFolder>,
     /// The most keys in one page.
     pub page_keys: u16,
+    /// The most requests at the same time.
+    pub listers: usize,
 }

@@ -8,9 +8,11 @@ use local::s3::{Chances, Headers, Object, Server};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
+use shared::filter::{Filter, Names};
 use shared::object::{Bucket, S3Uri};
 
 use super::*;
+use crate::engine::planner::Planner;
 
 async fn server(keys: &BTreeSet<String>) -> Server {
     let server = Server::start(0).await.unwrap();
@@ -30,25 +32,72 @@ fn scope(prefix: &str, page_keys: u16) -> Scope {
         },
         outputs: Vec::new(),
         page_keys,
+        listers: MAX_LISTERS,
     }
 }
 
-/// Lists all keys in steps of `demand`. The listing is stopped and continued after every `stop` batches.
+/// Lists all keys in steps of `demand`. The listing is stopped and continued after every `stop` portions.
 async fn drain(s3: &Client, scope: &Scope, demand: usize, stop: usize) -> Vec<Candidate> {
     let mut cursors = vec![Cursor::Keys(KeyRange::default())];
     let mut found = Vec::new();
     while !cursors.is_empty() {
         let mut source = Source::new(s3.clone(), scope.clone(), cursors);
         for _ in 0..stop {
-            if source.is_exhausted() {
+            let Some(portion) = source.next(demand).await.unwrap() else {
                 break;
-            }
-            found.extend(source.next(demand).await.unwrap());
+            };
+            found.extend(portion.candidates);
         }
         cursors = source.cursors();
     }
     found.sort_unstable_by(|one, other| one.object.key.cmp(&other.object.key));
     found
+}
+
+/// Lists all keys in steps of `demand`, and puts them into chunks. The listing is stopped and continued after every
+/// `stop` portions. The open chunk is then lost, as when fanout is killed, or it is ended, as at a hand-over.
+async fn drain_into_chunks(
+    s3: &Client,
+    scope: &Scope,
+    (demand, mut stop): (usize, usize),
+    max_keys: usize,
+) -> Vec<Key> {
+    let mut cursors = vec![Cursor::Keys(KeyRange::default())];
+    let mut found = Vec::new();
+    let mut is_killed = false;
+    while !cursors.is_empty() {
+        let mut source = Source::new(s3.clone(), scope.clone(), cursors);
+        let mut planner = Planner::new(every_key(), max_keys, u64::MAX);
+        for _ in 0..stop {
+            let Some(portion) = source.next(demand).await.unwrap() else {
+                break;
+            };
+            found.extend(planner.plan(portion).into_iter().flat_map(|planned| planned.objects));
+        }
+        is_killed = !is_killed && !source.is_exhausted();
+        if is_killed {
+            // Otherwise, it would never get further.
+            stop *= 2;
+        } else {
+            found.extend(planner.close().objects);
+        }
+        cursors = planner.cursors().to_vec();
+        for cursor in source.cursors() {
+            add(&mut cursors, cursor);
+        }
+    }
+    let mut found: Vec<Key> = found.into_iter().map(|object| object.key).collect();
+    found.sort_unstable();
+    found
+}
+
+fn every_key() -> Filter {
+    Filter {
+        names: Names::new(Some(&["*".to_owned()]), &[]).unwrap(),
+        min_bytes: 0,
+        max_bytes: u64::MAX,
+        modified_after: None,
+    }
 }
 
 /// Keys with common beginnings, made of characters of one to four bytes.
@@ -84,8 +133,7 @@ fn each_key_is_listed_once_with_any_page_size_and_short_and_empty_pages() {
         keys(),
         (any::<Index>(), 0..4_usize),
         1..12_u16,
-        1..200_usize,
-        1..30_usize,
+        (1..200_usize, 1..30_usize, 1..50_usize),
         chances,
     );
     let mut runner = TestRunner::new(ProptestConfig {
@@ -94,32 +142,32 @@ fn each_key_is_listed_once_with_any_page_size_and_short_and_empty_pages() {
         ..ProptestConfig::default()
     });
     runner
-        .run(&cases, |(keys, (of, characters), page_keys, demand, stop, chances)| {
-            // The beginning of one of the keys.
-            let prefix: String = match keys.len() {
-                0 => String::new(),
-                count => keys
-                    .iter()
-                    .nth(of.index(count))
-                    .unwrap()
-                    .chars()
-                    .take(characters)
-                    .collect(),
-            };
-            let expected: Vec<String> = keys.iter().filter(|key| key.starts_with(&prefix)).cloned().collect();
-            let listed = runtime.block_on(async {
-                let server = server(&keys).await;
-                server.faults.set_chances(Some(chances));
-                let s3 = Client::new(&server.sdk().await);
-                drain(&s3, &scope(&prefix, page_keys), demand, stop).await
-            });
-            let listed: Vec<String> = listed
-                .into_iter()
-                .map(|candidate| candidate.object.key.into_string())
-                .collect();
-            prop_assert_eq!(listed, expected);
-            Ok(())
-        })
+        .run(
+            &cases,
+            |(keys, (of, characters), page_keys, (demand, stop, max_keys), chances)| {
+                // The beginning of one of the keys.
+                let prefix: String = match keys.len() {
+                    0 => String::new(),
+                    count => keys
+                        .iter()
+                        .nth(of.index(count))
+                        .unwrap()
+                        .chars()
+                        .take(characters)
+                        .collect(),
+                };
+                let expected: Vec<String> = keys.iter().filter(|key| key.starts_with(&prefix)).cloned().collect();
+                let listed = runtime.block_on(async {
+                    let server = server(&keys).await;
+                    server.faults.set_chances(Some(chances));
+                    let s3 = Client::new(&server.sdk().await);
+                    drain_into_chunks(&s3, &scope(&prefix, page_keys), (demand, stop), max_keys).await
+                });
+                let listed: Vec<String> = listed.into_iter().map(Key::into_string).collect();
+                prop_assert_eq!(listed, expected);
+                Ok(())
+            },
+        )
         .unwrap();
 }
 
@@ -136,8 +184,8 @@ async fn list_all(keys: impl Iterator<Item = String>) -> (usize, u64) {
     );
     let mut listed = BTreeMap::new();
     let mut max_pieces = 0;
-    while !source.is_exhausted() {
-        for candidate in source.next(usize::MAX).await.unwrap() {
+    while let Some(portion) = source.next(usize::MAX).await.unwrap() {
+        for candidate in portion.candidates {
             *listed.entry(candidate.object.key).or_insert(0) += 1;
         }
         max_pieces = max_pieces.max(source.listings.len());

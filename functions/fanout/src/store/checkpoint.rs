@@ -8,33 +8,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use shared::clock::{Clock, MAX_TIMEOUT};
+use shared::clock::MAX_TIMEOUT;
 use shared::destination::Destination;
 use shared::object::{ETag, S3Uri};
 use shared::protocol::job::State;
 use shared::s3::{self, Condition, ConditionalWrite, ErrorKind};
-use tokio::time::Instant;
 
+use super::bodies::BodyWrite;
 use super::counters::Counters;
 use super::error::Error;
 use super::journal::{self, FailuresFile, UncountedFiles};
+use super::lease;
 use crate::chunk::{Chunk, InFlightAttempt};
 use crate::job::Job;
 use crate::request::Request;
 use crate::source::Cursor;
 
-/// The layout that is written. Layout 1 had other field names, which are the aliases below.
-const VERSION: u32 = 2;
+/// The layout that is written. Layout 2 held the objects of chunks. Layout 1 also had other field names, which are the
+/// aliases below.
+const VERSION: u32 = 3;
 const MIN_VERSION: u32 = 1;
-
-/// A lease counts as ended only this long after its end, because clocks differ a little.
-const CLOCK_SKEW: Duration = Duration::from_secs(1);
-
-/// The longest lease: a little more than Lambda's longest time-out. A lease that seems longer comes from a wrong clock
-/// and does not count.
-const MAX_LEASE: Duration = Duration::from_secs(MAX_TIMEOUT.as_secs() + 60);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -66,8 +62,18 @@ pub struct Header {
     pub generation: u32,
     /// The id of the invocation that works on the job.
     pub owner: String,
-    /// When the lease ends, in milliseconds since 1970. It is 0 after a hand-over.
+    /// How long the owner's lease lasts after the checkpoint was written, in seconds. 0: it has handed the job over.
+    #[serde(default)]
+    pub lease_s: u64,
+    /// In layouts 1 and 2: when the lease ends, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lease_ms: u64,
+    /// How often in a row the job was taken over from an owner that had ended without handing it over, and what had an
+    /// outcome at the first of these times.
+    #[serde(default)]
+    pub takeovers: u32,
+    #[serde(default)]
+    pub outcomes: u64,
     /// Grows with each write of the same owner.
     pub revision: u64,
     #[serde(default, alias = "stop")]
@@ -96,14 +102,28 @@ pub enum Saved {
     LeaseLost,
 }
 
-impl Header {
-    /// Whether an invocation works on the job and its lease has not ended.
-    pub fn is_leased(&self, clock: &Clock) -> bool {
-        let now = clock.since_epoch().saturating_sub(CLOCK_SKEW);
-        let left = Duration::from_millis(self.lease_ms).saturating_sub(now);
-        self.state == State::Running && !left.is_zero() && left <= MAX_LEASE
-    }
+/// A checkpoint as it was read.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub checkpoint: Checkpoint,
+    pub etag: ETag,
+    /// When S3 wrote it, since 1970.
+    pub written: Duration,
+}
 
+impl Found {
+    /// Whether an invocation works on the job, and its lease has not ended. `now` is S3's time since 1970.
+    pub fn is_leased(&self, now: Duration) -> bool {
+        let header = &self.checkpoint.header;
+        let left = Duration::from_millis(header.lease_ms).saturating_sub(now);
+        // One that seems longer comes from a wrong clock.
+        let holds_in_old_layout = !left.is_zero() && left <= MAX_TIMEOUT + Duration::from_secs(60);
+        let lease = Duration::from_secs(header.lease_s);
+        header.state == State::Running && (holds_in_old_layout || lease::holds(lease, self.written, now))
+    }
+}
+
+impl Header {
     /// Whether both name the same invocation.
     pub fn has_owner_of(&self, other: &Self) -> bool {
         (self.generation, &self.owner) == (other.generation, &other.owner)
@@ -124,7 +144,10 @@ impl Checkpoint {
                 reason: None,
                 generation: 0,
                 owner: String::new(),
+                lease_s: 0,
                 lease_ms: 0,
+                takeovers: 0,
+                outcomes: 0,
                 revision: 0,
                 stop_requested: false,
                 honours_conditions: false,
@@ -137,8 +160,8 @@ impl Checkpoint {
         }
     }
 
-    /// Reads the checkpoint of a job and its `ETag`. `None` if the job was never started.
-    pub async fn find(s3: &Client, destination: &Destination, job_id: &str) -> Result<Option<(Self, ETag)>, Error> {
+    /// Reads the checkpoint of a job. `None` if the job was never started.
+    pub async fn find(s3: &Client, destination: &Destination, job_id: &str) -> Result<Option<Found>, Error> {
         let uri = destination.checkpoint(job_id);
         let (meta, body) = match s3::get_latest(s3, &uri).await {
             Ok(found) => found,
@@ -160,11 +183,17 @@ impl Checkpoint {
         checkpoint.header.version = VERSION;
         // Without an ETag, nothing shows whether the checkpoint was replaced.
         let etag = meta.etag.ok_or_else(|| unreadable("it has no ETag".to_owned()))?;
-        Ok(Some((checkpoint, etag)))
+        let written = DateTime::from_str(&meta.last_modified, DateTimeFormat::DateTime);
+        let written = written.map_err(|error| unreadable(format!("its Last-Modified: {error}")))?;
+        Ok(Some(Found {
+            checkpoint,
+            etag,
+            written: Duration::from_secs(u64::try_from(written.secs()).unwrap_or_default()),
+        }))
     }
 
-    /// Reads the checkpoint of an existing job and its `ETag`.
-    pub async fn load(s3: &Client, destination: &Destination, job_id: &str) -> Result<(Self, ETag), Error> {
+    /// Reads the checkpoint of an existing job.
+    pub async fn load(s3: &Client, destination: &Destination, job_id: &str) -> Result<Found, Error> {
         let found = Self::find(s3, destination, job_id).await?;
         found.ok_or_else(|| Error::NoSuchJob {
             job_id: job_id.to_owned(),
@@ -172,20 +201,29 @@ impl Checkpoint {
         })
     }
 
-    /// Makes `owner` the owner, with a new generation and a lease until `deadline`.
-    pub fn take_over(&mut self, owner: &str, deadline: Instant, clock: &Clock) {
-        let left = deadline.saturating_duration_since(clock.now());
+    /// Makes `owner` the owner, with a new generation.
+    pub fn take_over(&mut self, owner: &str) {
+        let counters = &mut self.counters;
+        let outcomes = counters.processed() + counters.skipped;
         let header = &mut self.header;
+        let was_handed_over = header.lease_s == 0 && header.lease_ms == 0;
+        header.takeovers = match header.takeovers {
+            _ if was_handed_over => 0,
+            _ if outcomes > header.outcomes => 1,
+            count => count + 1,
+        };
+        header.outcomes = outcomes;
         if header.generation > 0 {
             header.uncounted_failures.push(UncountedFiles {
                 generation: header.generation,
-                from: self.counters.failed_files + 1,
+                from: counters.failed_files + 1,
             });
-            self.counters.failed_files = 0;
+            counters.failed_files = 0;
         }
         header.generation += 1;
         owner.clone_into(&mut header.owner);
-        header.lease_ms = u64::try_from((clock.since_epoch() + left).as_millis()).unwrap_or(u64::MAX);
+        header.lease_s = lease::LEASE.as_secs();
+        header.lease_ms = 0;
         header.revision = 0;
     }
 
@@ -201,9 +239,10 @@ impl Checkpoint {
         if let ConditionalWrite::Written(etag) = written {
             return Ok(Saved::Written(etag));
         }
-        let Some((found, etag)) = Self::find(s3, destination, &self.header.job_id).await? else {
+        let Some(found) = Self::find(s3, destination, &self.header.job_id).await? else {
             return Ok(Saved::LeaseLost);
         };
+        let (found, etag) = (found.checkpoint, found.etag);
         Ok(if !found.header.has_owner_of(&self.header) {
             Saved::LeaseLost
         } else if found.header.stop_requested && !self.header.stop_requested {
@@ -217,16 +256,31 @@ impl Checkpoint {
     }
 }
 
-/// Writes the failed keys that are no longer in the checkpoint, and then the checkpoint.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Files that a checkpoint relies on: failed keys that it no longer holds, and the bodies of its chunks.
+#[derive(Default)]
+pub struct Before {
+    pub failures: Option<FailuresFile>,
+    pub bodies: Vec<BodyWrite>,
+}
+
+/// Writes a checkpoint after the files that it relies on.
 pub async fn save(
     s3: &Client,
     job: &Job,
     checkpoint: &Checkpoint,
     etag: Option<&ETag>,
-    failures: Option<FailuresFile>,
+    before: Before,
 ) -> Result<Saved, Error> {
-    if let Some(file) = failures {
+    if let Some(file) = before.failures {
         journal::record_failures(s3, job, checkpoint.header.generation, file).await?;
+    }
+    for body in before.bodies {
+        body.await.map_err(|error| Error::Task(error.to_string()))??;
     }
     checkpoint.save(s3, &job.destination, etag).await
 }
@@ -245,30 +299,49 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_holds_until_it_ends_and_has_a_limit() {
-        let (clock, mut checkpoint) = (Clock::default(), checkpoint());
-        assert!(!checkpoint.header.is_leased(&clock));
-        checkpoint.take_over("a", clock.now() + Duration::from_secs(600), &clock);
-        assert!(checkpoint.header.is_leased(&clock));
-        assert_eq!(checkpoint.header.generation, 1);
-        clock.advance(Duration::from_secs(602));
-        assert!(!checkpoint.header.is_leased(&clock));
-        // From a clock that is a day ahead.
-        let tomorrow = clock.since_epoch() + Duration::from_hours(24);
-        checkpoint.header.lease_ms = u64::try_from(tomorrow.as_millis()).unwrap();
-        assert!(!checkpoint.header.is_leased(&clock));
-        checkpoint.take_over("b", clock.now() + Duration::from_secs(600), &clock);
-        checkpoint.header.state = State::Completed;
-        assert!(!checkpoint.header.is_leased(&clock));
+    fn a_lease_ends_some_time_after_the_write() {
+        let at = Duration::from_secs;
+        let mut found = Found {
+            checkpoint: checkpoint(),
+            etag: ETag::parse("e").unwrap(),
+            written: at(1_000),
+        };
+        assert!(!found.is_leased(at(1_000)), "nobody has taken it over");
+        found.checkpoint.take_over("a");
+        assert_eq!(found.checkpoint.header.generation, 1);
+        assert!(found.is_leased(at(1_060)) && !found.is_leased(at(1_061)));
+        found.checkpoint.header.state = State::Completed;
+        assert!(!found.is_leased(at(1_000)));
+        // In layouts 1 and 2, the checkpoint has the end of the lease.
+        found.checkpoint.header.state = State::Running;
+        (found.checkpoint.header.lease_s, found.checkpoint.header.lease_ms) = (0, 1_900_500);
+        assert!(found.is_leased(at(1_900)) && !found.is_leased(at(1_901)) && !found.is_leased(at(1)));
+    }
+
+    #[test]
+    fn takeovers_without_a_new_outcome_are_counted() {
+        let mut checkpoint = checkpoint();
+        let mut takeovers = |change: fn(&mut Checkpoint)| {
+            change(&mut checkpoint);
+            checkpoint.take_over("a");
+            checkpoint.header.takeovers
+        };
+        assert_eq!(takeovers(|_| {}), 0, "the job begins");
+        assert_eq!(takeovers(|_| {}), 1);
+        assert_eq!(takeovers(|_| {}), 2);
+        assert_eq!(takeovers(|checkpoint| checkpoint.counters.ok += 1), 1);
+        assert_eq!(takeovers(|_| {}), 2);
+        assert_eq!(takeovers(|checkpoint| checkpoint.header.lease_s = 0), 0, "handed over");
+        assert_eq!(takeovers(|checkpoint| checkpoint.header.lease_s = 60), 1);
     }
 
     #[test]
     fn later_files_of_the_previous_owner_are_uncounted() {
-        let (clock, mut checkpoint) = (Clock::default(), checkpoint());
-        checkpoint.take_over("a", clock.now(), &clock);
+        let mut checkpoint = checkpoint();
+        checkpoint.take_over("a");
         assert!(checkpoint.header.uncounted_failures.is_empty());
         checkpoint.counters.failed_files = 3;
-        checkpoint.take_over("b", clock.now(), &clock);
+        checkpoint.take_over("b");
         let uncounted = [UncountedFiles { generation: 1, from: 4 }];
         assert_eq!(checkpoint.header.uncounted_failures, uncounted);
         assert_eq!(checkpoint.counters.failed_files, 0);
@@ -281,8 +354,12 @@ mod tests {
         assert_eq!(checkpoint.header.uncounted_failures.len(), 1);
         assert_eq!((checkpoint.queue.len(), checkpoint.in_flight.len()), (4, 2));
         assert_eq!(checkpoint.queue[2].tries.throttled, 1);
-        let again: Checkpoint = serde_json::from_slice(&checkpoint.to_json()).unwrap();
-        assert_eq!(again.in_flight, checkpoint.in_flight);
+        assert!(
+            checkpoint
+                .queue
+                .iter()
+                .all(|chunk| chunk.keys > 0 && chunk.lines().is_some())
+        );
         let stopped = text
             .replace("\"stop\":false", "\"stop\":true")
             .replace("\"died\":0", "\"died\":1");

@@ -28,6 +28,15 @@ pub struct ListedCounts {
     pub skipped: u64,
 }
 
+impl ListedCounts {
+    pub fn add(&mut self, other: Self) {
+        self.listed += other.listed;
+        self.bytes += other.bytes;
+        self.ignored += other.ignored;
+        self.skipped += other.skipped;
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counters {
     pub listed: u64,
@@ -89,10 +98,10 @@ impl Counters {
         }
     }
 
-    /// Counts a key that a lost attempt had committed.
-    pub fn add_committed(&mut self, with_exif: bool) {
-        self.ok += 1;
-        self.with_exif += u64::from(with_exif);
+    /// Counts the images that an attempt had committed before it was given up.
+    pub fn add_committed(&mut self, ok: u64, with_exif: u64) {
+        self.ok += ok;
+        self.with_exif += with_exif;
     }
 
     pub fn add_failed(&mut self, objects: &[ObjectRef], class: FailureClass, error: &str) {

@@ -19,6 +19,10 @@ pub enum Error {
     Conditions(#[from] ConditionsError),
     #[error("{uri} cannot be read: {problem}")]
     Unreadable { uri: ObjectUri, problem: String },
+    #[error("{uri} exists, and holds other objects: delete the folder of the job, or choose another job_id")]
+    Occupied { uri: ObjectUri },
+    #[error("writing a file ended early: {0}")]
+    Task(String),
     #[error("job {job_id} cannot be stopped now, because its checkpoint changes too often; send the request again")]
     Busy { job_id: String },
 }
@@ -28,7 +32,12 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Busy { .. } => true,
-            Self::Request(_) | Self::Conditions(_) | Self::NoSuchJob { .. } | Self::Unreadable { .. } => false,
+            Self::Request(_)
+            | Self::Conditions(_)
+            | Self::NoSuchJob { .. }
+            | Self::Unreadable { .. }
+            | Self::Occupied { .. }
+            | Self::Task(_) => false,
         }
     }
 }

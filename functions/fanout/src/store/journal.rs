@@ -10,8 +10,8 @@ use super::counters::Counters;
 use super::error::Error;
 use crate::job::Job;
 
-/// Failed keys go to a file when there are this many, so that they need little memory.
-const MAX_KEYS_IN_MEMORY: usize = 1_000;
+/// Failed keys go to a file when there are this many, so that the checkpoint stays small.
+const MAX_KEYS_IN_MEMORY: usize = 200;
 
 /// Files that may have been written and are not counted, because their invocation was killed before its next
 /// checkpoint: those of `generation`, from the number `from` on.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use local::lambda::Reply;
 use local::s3::{Effect, Fault};
+use local::starts::Start;
 use serde_json::{Value, json};
 use shared::protocol::job::State;
 use tokio::sync::mpsc;
 
-use crate::cloud::{Cloud, Gate, Processor, Timeouts, UNTIL_LAST_START, UNTIL_LAST_WAIT};
+use crate::cloud::{Cloud, Gate, LEASE, Processor, Timeouts, UNTIL_LAST_START, UNTIL_LAST_WAIT};
 
 #[tokio::test]
 async fn a_long_job_continues_in_the_next_invocation() {
@@ -105,9 +106,14 @@ async fn a_job_whose_next_invocation_cannot_be_started_says_so() {
     .unwrap();
     let sdk = local::s3::sdk(&lambda.url()).await;
     let app = fanout::App {
-        config: cloud.app.config.clone(),
+        // Without a schedule, nothing else would start it.
+        config: fanout::Config {
+            restarts: None,
+            ..cloud.app.config.clone()
+        },
         sdk: cloud.app.sdk.clone(),
         lambda: fanout::invoke_client(&sdk).unwrap(),
+        scheduler: cloud.app.scheduler.clone(),
         clock: cloud.clock.clone(),
     };
     let whole = std::mem::replace(&mut cloud.app, std::sync::Arc::new(app));
@@ -197,8 +203,15 @@ async fn the_first_checkpoint_has_the_first_chunks() {
         first
     };
     let (report, first) = tokio::join!(cloud.run(json!({"chunk_keys": 5})), first);
+    // The job has one write behind it: the checkpoint itself holds the objects of the first chunks.
     let in_flight = first["in_flight"].as_array().unwrap();
-    assert_eq!((in_flight.len(), &first["revision"]), (2, &json!(1)), "{first}");
+    let objects = |attempt: &Value| attempt["chunk"]["objects"].as_array().map(Vec::len);
+    assert_eq!(
+        in_flight.iter().filter_map(objects).collect::<Vec<_>>(),
+        [5, 5],
+        "{first}"
+    );
+    assert_eq!(cloud.server.store.keys("photos-out", "jobs/job/chunks/"), [""; 0]);
     cloud.check_all(&report.unwrap());
 }
 
@@ -225,7 +238,7 @@ async fn an_invocation_that_starts_second_writes_nothing() {
         times: usize::MAX,
     });
     let other = async {
-        // fanout has looked for the job, has not found it, and is listing the source.
+        // fanout is listing the source. Its checkpoint comes too late.
         cloud.until(|cloud| lists(cloud) > before).await;
         cloud.put_out("jobs/job/checkpoint.json", checkpoint);
         cloud.server.faults.clear();
@@ -234,7 +247,11 @@ async fn an_invocation_that_starts_second_writes_nothing() {
     assert_eq!(report.unwrap().ok, 10, "the winner's report");
     assert_eq!(cloud.invocations.load(Relaxed), invocations);
     let written = cloud.server.store.keys("photos-out", "jobs/job/");
-    assert_eq!(written, ["jobs/job/checkpoint.json"]);
+    assert_eq!(
+        written,
+        ["jobs/job/checkpoint.json", "jobs/job/job.json"],
+        "the winner's report"
+    );
 }
 
 #[tokio::test]
@@ -254,6 +271,95 @@ async fn an_invocation_that_lost_its_job_writes_nothing() {
     let (report, stolen) = tokio::join!(cloud.run(json!({"chunk_keys": 5, "parallel": 2})), thief);
     assert_eq!(report.unwrap().state, State::Running);
     assert_eq!(cloud.text("jobs/job/checkpoint.json"), stolen);
+}
+
+#[tokio::test]
+async fn an_owner_that_was_paused_past_its_lease_sends_nothing() {
+    let (cloud, gate) = with_gate(5).await;
+    cloud.put_many(400);
+    let fields = json!({"chunk_keys": 10, "parallel": 2});
+    let mut paused = Box::pin(cloud.run(fields.clone()));
+    // Two attempts are in flight, and one is written ahead.
+    let is_ahead = |cloud: &Cloud| {
+        let checkpoint = cloud.checkpoint("job");
+        let in_flight = checkpoint.and_then(|checkpoint| checkpoint["in_flight"].as_array().map(Vec::len));
+        cloud.invocations.load(Relaxed) == 6 && in_flight == Some(3)
+    };
+    tokio::select! {
+        report = &mut paused => panic!("it waits at the gate: {report:?}"),
+        () = cloud.until(is_ahead) => {}
+    }
+    // From here on, nobody polls it.
+    cloud.server.until_idle().await;
+    cloud.clock.advance(LEASE);
+    gate.open();
+    let report = cloud.run(fields).await.unwrap();
+    assert_eq!((report.ok, report.generation), (400, 2), "{report:?}");
+    let (invocations, files) = (
+        cloud.invocations.load(Relaxed),
+        cloud.server.store.keys("photos-out", ""),
+    );
+    assert_eq!(paused.await.unwrap(), report);
+    assert_eq!(cloud.invocations.load(Relaxed), invocations);
+    assert_eq!(cloud.server.store.keys("photos-out", ""), files);
+    cloud.check_all(&report);
+}
+
+#[tokio::test]
+async fn five_takeovers_without_an_outcome_end_a_job() {
+    let cloud = Cloud::with(async |_, _| std::future::pending().await).await;
+    cloud.put_many(10);
+    let next = json!({"continue_job": "job", "destination": "s3://photos-out/"});
+    assert!(
+        cloud
+            .kill_when(json!({}), |cloud| cloud.invocations.load(Relaxed) == 1)
+            .await
+    );
+    for death in 2..=6 {
+        cloud.server.until_idle().await;
+        cloud.clock.advance(LEASE);
+        let start = Start::new("again", next.clone());
+        let killed = cloud.kill_start_when(&start, |cloud| cloud.invocations.load(Relaxed) == death);
+        assert!(killed.await, "death {death}");
+    }
+    cloud.server.until_idle().await;
+    cloud.clock.advance(LEASE);
+    assert!(!cloud.kill_start_when(&Start::new("last", next), |_| false).await);
+    let report = cloud.report("job").unwrap();
+    assert_eq!((report.state, report.pending), (State::Aborted, 10), "{report:?}");
+    let reason = report.reason.as_ref().unwrap();
+    assert!(reason.contains("has died 5 times without any new outcome"), "{reason}");
+    cloud.check(&report);
+}
+
+#[tokio::test]
+async fn a_schedule_continues_what_could_not_be_handed_over() {
+    let cloud = Cloud::with(async |number, processor: Processor| {
+        if number == 2 {
+            processor.clock.advance(UNTIL_LAST_START);
+        }
+        processor.run().await
+    })
+    .await;
+    cloud.put_many(200);
+    cloud.refuse_to_continue(true);
+    let error = cloud.run(json!({"chunk_keys": 10, "parallel": 1})).await.unwrap_err();
+    assert!(
+        error.to_string().contains("next invocation could not be started"),
+        "{error}"
+    );
+    assert_eq!(cloud.report("job").unwrap().state, State::Running);
+    cloud.refuse_to_continue(false);
+    let start = cloud.scheduler.take_next().unwrap();
+    let event = serde_json::from_str(&start.input).unwrap();
+    cloud.kill_start_when(&Start::new("scheduled", event), |_| false).await;
+    let report = cloud.until_ended("job").await;
+    assert_eq!(
+        (report.state, report.ok, report.generation),
+        (State::Completed, 200, 2),
+        "{report:?}"
+    );
+    cloud.check_all(&report);
 }
 
 #[tokio::test]
@@ -328,8 +434,8 @@ async fn a_checkpoint_that_cannot_be_read_is_an_error_that_says_why() {
     cloud.put_many(1);
     for (text, part) in [
         (
-            "{\"version\": 3, \"news\": true}",
-            "written by another version of fanout (layout 3",
+            "{\"version\": 4, \"news\": true}",
+            "written by another version of fanout (layout 4",
         ),
         ("{\"version\": 1}", "missing field"),
         ("", "EOF"),

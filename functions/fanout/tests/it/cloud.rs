@@ -1,16 +1,18 @@
 //! A local S3 server, a Lambda endpoint that runs the processor, and the settings of fanout for both.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
-use fanout::{App, Config, Error, Response, handle, invoke_client};
+use fanout::{App, Config, Error, Invocation, Response, RestartConfig, handle, invoke_client};
 use lambda_runtime::Diagnostic;
 use local::lambda::{Endpoint, Reply};
 use local::s3::{Headers, Object, Server, sdk};
+use local::scheduler::Scheduler;
+use local::starts::Start;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::protocol::job::{Report, State};
@@ -23,7 +25,7 @@ pub const UNTIL_LAST_START: Duration = Duration::from_secs(14 * 60 + 1);
 pub const UNTIL_LAST_WAIT: Duration = Duration::from_secs(14 * 60 + 41);
 
 /// Every lease ends within this.
-pub const LEASE: Duration = Duration::from_mins(17);
+pub const LEASE: Duration = Duration::from_secs(62);
 
 /// The smallest file that is a JPEG. It has no image and no EXIF.
 pub const TINY: [u8; 6] = [0xFF, 0xD8, 0xFF, 0xDA, 0xFF, 0xD9];
@@ -37,8 +39,10 @@ pub struct Cloud {
     /// Invocations of the processor.
     pub invocations: Arc<AtomicUsize>,
     pub app: Arc<App>,
-    /// The clock for deadlines and leases. A test advances it when the job is in a certain state.
+    /// The clock of fanout and of S3. A test advances it when the job is in a certain state.
     pub clock: Clock,
+    pub scheduler: Arc<Scheduler>,
+    refuses_to_continue: Arc<AtomicBool>,
     _lambda: Endpoint,
 }
 
@@ -71,11 +75,12 @@ impl Cloud {
         let config = processor::Config::load(&|_| None).unwrap();
         let processor = Arc::new(processor::App::new(config, &s3_sdk));
         let invocations = Arc::new(AtomicUsize::new(0));
-        let clock = Clock::default();
+        let clock = server.clock.clone();
         let fanout: Arc<OnceLock<Arc<App>>> = Arc::default();
+        let refuses_to_continue = Arc::<AtomicBool>::default();
         let lambda = {
             let (fanout, invocations) = (fanout.clone(), invocations.clone());
-            let (server, clock) = (server.clone(), clock.clone());
+            let (server, clock, refuses) = (server.clone(), clock.clone(), refuses_to_continue.clone());
             Endpoint::start(move |name, payload| {
                 let processor = Processor {
                     app: processor.clone(),
@@ -83,10 +88,16 @@ impl Cloud {
                     clock: clock.clone(),
                     payload,
                 };
+                let refuses = refuses.load(Relaxed);
                 let (app, invocations, invoke) = (fanout.get().unwrap().clone(), invocations.clone(), invoke.clone());
                 async move {
+                    if name == "fanout" && refuses {
+                        // So that fanout does not try again for minutes.
+                        processor.clock.advance(Duration::from_secs(5));
+                        return Reply::Rejected(403, "AccessDeniedException");
+                    }
                     if name == "fanout" {
-                        let response = handle(&app, processor.payload, "continued", 0).await;
+                        let response = handle(&app, processor.payload, &invocation("continued")).await;
                         return Reply::Ok(serde_json::to_value(response.unwrap()).unwrap());
                     }
                     invoke(invocations.fetch_add(1, Relaxed) + 1, processor).await
@@ -96,12 +107,11 @@ impl Cloud {
             .unwrap()
         };
         let lambda_sdk: SdkConfig = sdk(&lambda.url()).await;
-        let mut config = Config::load(&|_| None).unwrap();
-        assert_eq!(config.timeout, LIFETIME);
-        config.invoke_timeout = timeouts.invoke;
+        let scheduler = Arc::new(Scheduler::start().await.unwrap());
         let app = Arc::new(App {
-            config,
+            config: with_schedules(timeouts.invoke),
             lambda: invoke_client(&lambda_sdk).unwrap(),
+            scheduler: aws_sdk_scheduler::Client::new(&sdk(&scheduler.url()).await),
             sdk: s3_sdk,
             clock: clock.clone(),
         });
@@ -111,8 +121,15 @@ impl Cloud {
             server,
             invocations,
             clock,
+            scheduler,
+            refuses_to_continue,
             _lambda: lambda,
         }
+    }
+
+    /// Whether Lambda refuses the invocations with which fanout hands a job over.
+    pub fn refuse_to_continue(&self, refuse: bool) {
+        self.refuses_to_continue.store(refuse, Relaxed);
     }
 
     pub fn put(&self, key: &str, body: &[u8]) {
@@ -146,7 +163,7 @@ impl Cloud {
         for (name, value) in fields.as_object().unwrap() {
             request[name] = value.clone();
         }
-        handle(&self.app, request, "request-1", 0).await
+        handle(&self.app, request, &invocation("request-1")).await
     }
 
     /// Runs a job, and kills fanout when the cloud is in a certain state. Returns false if the job ended before.
@@ -187,6 +204,7 @@ impl Cloud {
                 .is_some_and(|report| report.state != State::Running)
         })
         .await;
+        self.until(|cloud| cloud.scheduler.count() == 0).await;
         self.report(job_id).unwrap()
     }
 
@@ -245,6 +263,19 @@ impl Cloud {
         String::from_utf8(object.body.bytes().to_vec()).unwrap()
     }
 
+    /// Starts fanout, and kills it when the cloud is in a certain state. Returns false if it ended before.
+    pub async fn kill_start_when(&self, start: &Start, state: impl FnMut(&Self) -> bool) -> bool {
+        let invocation = invocation(&start.request_id);
+        tokio::select! {
+            biased;
+            response = handle(&self.app, start.event.clone(), &invocation) => {
+                response.unwrap();
+                false
+            }
+            () = self.until(state) => true,
+        }
+    }
+
     /// Checks that the counts add up, that `job.json` has the same report, that each `ok` image has one record, and
     /// that each failed key is in a file.
     pub fn check(&self, report: &Report) {
@@ -252,6 +283,9 @@ impl Cloud {
         assert_eq!(report.listed, sum, "{report:?}");
         if report.state == State::Completed {
             assert_eq!(report.pending, 0, "{report:?}");
+        }
+        if report.state != State::Running {
+            assert_eq!(self.scheduler.count(), 0, "{report:?} {:?}", self.scheduler);
         }
         assert_eq!(self.report(&report.job_id).as_ref(), Some(report));
         let records = self.records(&report.job_id);
@@ -274,6 +308,30 @@ impl Cloud {
         let mut source = self.server.store.keys("photos", "");
         source.retain(|key| !key.contains(".txt"));
         assert_eq!(keys, source);
+    }
+}
+
+/// The settings of fanout, with schedules.
+fn with_schedules(invoke_timeout: Duration) -> Config {
+    let config = Config::load(&|_| None).unwrap();
+    assert_eq!(config.timeout, LIFETIME);
+    let restarts = RestartConfig {
+        group: "jobs".to_owned(),
+        role_arn: "arn:aws:iam::0:role/restarts".to_owned(),
+    };
+    Config {
+        invoke_timeout,
+        restarts: Some(restarts),
+        ..config
+    }
+}
+
+/// An invocation of fanout without a deadline.
+pub fn invocation(request_id: &str) -> Invocation {
+    Invocation {
+        request_id: request_id.to_owned(),
+        deadline_ms: 0,
+        function_arn: "arn:aws:lambda:us-east-1:0:function:fanout".to_owned(),
     }
 }
 

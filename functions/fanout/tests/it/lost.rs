@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use local::lambda::{Endpoint, Reply};
-use local::s3::sdk;
+use local::s3::{Effect, Fault, S3ErrorCode, sdk};
 use serde_json::json;
 use shared::protocol::job::State;
 
@@ -329,4 +329,45 @@ async fn a_damaged_report_does_not_hide_the_status() {
     let (ended, status) = tokio::join!(cloud.run(json!({})), status);
     assert_eq!((status.state, status.listed), (State::Running, 50), "{status:?}");
     cloud.check_all(&ended.unwrap());
+}
+
+/// More keys than the first checkpoint has room for, so that chunks have bodies.
+const WITH_BODIES: usize = 4_000;
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_now_is_read_again() {
+    // The first attempts are throttled. Then the objects of most chunks are only in their bodies.
+    let cloud = Cloud::with(async |number, processor: Processor| match number {
+        1..10 => Reply::Rejected(429, "TooManyRequestsException"),
+        _ => processor.run().await,
+    })
+    .await;
+    cloud.put_many(WITH_BODIES);
+    cloud.server.faults.add(Fault {
+        operation: "GetObject",
+        key_contains: "/chunks/".to_owned(),
+        effect: Effect::Error(S3ErrorCode::AccessDenied),
+        after: 0,
+        times: 2,
+    });
+    let report = cloud.run(json!({"chunk_keys": 1000, "parallel": 2})).await.unwrap();
+    assert_eq!((report.state, report.ok), (State::Completed, 4_000), "{report:?}");
+    assert_eq!(cloud.server.faults.injected().other, 2);
+    cloud.check_all(&report);
+}
+
+#[tokio::test]
+async fn a_body_of_another_job_is_not_used() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(WITH_BODIES);
+    // As if the files of an earlier job with the same id had been deleted, except these.
+    for number in 1..10 {
+        cloud.put_out(
+            &format!("jobs/job/chunks/1-{number}.ndjson"),
+            "{\"key\":\"other.jpg\"}\n",
+        );
+    }
+    let error = cloud.run(json!({"images": "none"})).await.unwrap_err().to_string();
+    assert!(error.contains("exists, and holds other objects"), "{error}");
+    assert!(!cloud.records("job").contains_key("other.jpg"));
 }

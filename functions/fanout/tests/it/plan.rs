@@ -10,7 +10,7 @@ use local::lambda::Reply;
 use local::s3::{Effect, Fault, Headers, Object};
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, LIFETIME, Processor, TINY};
+use crate::cloud::{Cloud, LIFETIME, Processor, TINY, invocation};
 
 /// Images in a sample.
 const SAMPLE: u64 = 16;
@@ -237,7 +237,15 @@ async fn a_plan_without_time_asks_no_processor() {
     ] {
         request[name] = json!(value);
     }
-    let response = fanout::handle(&cloud.app, request, "request-1", u64::try_from(deadline).unwrap()).await;
+    let response = fanout::handle(
+        &cloud.app,
+        request,
+        &fanout::Invocation {
+            deadline_ms: u64::try_from(deadline).unwrap(),
+            ..invocation("request-1")
+        },
+    )
+    .await;
     let Response::Estimate(plan) = response.unwrap() else {
         panic!("a plan should respond with an estimate");
     };

@@ -6,7 +6,7 @@ use local::s3::{Effect, Fault};
 use serde_json::json;
 use shared::protocol::job::State;
 
-use crate::cloud::{Cloud, LEASE, TINY};
+use crate::cloud::{Cloud, LEASE, TINY, invocation};
 
 impl Cloud {
     fn fault(&self, operation: &'static str, status: u16, code: &'static str, times: usize) {
@@ -138,11 +138,20 @@ async fn a_second_invocation_does_not_start_in_a_store_that_ignores_conditions()
     cloud.server.faults.clear();
     fault(Effect::Unconditional, 0);
     let before = cloud.invocations.load(Relaxed);
-    let error = cloud.run(json!({})).await.unwrap_err().to_string();
-    assert!(error.contains("ignores If-None-Match"), "{error}");
+    let next = json!({"continue_job": "job", "destination": "s3://photos-out/"});
+    let error = loop {
+        match fanout::handle(&cloud.app, next.clone(), &invocation("next")).await {
+            Err(error) => break error,
+            // A write of the first invocation has arrived late.
+            Ok(_) => cloud.clock.advance(LEASE),
+        }
+    };
+    assert!(error.to_string().contains("ignores If-None-Match"), "{error}");
     assert_eq!(cloud.invocations.load(Relaxed), before);
 
     cloud.server.faults.clear();
+    // The store has written what should not have been written.
+    cloud.clock.advance(LEASE);
     let report = cloud.run(json!({})).await.unwrap();
     cloud.check_all(&report);
 }

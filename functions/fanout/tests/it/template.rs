@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use fanout::Config;
 
+use crate::kills::MAX_RETRIES;
+
 /// The variables that the template sets in the block that starts with the line `block`: those of all functions, or
 /// those of fanout.
 fn variables(template: &str, block: &str) -> BTreeSet<String> {
@@ -19,6 +21,16 @@ fn variables(template: &str, block: &str) -> BTreeSet<String> {
         .filter(|line| !line.trim_start().starts_with('#'))
         .map(|line| line.trim().split_once(':').unwrap().0.to_owned())
         .collect()
+}
+
+#[test]
+fn lambda_retries_fanout_as_the_tests_assume() {
+    let template = include_str!("../../../../template.yaml");
+    let fanout = template.split("\n  Fanout:\n").nth(1).unwrap();
+    let retries = fanout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("MaximumRetryAttempts: "));
+    assert_eq!(retries.unwrap().parse(), Ok(MAX_RETRIES));
 }
 
 #[test]
