@@ -1,15 +1,20 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::bail;
 use bytes::Bytes;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use shared::protocol::job::{Report, State};
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::occupancy::Occupancy;
 
 use local::lambda::{Endpoint, Reply};
 use local::runtime::Function;
@@ -26,11 +31,51 @@ pub struct Cloud {
     _lambda: Endpoint,
 }
 
+/// What a cloud has.
+pub struct Setup {
+    /// Keys in the source.
+    pub keys: u64,
+    /// The time of each invocation of fanout.
+    pub lifetime: Duration,
+    pub program: PathBuf,
+    /// What the processors do. `None`: they respond at once.
+    pub work: Option<Work>,
+}
+
+impl Setup {
+    pub fn new(keys: u64) -> Self {
+        Self {
+            keys,
+            lifetime: Duration::from_mins(15),
+            program: binary(Profile::Release, "fanout"),
+            work: None,
+        }
+    }
+}
+
+/// How long a processor takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// For a chunk with `chunk_keys` keys. A sixth of it does not depend on the number of keys.
+    pub mean: Duration,
+    pub chunk_keys: usize,
+}
+
+impl Work {
+    /// Draws the time of a chunk: the same for each run of the same chunk.
+    fn time(&self, chunk: u64, keys: usize) -> Duration {
+        let factor = ChaCha8Rng::seed_from_u64(chunk).random_range(0.5..1.5);
+        let share = 1.0 / 6.0 + 5.0 / 6.0 * keys as f64 / self.chunk_keys as f64;
+        self.mean.mul_f64(factor * share)
+    }
+}
+
 /// The keys that fanout sent: their number and the sum of their hashes. The sum shows whether each was sent once.
 #[derive(Debug, Default)]
 pub struct SentKeys {
     keys: AtomicU64,
     sum: AtomicU64,
+    pub occupancy: Occupancy,
 }
 
 fn hash(key: &str) -> u64 {
@@ -40,8 +85,22 @@ fn hash(key: &str) -> u64 {
 }
 
 impl SentKeys {
-    /// Counts the keys of a chunk, and responds at once that all of them are `ok`.
-    fn process(&self, payload: &Value) -> Reply {
+    /// Counts the keys of a chunk, works, and responds that all of them are `ok`.
+    async fn process(&self, payload: &Value, work: Option<Work>) -> Reply {
+        let Some(work) = work else { return self.respond(payload) };
+        let keys = payload["objects"].as_array().map_or(0, Vec::len);
+        let time = work.time(payload["chunk"].as_u64().unwrap_or_default(), keys);
+        self.occupancy
+            .during(async {
+                let until = Instant::now() + time;
+                let reply = self.respond(payload);
+                sleep_until(until).await;
+                reply
+            })
+            .await
+    }
+
+    fn respond(&self, payload: &Value) -> Reply {
         let objects = payload["objects"].as_array().map(Vec::as_slice).unwrap_or_default();
         for object in objects {
             let key = object["key"].as_str().unwrap_or_default();
@@ -64,8 +123,14 @@ impl SentKeys {
 }
 
 impl Cloud {
-    /// Starts the servers and fanout. `lifetime` is the time of each invocation of fanout.
-    pub async fn start(keys: u64, lifetime: Duration) -> anyhow::Result<Self> {
+    /// Starts the servers and fanout.
+    pub async fn start(setup: Setup) -> anyhow::Result<Self> {
+        let Setup {
+            keys,
+            lifetime,
+            program,
+            work,
+        } = setup;
         let server = Server::start(0).await?;
         let object = Object::new(Bytes::from_static(b"photo").into(), Headers::default());
         let counted = Counted {
@@ -77,14 +142,14 @@ impl Cloud {
         let sent = Arc::<SentKeys>::default();
         let fanout: Arc<OnceLock<Arc<Function>>> = Arc::default();
         let lambda = {
-            let (sent, fanout) = (sent.clone(), fanout.clone());
+            let (sent, fanout, generations) = (sent.clone(), fanout.clone(), Arc::<AtomicU64>::default());
             Endpoint::start(move |name, payload| {
-                let (sent, fanout) = (sent.clone(), fanout.clone());
+                let (sent, fanout, generations) = (sent.clone(), fanout.clone(), generations.clone());
                 async move {
                     let (true, Some(function)) = (name == "fanout", fanout.get()) else {
-                        return sent.process(&payload);
+                        return sent.process(&payload, work).await;
                     };
-                    let id = format!("generation-{}", payload["generation"]);
+                    let id = generations.fetch_add(1, Relaxed).to_string();
                     match function.invoke(&id, payload, lifetime).await {
                         Ok(Ok(response)) => Reply::Ok(response),
                         Ok(Err(error)) => Reply::FunctionError(error),
@@ -98,7 +163,7 @@ impl Cloud {
         let log = std::fs::File::create(scratch.path().join("fanout.log"))?;
         let mut environment = server.environment();
         environment.push(("AWS_ENDPOINT_URL_LAMBDA", lambda.url()));
-        let function = Arc::new(Function::start(&binary(Profile::Release, "fanout"), &environment, log).await?);
+        let function = Arc::new(Function::start(&program, &environment, log).await?);
         // It cannot fail, because only this line sets it.
         let _ = fanout.set(function.clone());
         Ok(Self {
@@ -133,6 +198,17 @@ impl Cloud {
     pub fn report(&self) -> Option<Report> {
         let file = self.server.store.get("photos-out", "jobs/bench/job.json")?;
         serde_json::from_slice(&file.body.bytes()).ok()
+    }
+
+    /// The bytes of the largest checkpoint until the job has ended, looked at every 10 ms.
+    pub async fn largest_checkpoint(&self) -> anyhow::Result<u64> {
+        let mut largest = 0;
+        while self.report().is_none_or(|report| report.state == State::Running) {
+            let checkpoint = self.server.store.get("photos-out", "jobs/bench/checkpoint.json");
+            largest = largest.max(checkpoint.map_or(0, |checkpoint| checkpoint.body.len()));
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(largest)
     }
 
     /// Waits until the job has ended, and returns its report. Calls `show` with each report until then.

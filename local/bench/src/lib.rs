@@ -5,12 +5,14 @@
 //! | [`experiment`] | the guide's experiment, in the parts `guide`, `peers`, `pipelines` and `cold` |
 //! | [`scale`] | time and memory of fanout for more and more keys |
 //! | [`listing`] | fanout's parallel listing, compared with one page after another |
+//! | [`fanout`] | how busy fanout keeps the processors |
 //! | [`kills`] | jobs whose fanout is killed repeatedly |
 //! | [`faults`] | a job with faults, compared with the same job without faults |
 //! | [`memory`] | time, CPU time and memory of one processor |
 //! | [`transform`] | one processor that makes pictures |
 //! | [`codecs`] | our codecs, compared with sharp and Pillow |
 //! | [`cloud`] | a source of counted keys, fanout, and processors that do no work |
+//! | [`occupancy`] | how busy the slots of a job are |
 //! | [`processors`] | processes of the processor, each with one invocation at a time |
 //! | [`photos`] | the images |
 //! | [`python`], [`node`] | the peers in Python and JavaScript |
@@ -22,11 +24,13 @@
 mod cloud;
 mod codecs;
 mod experiment;
+mod fanout;
 mod faults;
 mod kills;
 mod listing;
 mod memory;
 mod node;
+mod occupancy;
 mod photos;
 mod processors;
 mod python;
@@ -68,6 +72,8 @@ enum Bench {
     Scale(scale::Options),
     /// Compare fanout's parallel listing with a listing of one page after another
     Listing(listing::Options),
+    /// Measure how busy fanout keeps the processors
+    Fanout(fanout::Options),
     /// Kill fanout at random moments of many jobs, and check that each key is counted once
     Kills(kills::Options),
     /// Compare a job with injected faults with the same job without faults
@@ -103,6 +109,7 @@ pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitC
         Some(Bench::Cold) => with_functions(experiment::run(&[Part::Cold], experiment)).await,
         Some(Bench::Scale(options)) => with_functions(scale::run(options)).await,
         Some(Bench::Listing(options)) => with_functions(listing::run(options)).await,
+        Some(Bench::Fanout(options)) => with_functions(fanout::run(options)).await,
         Some(Bench::Kills(options)) => with_functions(kills::run(options)).await,
         Some(Bench::Faults(options)) => with_functions(faults::run(options)).await,
         Some(Bench::Memory(options)) => with_functions(memory::run(options)).await,

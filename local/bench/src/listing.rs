@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Setup};
 use crate::table::table;
 use local::s3::Latency;
 use local::terminal::bar;
@@ -29,7 +29,7 @@ pub struct Options {
 }
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let cloud = Cloud::start(options.keys, Duration::from_mins(15)).await?;
+    let cloud = Cloud::start(Setup::new(options.keys)).await?;
     cloud.server.faults.set_latency(Latency {
         list: options.latency,
         ..Latency::default()

@@ -6,7 +6,7 @@ use indicatif::{HumanCount, HumanDuration, HumanFloatCount};
 use serde_json::json;
 use shared::protocol::job::{Report, State};
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Setup};
 use crate::table::{megabytes, table, yes_or};
 use local::terminal::bar;
 
@@ -74,7 +74,11 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 /// Runs one job in a new process. Returns its report, its time, the peak memory of fanout in bytes, and whether each
 /// key was sent once.
 async fn measure(keys: u64, lifetime: Duration, chunk_keys: usize) -> anyhow::Result<(Report, Duration, u64, bool)> {
-    let cloud = Cloud::start(keys, lifetime).await?;
+    let cloud = Cloud::start(Setup {
+        lifetime,
+        ..Setup::new(keys)
+    })
+    .await?;
     let progress = bar(usize::try_from(keys)?, "keys");
     let started = Instant::now();
     let fields = json!({"chunk_keys": chunk_keys});

@@ -169,6 +169,7 @@ fn case(work: &Work, size: &Size, images: usize, memory_mb: u32, quick: bool) ->
                 get: REQUEST_LATENCY,
                 put: REQUEST_LATENCY,
                 list: Duration::ZERO,
+                ..Latency::default()
             },
             mode: work.mode,
             transform: work.transform.clone(),

@@ -135,6 +135,7 @@ fn load(images: usize) -> anyhow::Result<Load> {
             get: REQUEST_LATENCY,
             put: REQUEST_LATENCY,
             list: Duration::ZERO,
+            ..Latency::default()
         },
         mode: Images::Transform,
         transform: None,

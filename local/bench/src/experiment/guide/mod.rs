@@ -44,6 +44,7 @@ impl Pace {
             get: Duration::from_micros(get),
             put: Duration::from_micros(put),
             list: LIST_LATENCY,
+            ..Latency::default()
         }
     }
 }
