@@ -77,7 +77,8 @@ where
             }
         }
     } else {
-        reply.await
+        // Lambda runs an invocation to its end, even if its caller has gone.
+        tokio::spawn(reply).await.map_err(|_| Dropped)?
     };
     let (response, body) = match reply {
         Reply::Ok(value) => (response, value),
