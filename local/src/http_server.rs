@@ -9,8 +9,11 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use crate::active::Active;
 
 /// The most connections that may wait to be accepted. Further ones are dropped, and their clients try again only after
 /// a second or more. All connections that processors open at their start must fit.
@@ -23,6 +26,7 @@ const MAX_HEADERS: usize = 2048;
 #[derive(Debug)]
 pub struct HttpServer {
     pub address: SocketAddr,
+    open: Active,
     accepting: JoinHandle<()>,
 }
 
@@ -41,7 +45,10 @@ impl HttpServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         // `bind` already listens, but with a shorter queue.
         rustix::net::listen(&listener, MAX_WAITING_CONNECTIONS)?;
+        let open = Active::default();
+        let connections = open.clone();
         Ok(Self {
+            open,
             address: listener.local_addr()?,
             accepting: tokio::spawn(async move {
                 loop {
@@ -53,8 +60,9 @@ impl HttpServer {
                     // Without it, each small response waits for an acknowledgement. If it cannot be set, that only
                     // costs time.
                     let _ = socket.set_nodelay(true);
-                    let service = service.clone();
+                    let (service, connection) = (service.clone(), connections.begin());
                     tokio::spawn(async move {
+                        let _connection = connection;
                         // An error means that the client hung up, which the server may ignore.
                         let mut http = auto::Builder::new(TokioExecutor::new());
                         http.http1().max_headers(MAX_HEADERS);
@@ -63,6 +71,17 @@ impl HttpServer {
                 }
             }),
         })
+    }
+
+    /// Waits until all clients have hung up, and everything that they had sent is read.
+    pub async fn until_disconnected(&self) -> io::Result<()> {
+        // Connections are accepted in their order, so all earlier ones have been when this one gets its answer.
+        let mut last = TcpStream::connect(self.address).await?;
+        last.write_all(b"OPTIONS * HTTP/1.0\r\n\r\n").await?;
+        last.read_to_end(&mut Vec::new()).await?;
+        drop(last);
+        self.open.until_none().await;
+        Ok(())
     }
 
     /// The server's URL. It has the IP address instead of `localhost`, because the SDK uses path-style requests only

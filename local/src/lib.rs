@@ -12,6 +12,7 @@
 //! | [`demo`] | a whole job on this machine, and a check of every object |
 //! | [`dataset`] | sample photos |
 //! | [`http_server`] | the listener and accept loop that all servers here share |
+//! | [`active`] | a count of what is under way |
 //! | [`process`] | memory and CPU time of a running process, read from `/proc` |
 //! | [`workspace`] | paths of the workspace and its builds; building the functions |
 //! | [`tools`] | programs that are installed if they are missing |
@@ -20,6 +21,7 @@
 //! The command `cargo local` is the crate `local-cli`, and its benchmarks are the crate `bench`. They are separate
 //! crates because the functions' tests build this crate, and should not build dependencies that only those two need.
 
+pub mod active;
 pub mod dataset;
 pub mod demo;
 pub mod emulator;

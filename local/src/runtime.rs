@@ -41,7 +41,8 @@ struct Api {
     /// When the function first asked for an invocation, which means that its initialisation was done.
     ready: watch::Sender<Option<Instant>>,
     next: AsyncMutex<mpsc::UnboundedReceiver<Invocation>>,
-    waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+    /// `None` when the process has ended.
+    waiting: Mutex<Option<HashMap<String, oneshot::Sender<Outcome>>>>,
 }
 
 /// A running instance. Dropping it kills the process.
@@ -62,7 +63,7 @@ impl Function {
         let api = Arc::new(Api {
             ready: watch::Sender::default(),
             next: AsyncMutex::new(receiver),
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Some(HashMap::new())),
         });
         let served = api.clone();
         let http = HttpServer::start(0, service_fn(move |request| respond(request, served.clone()))).await?;
@@ -86,7 +87,7 @@ impl Function {
         let watching = tokio::spawn(async move {
             // The log says why it ended, so the exit status adds nothing.
             let _ = child.wait().await;
-            ended.waiting.lock().clear();
+            *ended.waiting.lock() = None;
         });
         Ok(Self {
             id,
@@ -103,15 +104,16 @@ impl Function {
     pub async fn invoke(&self, id: &str, event: Value, lifetime: Duration) -> anyhow::Result<Outcome> {
         let (responded, response) = oneshot::channel();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.api.waiting.lock().insert(id.to_owned(), responded);
         let invocation = Invocation {
             id: id.to_owned(),
             event,
             deadline_ms: (now + lifetime).as_millis(),
         };
-        if self.watching.is_finished() || self.events.send(invocation).is_err() {
-            bail!("the function has ended");
-        }
+        match self.api.waiting.lock().as_mut() {
+            Some(waiting) => waiting.insert(id.to_owned(), responded),
+            None => bail!("the function has ended"),
+        };
+        self.events.send(invocation).context("the function has ended")?;
         response.await.context("the function ended without a response")
     }
 
@@ -186,7 +188,7 @@ async fn respond(request: Request<Incoming>, api: Arc<Api>) -> Result<Response<F
                 .body(Full::from(invocation.event.to_string()))?)
         }
         ["invocation", id, how @ ("response" | "error")] => {
-            let waiting = api.waiting.lock().remove(*id);
+            let waiting = api.waiting.lock().as_mut().and_then(|waiting| waiting.remove(*id));
             let body = request.into_body().collect().await?.to_bytes();
             let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
             if let Some(waiting) = waiting {

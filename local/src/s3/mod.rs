@@ -9,10 +9,9 @@
 //! | [`object`], [`headers`], [`body`] | one object |
 //! | [`faults`], [`effect`], [`chances`] | latency and planned faults; how a request fails; random faults |
 //! | [`wire`] | faults of a response as it is sent |
-//! | [`served`], [`active`] | the number of requests and bytes; the requests without a response |
+//! | [`served`] | the number of requests and bytes |
 //! | [`folder`] | files on disk, as keys |
 
-mod active;
 mod body;
 mod bucket;
 mod chances;
@@ -50,8 +49,8 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::S3ServiceBuilder;
 use shared::clock::Clock;
 
+use crate::active::Active;
 use crate::http_server::HttpServer;
-use active::Active;
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;
@@ -78,6 +77,7 @@ pub struct Server {
     pub served: Arc<Served>,
     /// For the dates of responses and objects.
     pub clock: Clock,
+    service: Service,
     active: Active,
     http: HttpServer,
 }
@@ -85,45 +85,26 @@ pub struct Server {
 impl Server {
     /// Listens on the loopback address; port 0 takes any free port.
     pub async fn start(port: u16) -> anyhow::Result<Self> {
-        let service = Service::default();
-        let Service {
-            store,
-            faults,
-            served,
-            clock,
-        } = service.clone();
-        let mut builder = S3ServiceBuilder::new(service);
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-        // The SDK signs with the time of this server, which may be set forward.
-        let mut config = S3Config::default();
-        config.presigned_url_max_skew_time_secs = u32::MAX;
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-        let s3 = builder.build();
-        let (dates, active) = (clock.clone(), Active::default());
-        let requests = active.clone();
-        let service = service_fn(move |request| {
-            let (response, dates, responding) = (HttpService::call(&s3, request), dates.clone(), requests.begin());
-            async move {
-                let _responding = responding;
-                let mut response = response.await.map_err(|error| anyhow!("{error:?}"))?;
-                let date = httpdate::fmt_http_date(UNIX_EPOCH + dates.since_epoch());
-                response.headers_mut().insert(DATE, date.parse()?);
-                wire::transform(response).await
-            }
-        });
+        let (service, active) = (Service::default(), Active::default());
         Ok(Self {
-            store,
-            faults,
-            served,
-            clock,
+            store: service.store.clone(),
+            faults: service.faults.clone(),
+            served: service.served.clone(),
+            clock: service.clock.clone(),
+            http: listen(port, service.clone(), active.clone()).await?,
+            service,
             active,
-            http: HttpServer::start(port, service).await?,
         })
+    }
+
+    /// Another endpoint of this server, for a client whose connections are to be told apart.
+    pub async fn another_endpoint(&self) -> anyhow::Result<HttpServer> {
+        listen(0, self.service.clone(), self.active.clone()).await
     }
 
     /// Waits until each request has its response.
     pub async fn until_idle(&self) {
-        self.active.until_idle().await;
+        self.active.until_none().await;
     }
 
     #[must_use]
@@ -146,6 +127,28 @@ impl Server {
     pub async fn sdk(&self) -> SdkConfig {
         sdk(&self.endpoint()).await
     }
+}
+
+async fn listen(port: u16, service: Service, active: Active) -> anyhow::Result<HttpServer> {
+    let dates = service.clock.clone();
+    let mut builder = S3ServiceBuilder::new(service);
+    builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    // The SDK signs with the time of this server, which may be set forward.
+    let mut config = S3Config::default();
+    config.presigned_url_max_skew_time_secs = u32::MAX;
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    let s3 = builder.build();
+    let service = service_fn(move |request| {
+        let (response, dates, responding) = (HttpService::call(&s3, request), dates.clone(), active.begin());
+        async move {
+            let _responding = responding;
+            let mut response = response.await.map_err(|error| anyhow!("{error:?}"))?;
+            let date = httpdate::fmt_http_date(UNIX_EPOCH + dates.since_epoch());
+            response.headers_mut().insert(DATE, date.parse()?);
+            wire::transform(response).await
+        }
+    });
+    Ok(HttpServer::start(port, service).await?)
 }
 
 /// The environment variables that make any AWS program use the server at `endpoint`.

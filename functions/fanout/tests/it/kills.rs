@@ -111,8 +111,9 @@ impl Standstill {
         cloud.clock.since_epoch().saturating_sub(self.started.elapsed())
     }
 
+    /// Fanout was killed, perhaps before it took the job over.
     fn begin(&mut self, cloud: &Cloud) {
-        self.since = self.since.or_else(|| Some(self.now(cloud)));
+        self.since = Some(self.now(cloud));
     }
 
     /// The last write of a killed invocation may arrive late. The job stands still only after it.

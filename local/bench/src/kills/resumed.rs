@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use local::lambda::{Endpoint, Reply};
 use local::runtime::Function;
+use local::s3;
 use local::workspace::{Profile, binary};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,10 +27,11 @@ type Fanout = Arc<Mutex<Option<(Arc<Function>, Duration)>>>;
 pub async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -> anyhow::Result<Killed> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let server = source(options, photos).await?;
-    let mut environment = server.environment();
-    let processors = Arc::new(Processors::start(PROCESSORS, &environment).await?);
+    let endpoint = server.another_endpoint().await?;
+    let processors = Arc::new(Processors::start(PROCESSORS, &server.environment()).await?);
     let fanout = Fanout::default();
     let lambda = lambda(seed, processors, fanout.clone()).await?;
+    let mut environment = s3::environment(&endpoint.url());
     environment.push(("AWS_ENDPOINT_URL_LAMBDA", lambda.url()));
     let request = request();
     let start = async |lifetime| {
@@ -47,12 +49,15 @@ pub async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -
         sleep_until(killed_at).await;
         *fanout.lock().await = None;
         function.kill()?;
-        server.until_idle().await;
+        endpoint.until_disconnected().await?;
         kills += u32::from(report(&server).is_none_or(|report| report.state == State::Running));
         server.clock.advance(LEASE);
     }
     // The last fanout and its successors are not killed.
-    let last = start(LAST_LIFETIME).await?.invoke("run", request, LAST_LIFETIME).await?;
+    let last = start(LAST_LIFETIME)
+        .await?
+        .invoke("run", request, LAST_LIFETIME)
+        .await?;
     last.map_err(|error| anyhow!("fanout failed: {error}"))?;
     let report = until_ended(&server).await?;
     check(&server, &report, options.images)?;

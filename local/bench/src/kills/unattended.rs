@@ -3,9 +3,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
+use local::http_server::HttpServer;
 use local::lambda::{Endpoint, Reply};
 use local::runtime::Function;
-use local::s3::Server;
+use local::s3;
 use local::scheduler::Scheduler;
 use local::starts::{Start, Starts};
 use local::workspace::{Profile, binary};
@@ -34,7 +35,8 @@ pub async fn kill_and_wait(seed: u64, options: &Options, photos: &[Vec<u8>]) -> 
     let processors = Arc::new(Processors::start(PROCESSORS, &server.environment()).await?);
     let (continuations, mut continued) = mpsc::unbounded_channel();
     let lambda = asynchronous(seed, processors, continuations).await?;
-    let environment = environment(&server, &lambda, &scheduler);
+    let endpoint = server.another_endpoint().await?;
+    let environment = environment(&endpoint, &lambda, &scheduler);
     let program = binary(Profile::Release, "fanout");
     let mut starts = Starts::new(scheduler, MAX_RETRIES);
     starts.add(Start::new("request-1", request()), server.clock.since_epoch());
@@ -49,7 +51,7 @@ pub async fn kill_and_wait(seed: u64, options: &Options, photos: &[Vec<u8>]) -> 
         server
             .clock
             .advance(at.saturating_sub(server.clock.since_epoch()) + late);
-        let before = generation(&server);
+        let (before, started) = (generation(&server), server.clock.since_epoch());
         let function = Function::start(&program, &environment, tempfile::tempfile()?).await?;
         let (killed_after, lifetime) = if kills < options.kills {
             (Duration::from_millis(random.random_range(20..2_900)), LIFETIME)
@@ -62,17 +64,18 @@ pub async fn kill_and_wait(seed: u64, options: &Options, photos: &[Vec<u8>]) -> 
         )
         .await;
         function.kill()?;
-        server.until_idle().await;
+        endpoint.until_disconnected().await?;
         let now = server.clock.since_epoch();
         if generation(&server) > before
             && let Some(since) = dead_since.take()
         {
-            dead = dead.max(now.saturating_sub(since));
+            dead = dead.max(started.saturating_sub(since));
         }
         if !matches!(ended, Ok(Ok(Ok(_)))) {
             kills += u32::from(ended.is_err());
             starts.died(&start, now);
-            dead_since.get_or_insert(now);
+            // A start that is killed before it takes the job over is one more kill.
+            dead_since = Some(now);
         }
         while let Ok(event) = continued.try_recv() {
             starts.add(Start::new(&format!("continued-{}", random.random::<u32>()), event), now);
@@ -108,8 +111,8 @@ async fn asynchronous(
     .await
 }
 
-fn environment(server: &Server, lambda: &Endpoint, scheduler: &Scheduler) -> Vec<(&'static str, String)> {
-    let mut environment = server.environment();
+fn environment(s3: &HttpServer, lambda: &Endpoint, scheduler: &Scheduler) -> Vec<(&'static str, String)> {
+    let mut environment = s3::environment(&s3.url());
     environment.extend([
         ("AWS_ENDPOINT_URL_LAMBDA", lambda.url()),
         ("AWS_ENDPOINT_URL_SCHEDULER", scheduler.url()),

@@ -4,29 +4,30 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// The requests that have no response yet.
+/// What is under way: requests without a response, or open connections.
 #[derive(Clone, Debug, Default)]
 pub struct Active(Arc<AtomicUsize>);
 
-/// One of them. It ends when this is dropped, also if the client hangs up.
+/// One of them. It ends when this is dropped.
 #[derive(Debug)]
-pub struct Responding(Active);
+pub struct Ongoing(Active);
 
 impl Active {
-    pub fn begin(&self) -> Responding {
+    #[must_use]
+    pub fn begin(&self) -> Ongoing {
         self.0.fetch_add(1, Relaxed);
-        Responding(self.clone())
+        Ongoing(self.clone())
     }
 
-    /// Waits until there is none.
-    pub async fn until_idle(&self) {
+    /// Waits until nothing is.
+    pub async fn until_none(&self) {
         while self.0.load(Relaxed) > 0 {
             sleep(Duration::from_millis(1)).await;
         }
     }
 }
 
-impl Drop for Responding {
+impl Drop for Ongoing {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Relaxed);
     }
