@@ -215,9 +215,8 @@ impl<'a> EventLoop<'a> {
                 Event::Listed(Err(error)) => self.end(Ending::Aborted(format!("the listing broke off: {error}"))),
                 Event::Woken => {}
                 Event::Tick => {
-                    let is_due = self.saver.may_save();
-                    checkpoint_due |= is_due;
-                    report_due |= is_due;
+                    checkpoint_due |= self.saver.may_save();
+                    report_due |= self.saver.may_report();
                     self.progress.close_chunk_after(MAX_TIME_TO_FILL);
                 }
                 Event::LastStart => self.end(Ending::TimeUp),

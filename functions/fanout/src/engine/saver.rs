@@ -27,6 +27,8 @@ pub struct Saver<'a> {
     bodies: Bodies,
     /// When the last write began, and how long it took.
     last: Option<(Instant, Duration)>,
+    /// When the last write of `job.json` began.
+    reported: Option<Instant>,
     /// The write of `job.json` that is in progress.
     pub reporting: JoinSet<()>,
 }
@@ -49,6 +51,7 @@ impl<'a> Saver<'a> {
             clock,
             bodies: Bodies::new(s3.clone(), job),
             last: None,
+            reported: None,
             reporting: JoinSet::new(),
         }
     }
@@ -62,6 +65,12 @@ impl<'a> Saver<'a> {
     pub fn may_save(&self) -> bool {
         self.last
             .is_none_or(|(began, took)| self.clock.now() >= began + took * PAUSE)
+    }
+
+    /// Whether `job.json` may be written. A busy job writes checkpoints all the time, so their pauses do not count.
+    pub fn may_report(&self) -> bool {
+        let written = self.reported.zip(self.last);
+        written.is_none_or(|(began, (_, took))| self.clock.now() >= began + took * PAUSE)
     }
 
     /// Whether few bodies are being written, so that another one gains time.
@@ -133,6 +142,7 @@ impl<'a> Saver<'a> {
     pub fn report(&mut self, checkpoint: &Checkpoint) -> bool {
         let is_idle = self.reporting.is_empty();
         if is_idle {
+            self.reported = Some(self.clock.now());
             let (s3, report) = (self.s3.clone(), checkpoint.report());
             self.reporting.spawn(async move { report::update(&s3, &report).await });
         }

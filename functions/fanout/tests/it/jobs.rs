@@ -1,7 +1,9 @@
 //! Jobs that end in one invocation of fanout.
 
+use std::time::Duration;
+
 use local::lambda::Reply;
-use local::s3::{Headers, Object};
+use local::s3::{Headers, Latency, Object};
 use serde_json::{Value, json};
 use shared::protocol::failure::FailureClass;
 use shared::protocol::job::State;
@@ -24,6 +26,26 @@ async fn every_page_is_processed_and_counted() {
     assert_eq!(report.requests.invoke, 6);
     cloud.check(&report);
     assert_eq!(cloud.server.store.keys("photos-out", "images/").len(), 1_200);
+}
+
+#[tokio::test]
+async fn a_busy_job_reports_its_progress() {
+    let cloud = Cloud::start().await;
+    cloud.put_many(60);
+    // A checkpoint is written all the time: each chunk waits for one.
+    cloud.server.faults.set_latency(Latency {
+        put: Duration::from_millis(100),
+        ..Latency::default()
+    });
+    let is_in_progress = |cloud: &Cloud| {
+        let report = cloud.report("job");
+        report.is_some_and(|report| report.state == State::Running && report.ok > 0)
+    };
+    let run = cloud.run(json!({"chunk_keys": 1, "parallel": 1}));
+    tokio::select! {
+        report = run => panic!("job.json never showed any progress: {report:?}"),
+        () = cloud.until(is_in_progress) => {}
+    }
 }
 
 #[tokio::test]
