@@ -3,7 +3,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`event_loop`] | lists, plans, invokes and writes checkpoints at the same time |
-//! | [`ending`] | why the work ends, and the last writes |
+//! | [`ending`] | why the work ends |
+//! | [`finish`] | the last writes |
 //! | [`saver`] | writes checkpoints, bodies and `job.json`, and holds the lease |
 //! | [`progress`] | the state of the keys: planned, in flight, counted |
 //! | [`planner`] | filters objects and puts them into chunks |
@@ -16,6 +17,7 @@
 mod dispatch;
 mod ending;
 mod event_loop;
+mod finish;
 pub mod planner;
 mod progress;
 pub mod retry_policy;

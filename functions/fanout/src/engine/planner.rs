@@ -3,7 +3,6 @@
 use shared::filter::Filter;
 use shared::object::ObjectRef;
 use shared::protocol::failure::MAX_ERROR_BYTES;
-
 use tokio::time::Instant;
 
 use crate::source::{self, Candidate, Cursor, Disposition, Portion};
@@ -52,8 +51,8 @@ impl Planned {
 
 /// Fills chunks up to a limit of keys, of image bytes, and of bytes in the request or response.
 ///
-/// What was listed counts only when its chunk is full. Until then, the planner has cursors for it. So a checkpoint does not
-/// hold the keys of the open chunk: another invocation lists them again.
+/// What was listed counts only when its chunk is full. Until then, the planner has cursors for it. So a checkpoint does
+/// not hold the keys of the open chunk: another invocation lists them again.
 #[derive(Debug)]
 pub struct Planner {
     filter: Filter,
