@@ -12,7 +12,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
+use tokio_rustls::TlsAcceptor;
 
+use crate::connections::Connections;
 use crate::http_server::HttpServer;
 
 /// How an invocation ends.
@@ -39,8 +41,23 @@ impl Endpoint {
         F: Fn(String, Value) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
+        Self::start_with(None, function).await
+    }
+
+    /// The same, with TLS if there is an acceptor for it.
+    pub async fn start_with<F, R>(tls: Option<TlsAcceptor>, function: F) -> anyhow::Result<Self>
+    where
+        F: Fn(String, Value) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
         let service = service_fn(move |request| respond(request, function.clone()));
-        Ok(Self(HttpServer::start(0, service).await?))
+        Ok(Self(HttpServer::start_with(0, tls, service).await?))
+    }
+
+    /// The connections that clients have opened until now.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.0.connections()
     }
 
     #[must_use]

@@ -12,7 +12,7 @@
 //! | [`demo`] | a whole job on this machine, and a check of every object |
 //! | [`dataset`] | sample photos |
 //! | [`http_server`] | the listener and accept loop that all servers here share |
-//! | [`active`] | a count of what is under way |
+//! | [`active`], [`connections`] | a count of what is under way; counts of connections |
 //! | [`process`] | memory and CPU time of a running process, read from `/proc` |
 //! | [`workspace`] | paths of the workspace and its builds; building the functions |
 //! | [`tools`] | programs that are installed if they are missing |
@@ -22,6 +22,7 @@
 //! crates because the functions' tests build this crate, and should not build dependencies that only those two need.
 
 pub mod active;
+pub mod connections;
 pub mod dataset;
 pub mod demo;
 pub mod emulator;

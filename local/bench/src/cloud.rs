@@ -15,10 +15,12 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::occupancy::Occupancy;
-
+use crate::tls::Certificate;
+use local::connections::Connections;
+use local::http_server::HttpServer;
 use local::lambda::{Endpoint, Reply};
 use local::runtime::Function;
-use local::s3::{Counted, Headers, Object, Server};
+use local::s3::{self, Counted, Headers, Object, Server};
 use local::workspace::{Profile, binary};
 
 /// A source of counted keys, fanout as a separate process, and processors that do no work.
@@ -28,7 +30,9 @@ pub struct Cloud {
     pub sent: Arc<SentKeys>,
     lifetime: Duration,
     scratch: TempDir,
-    _lambda: Endpoint,
+    s3: HttpServer,
+    lambda: Endpoint,
+    _certificate: Option<Certificate>,
 }
 
 /// What a cloud has.
@@ -40,6 +44,8 @@ pub struct Setup {
     pub program: PathBuf,
     /// What the processors do. `None`: they respond at once.
     pub work: Option<Work>,
+    /// Whether fanout uses TLS for all its requests.
+    pub over_tls: bool,
 }
 
 impl Setup {
@@ -49,6 +55,7 @@ impl Setup {
             lifetime: Duration::from_mins(15),
             program: binary(Profile::Release, "fanout"),
             work: None,
+            over_tls: false,
         }
     }
 }
@@ -130,7 +137,10 @@ impl Cloud {
             lifetime,
             program,
             work,
+            over_tls,
         } = setup;
+        let certificate = over_tls.then(Certificate::new).transpose()?;
+        let tls = certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let server = Server::start(0).await?;
         let object = Object::new(Bytes::from_static(b"photo").into(), Headers::default());
         let counted = Counted {
@@ -143,7 +153,7 @@ impl Cloud {
         let fanout: Arc<OnceLock<Arc<Function>>> = Arc::default();
         let lambda = {
             let (sent, fanout, generations) = (sent.clone(), fanout.clone(), Arc::<AtomicU64>::default());
-            Endpoint::start(move |name, payload| {
+            Endpoint::start_with(tls.clone(), move |name, payload| {
                 let (sent, fanout, generations) = (sent.clone(), fanout.clone(), generations.clone());
                 async move {
                     let (true, Some(function)) = (name == "fanout", fanout.get()) else {
@@ -161,7 +171,11 @@ impl Cloud {
         };
         let scratch = tempfile::tempdir()?;
         let log = std::fs::File::create(scratch.path().join("fanout.log"))?;
-        let mut environment = server.environment();
+        let s3 = server.another_endpoint(tls).await?;
+        let mut environment = s3::environment(&s3.url());
+        if let Some(certificate) = &certificate {
+            environment.extend(certificate.trust()?);
+        }
         environment.push(("AWS_ENDPOINT_URL_LAMBDA", lambda.url()));
         let function = Arc::new(Function::start(&program, &environment, log).await?);
         // It cannot fail, because only this line sets it.
@@ -172,8 +186,15 @@ impl Cloud {
             sent,
             lifetime,
             scratch,
-            _lambda: lambda,
+            s3,
+            lambda,
+            _certificate: certificate,
         })
+    }
+
+    /// The connections that fanout has opened, to S3 and to Lambda.
+    pub fn connections(&self) -> (Connections, Connections) {
+        (self.s3.connections(), self.lambda.connections())
     }
 
     /// Invokes fanout for the whole source. `fields` are added to the request.

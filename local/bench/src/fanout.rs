@@ -28,6 +28,9 @@ pub struct Options {
     /// Mean time of a chunk. The times are between half and one and a half of it
     #[arg(long, value_parser = local::terminal::duration, default_value = "1200ms")]
     work: Duration,
+    /// Use TLS for all requests of fanout
+    #[arg(long)]
+    tls: bool,
     /// Another build of fanout, to measure both in the same run
     #[arg(long, value_name = "PROGRAM")]
     compare: Option<PathBuf>,
@@ -58,6 +61,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         "busy until last start",
         "busy until last end",
         "CPU/chunk",
+        "written/chunk",
+        "connections to S3 and Lambda",
         "reads, writes, lists of fanout",
         "largest checkpoint",
         "peak memory",
@@ -90,6 +95,7 @@ async fn measure(
     let cloud = Cloud::start(Setup {
         program,
         work: Some(work),
+        over_tls: options.tls,
         ..Setup::new(keys)
     })
     .await?;
@@ -106,6 +112,8 @@ async fn measure(
     let is_right = cloud.sent.is_each_once(keys) && report.state == State::Completed && report.ok == keys;
     let cpu = cloud.fanout.cpu_time()?.as_secs_f64() * 1000.0 / report.invocations as f64;
     let processors = report.invocations;
+    let written = cloud.server.served.totals().bytes_written as f64 / 1e3 / processors as f64;
+    let (s3, lambda) = cloud.connections();
     let requests = report.requests;
     let row = vec![
         name.to_owned(),
@@ -115,6 +123,8 @@ async fn measure(
         format!("{:.1} %", busy.until_last_start * 100.0),
         format!("{:.1} %", busy.until_last_end * 100.0),
         format!("{cpu:.2} ms"),
+        format!("{written:.1} KB"),
+        format!("{} + {}", HumanCount(s3.opened), HumanCount(lambda.opened)),
         format!(
             "{}, {}, {}",
             HumanCount(requests.get.saturating_sub(keys)),

@@ -16,6 +16,7 @@
 //! | [`processors`] | processes of the processor, each with one invocation at a time |
 //! | [`photos`] | the images |
 //! | [`python`], [`node`] | the peers in Python and JavaScript |
+//! | [`tls`] | a certificate for servers with TLS |
 //! | [`spread`], [`table`] | medians; results as tables |
 //!
 //! This crate is a library. The program is `cargo local` (crate `local-cli`). The experiment starts this program again
@@ -37,6 +38,7 @@ mod python;
 mod scale;
 mod spread;
 mod table;
+mod tls;
 mod transform;
 
 use std::process::ExitCode;

@@ -48,6 +48,7 @@ use s3s::auth::SimpleAuth;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::S3ServiceBuilder;
 use shared::clock::Clock;
+use tokio_rustls::TlsAcceptor;
 
 use crate::active::Active;
 use crate::http_server::HttpServer;
@@ -91,15 +92,16 @@ impl Server {
             faults: service.faults.clone(),
             served: service.served.clone(),
             clock: service.clock.clone(),
-            http: listen(port, service.clone(), active.clone()).await?,
+            http: listen(port, None, service.clone(), active.clone()).await?,
             service,
             active,
         })
     }
 
-    /// Another endpoint of this server, for a client whose connections are to be told apart.
-    pub async fn another_endpoint(&self) -> anyhow::Result<HttpServer> {
-        listen(0, self.service.clone(), self.active.clone()).await
+    /// Another endpoint of this server, for a client whose connections are to be told apart. It uses TLS if there is an
+    /// acceptor for it.
+    pub async fn another_endpoint(&self, tls: Option<TlsAcceptor>) -> anyhow::Result<HttpServer> {
+        listen(0, tls, self.service.clone(), self.active.clone()).await
     }
 
     /// Waits until each request has its response.
@@ -129,7 +131,7 @@ impl Server {
     }
 }
 
-async fn listen(port: u16, service: Service, active: Active) -> anyhow::Result<HttpServer> {
+async fn listen(port: u16, tls: Option<TlsAcceptor>, service: Service, active: Active) -> anyhow::Result<HttpServer> {
     let dates = service.clock.clone();
     let mut builder = S3ServiceBuilder::new(service);
     builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
@@ -148,7 +150,7 @@ async fn listen(port: u16, service: Service, active: Active) -> anyhow::Result<H
             wire::transform(response).await
         }
     });
-    Ok(HttpServer::start(port, service).await?)
+    Ok(HttpServer::start_with(port, tls, service).await?)
 }
 
 /// The environment variables that make any AWS program use the server at `endpoint`.

@@ -68,6 +68,7 @@ pub async fn measure(cases: &[Case], progress: &ProgressBar) -> anyhow::Result<V
             setting: case.setting.clone(),
             in_flight: case.program.in_flight().min(case.load.images),
             function_mb: case.program.memory_mb(),
+            over_tls: case.load.over_tls,
             runs: Vec::new(),
         })
         .collect();

@@ -109,7 +109,7 @@ fn cpu(rows: &[Row]) -> Vec<Bar> {
         value: row.cpu_ms(),
         is_ours: row.name == OURS,
     };
-    best(rows).into_iter().map(bar).collect()
+    best(rows).into_iter().filter(|row| !row.over_tls).map(bar).collect()
 }
 
 /// The stages of one image, if images are processed one at a time.

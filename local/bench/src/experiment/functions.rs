@@ -25,7 +25,7 @@ use local::workspace::{Profile, binary};
 const LIFETIME: Duration = Duration::from_mins(15);
 
 async fn start_processors(server: &Server, count: usize, memory_mb: u32) -> anyhow::Result<Processors> {
-    let mut environment = server.environment();
+    let mut environment = server.environment()?;
     environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb.to_string()));
     Processors::start(count, &environment).await
 }
@@ -137,7 +137,7 @@ pub async fn fanout(
         })
         .await?
     };
-    let mut environment = server.environment();
+    let mut environment = server.environment()?;
     environment.push(("AWS_ENDPOINT_URL_LAMBDA", lambda.url()));
     let fanout = Function::start(&binary(Profile::Release, "fanout"), &environment, tempfile::tempfile()?).await?;
     fanout.init_time().await?;

@@ -20,7 +20,7 @@ pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
     let mut server = Server::start(load).await?;
     let s3 = Client::new(&server.sdk().await);
     let images = list(&s3, SOURCE, "").await?;
-    let (before, cpu_before) = (server.totals().await?, server.cpu_time()?);
+    let (before, cpu_before) = (server.counted().await?, server.cpu_time()?);
     let taken = match program {
         Program::Processors(setting) => processors(&server, load, &images, setting).await?,
         Program::Fanout { parallel, concurrency } => fanout(&server, load, &images, parallel, concurrency).await?,
@@ -39,10 +39,10 @@ pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
         }
     };
     let server_cpu = server.cpu_time()?.saturating_sub(cpu_before);
-    let after = server.totals().await?;
-    let mut requests = after.requests;
-    requests.get -= before.requests.get;
-    requests.list -= before.requests.list;
+    let after = server.counted().await?;
+    let mut requests = after.totals.requests;
+    requests.get -= before.totals.requests.get;
+    requests.list -= before.totals.requests.list;
     let right = right(&s3, &images, load, program.writes_records()).await?;
     Ok(Run {
         images: images.len() as u64,
@@ -52,8 +52,9 @@ pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
         server_cpu_seconds: server_cpu.as_secs_f64(),
         peak_bytes: taken.peak_bytes,
         requests,
-        bytes_read: after.bytes_read,
-        bytes_written: after.bytes_written,
+        bytes_read: after.totals.bytes_read,
+        bytes_written: after.totals.bytes_written,
+        connections: after.connections - before.connections,
         stages: taken.stages,
     })
 }
@@ -61,7 +62,7 @@ pub async fn run(program: Program, load: &Load) -> anyhow::Result<Run> {
 async fn run_peer(server: &Server, mut command: Command, images: usize) -> anyhow::Result<Taken> {
     command
         .args(["--images", &images.to_string()])
-        .envs(server.environment())
+        .envs(server.environment()?)
         // botocore has its own name for `AWS_REGION`.
         .env("AWS_DEFAULT_REGION", REGION)
         .kill_on_drop(true);

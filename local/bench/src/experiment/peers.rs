@@ -15,7 +15,17 @@ pub const OURS: &str = "s3-exif";
 pub const SDK: &str = "plain loop over the SDK";
 pub const ASYNCIO: &str = "Python, asyncio";
 
+/// All programs over plain HTTP, and then all of them over TLS.
 pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
+    let plain = over_http(folder, quick);
+    let mut over_tls = plain.clone();
+    for case in &mut over_tls {
+        case.load.over_tls = true;
+    }
+    [plain, over_tls].concat()
+}
+
+fn over_http(folder: &Path, quick: bool) -> Vec<Case> {
     let case = |name: &str, setting: &str, mode: Images, program: Program, images: usize| Case {
         name: name.to_owned(),
         setting: setting.to_owned(),
@@ -27,6 +37,7 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
             mode,
             transform: None,
             sends_checksums: true,
+            over_tls: false,
         },
         runs: 3,
     };
@@ -82,8 +93,8 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
 pub fn best(rows: &[Row]) -> Vec<&Row> {
     let mut best: Vec<&Row> = Vec::new();
     for row in rows {
-        // Copies do less work than uploads, so they get rows of their own.
-        let kind = |row: &Row| (row.name.clone(), row.setting.starts_with("copy"));
+        // Copies do less work than uploads, and TLS takes more, so they get rows of their own.
+        let kind = |row: &Row| (row.name.clone(), row.setting.starts_with("copy"), row.over_tls);
         match best.iter_mut().find(|best| kind(best) == kind(row)) {
             Some(found) if found.images_per_second() < row.images_per_second() => *found = row,
             Some(_) => {}

@@ -38,6 +38,7 @@ struct Work {
     mode: Images,
     transform: Option<Transform>,
     sends_checksums: bool,
+    over_tls: bool,
 }
 
 pub fn cases(quick: bool) -> anyhow::Result<Vec<Case>> {
@@ -86,20 +87,28 @@ fn sizes(quick: bool) -> anyhow::Result<[Size; 4]> {
 }
 
 /// The modes without pictures.
-fn moves() -> [Work; 4] {
-    [
-        ("none", Images::None, true),
-        ("copy", Images::Copy, true),
-        ("upload", Images::Upload, true),
-        // The MD5 of the bytes is compared with the ETag instead.
-        ("upload, no checksums", Images::Upload, false),
-    ]
-    .map(|(name, mode, sends_checksums)| Work {
+fn moves() -> [Work; 5] {
+    let plain = |name, mode| Work {
         name,
         mode,
         transform: None,
-        sends_checksums,
-    })
+        sends_checksums: true,
+        over_tls: false,
+    };
+    [
+        plain("none", Images::None),
+        plain("copy", Images::Copy),
+        plain("upload", Images::Upload),
+        Work {
+            // The MD5 of the bytes is compared with the ETag instead.
+            sends_checksums: false,
+            ..plain("upload, no checksums", Images::Upload)
+        },
+        Work {
+            over_tls: true,
+            ..plain("upload, TLS", Images::Upload)
+        },
+    ]
 }
 
 fn pictures() -> [Work; 5] {
@@ -127,6 +136,7 @@ fn pictures() -> [Work; 5] {
         mode: Images::Transform,
         transform: Some(transform(renditions)),
         sends_checksums: true,
+        over_tls: false,
     })
 }
 
@@ -174,6 +184,7 @@ fn case(work: &Work, size: &Size, images: usize, memory_mb: u32, quick: bool) ->
             mode: work.mode,
             transform: work.transform.clone(),
             sends_checksums: work.sends_checksums,
+            over_tls: work.over_tls,
         },
         runs: if quick { 1 } else { 3 },
     }

@@ -75,6 +75,7 @@ pub struct Load {
     pub transform: Option<Transform>,
     /// Whether the server sends checksums, as S3 does for objects that were uploaded since 2024-12.
     pub sends_checksums: bool,
+    pub over_tls: bool,
 }
 
 /// The part of a run's results that the server does not know.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::protocol::usage::Requests;
 
 use crate::spread::spread;
+use local::connections::Connections;
 
 /// One run of a program over images.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,7 @@ pub struct Run {
     pub requests: Requests,
     pub bytes_read: u64,
     pub bytes_written: u64,
+    pub connections: Connections,
     /// Means per image, in milliseconds.
     pub stages: Stages,
 }
@@ -47,6 +49,7 @@ pub struct Row {
     pub in_flight: usize,
     /// The memory of the function. Of each, if there are several.
     pub function_mb: u32,
+    pub over_tls: bool,
     pub runs: Vec<Run>,
 }
 

@@ -21,11 +21,14 @@ use clap::{Args, ValueEnum};
 use futures::{StreamExt, TryStreamExt, stream};
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
 use shared::metadata::read_whole;
 use tokio::runtime::Builder;
+use tokio_rustls::rustls::crypto::ring::default_provider;
 
 use super::run::Stages;
 use crate::codecs::make;
@@ -197,15 +200,21 @@ async fn over_http(http: &Http, key: String) -> anyhow::Result<Times> {
 }
 
 struct Http {
-    client: legacy::Client<legacy::connect::HttpConnector, Full<Bytes>>,
+    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     endpoint: String,
     identity: Identity,
 }
 
 impl Http {
     fn new(options: &Options) -> anyhow::Result<Self> {
-        let mut connector = legacy::connect::HttpConnector::new();
-        connector.set_nodelay(true);
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(default_provider())?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
         Ok(Self {
             client: legacy::Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(options.in_flight)

@@ -14,6 +14,7 @@ use super::report::{Guide, Origin, Part, Report, Section};
 use super::run::{Row, Run};
 use crate::spread::spread;
 use crate::table::{megabytes, table};
+use local::connections::Connections;
 use local::dataset::COUNT;
 
 /// A table with its title and with the origin of its data.
@@ -206,24 +207,32 @@ fn programs(rows: &[Row]) -> Table {
     let mut table = table([
         "program",
         "best setting",
+        "protocol",
         "images/s",
         "CPU/image, ms",
         "× bare HTTP",
         "server CPU/image",
         "memory",
+        "connections",
+        "handshakes: full + resumed",
         "correct",
     ]);
-    let http = rows.iter().find(|row| row.name == peers::HTTP).map(Row::cpu_ms);
     for row in best(rows) {
+        let is_bare = |other: &&Row| other.name == peers::HTTP && other.over_tls == row.over_tls;
+        let http = rows.iter().find(is_bare).map(Row::cpu_ms);
+        let connections = |count: fn(&Connections) -> u64| row.median(|run| count(&run.connections) as f64);
         table.add_row([
             row.name.clone(),
             row.setting.clone(),
+            if row.over_tls { "TLS" } else { "plain" }.to_owned(),
             with_spread(row, 0, Run::images_per_second),
             with_spread(row, 3, Run::cpu_ms),
             http.map(|http| format!("{:.2}", row.cpu_ms() / http))
                 .unwrap_or_default(),
             format!("{:.2} ms", row.median(Run::server_cpu_ms)),
             memory(row),
+            connections(|it| it.opened).to_string(),
+            format!("{} + {}", connections(|it| it.full), connections(|it| it.resumed)),
             right(row),
         ]);
     }

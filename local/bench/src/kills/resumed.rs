@@ -27,7 +27,7 @@ type Fanout = Arc<Mutex<Option<(Arc<Function>, Duration)>>>;
 pub async fn kill_and_resume(seed: u64, options: &Options, photos: &[Vec<u8>]) -> anyhow::Result<Killed> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let server = source(options, photos).await?;
-    let endpoint = server.another_endpoint().await?;
+    let endpoint = server.another_endpoint(None).await?;
     let processors = Arc::new(Processors::start(PROCESSORS, &server.environment()).await?);
     let fanout = Fanout::default();
     let lambda = lambda(seed, processors, fanout.clone()).await?;

@@ -35,7 +35,7 @@ pub async fn kill_and_wait(seed: u64, options: &Options, photos: &[Vec<u8>]) -> 
     let processors = Arc::new(Processors::start(PROCESSORS, &server.environment()).await?);
     let (continuations, mut continued) = mpsc::unbounded_channel();
     let lambda = asynchronous(seed, processors, continuations).await?;
-    let endpoint = server.another_endpoint().await?;
+    let endpoint = server.another_endpoint(None).await?;
     let environment = environment(&endpoint, &lambda, &scheduler);
     let program = binary(Profile::Release, "fanout");
     let mut starts = Starts::new(scheduler, MAX_RETRIES);

@@ -140,6 +140,7 @@ fn load(images: usize) -> anyhow::Result<Load> {
         mode: Images::Transform,
         transform: None,
         sends_checksums: true,
+        over_tls: false,
     })
 }
 

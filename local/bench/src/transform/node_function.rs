@@ -16,13 +16,13 @@ const LIFETIME: Duration = Duration::from_mins(1);
 /// invokes a function for each upload.
 pub async fn measure(load: &Load) -> anyhow::Result<(Duration, Measured)> {
     let mut server = Server::start(load).await?;
-    let mut environment = server.environment();
+    let mut environment = server.environment()?;
     let path = node::path()?.to_string_lossy().into_owned();
     environment.extend([("PATH", path), ("DESTINATION_BUCKET", DESTINATION.to_owned())]);
     let function = Function::start(&node::file("function.mjs"), &environment, tempfile::tempfile()?).await?;
     let init = function.init_time().await?;
     function.keep_to_one_core()?;
-    let before = server.totals().await?;
+    let before = server.counted().await?.totals;
     let (started, cpu, server_cpu) = (Instant::now(), function.cpu_time()?, server.cpu_time()?);
     for index in 0..load.images {
         let key = local::dataset::file_name(index);
@@ -31,7 +31,7 @@ pub async fn measure(load: &Load) -> anyhow::Result<(Duration, Measured)> {
         outcome.map_err(|error| anyhow!("the function in Node failed: {error}"))?;
     }
     let elapsed = started.elapsed();
-    let after = server.totals().await?;
+    let after = server.counted().await?.totals;
     let measured = Measured {
         elapsed,
         cpu: function.cpu_time()?.saturating_sub(cpu),

@@ -29,7 +29,7 @@ pub fn rendition(max_edge: u32, format: &str) -> Value {
 /// Processes all images in one invocation of a new process.
 pub async fn measure(load: &Load, setup: &Setup) -> anyhow::Result<Measured> {
     let server = Server::start(load).await?;
-    let mut environment = server.environment();
+    let mut environment = server.environment()?;
     environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", setup.memory_mb.to_string()));
     let processors = Processors::start(1, &environment).await?;
     if setup.memory_mb < TWO_VCPUS_MB {

@@ -58,6 +58,7 @@ pub fn cases(pace: Pace, folder: &Path, large: Option<usize>, quick: bool) -> Ve
                 mode: Images::Transform,
                 transform: Some(transform(vec![rendition(1_024, Format::Jpeg)])),
                 sends_checksums: true,
+                over_tls: false,
             },
             runs: if quick { 1 } else { 3 },
         }

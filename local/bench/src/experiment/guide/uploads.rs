@@ -54,6 +54,7 @@ pub fn cases(pace: Pace, folder: &Path, quick: bool) -> Vec<Case> {
             mode: Images::Upload,
             transform: None,
             sends_checksums: true,
+            over_tls: false,
         },
         runs: if quick { 1 } else { 3 },
     };
