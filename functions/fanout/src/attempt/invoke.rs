@@ -66,8 +66,11 @@ pub struct Invoker<'a> {
 
 impl Invoker<'_> {
     /// Sends a chunk once, with its share of the limit on requests.
+    ///
+    /// What comes before and after the processor's work is boxed, so that its memory is in use only meanwhile: a thousand
+    /// attempts may wait for their processors.
     pub async fn attempt(&self, mut attempt: InFlightAttempt, max_requests_per_second: Option<f64>) -> AttemptResult {
-        let objects = match self.objects(&attempt.chunk).await {
+        let objects = match Box::pin(self.objects(&attempt.chunk)).await {
             Ok(objects) => objects,
             Err(store::Error::Request(error)) if error.kind != ErrorKind::NotFound => {
                 return AttemptResult::Unread(error.to_string());
@@ -89,7 +92,7 @@ impl Invoker<'_> {
             return AttemptResult::Rejected(error.to_string());
         }
         let sent = match sent {
-            Ok(response) => match self.processed(&attempt, response).await {
+            Ok(response) => match Box::pin(self.processed(&attempt, response)).await {
                 Ok(processed) => processed,
                 // Its images are committed, so it is not sent again.
                 Err(error) => return AttemptResult::Unfenced(error.to_string()),
@@ -102,7 +105,7 @@ impl Invoker<'_> {
             Err(NoResponse::Rejected(error)) => return AttemptResult::Rejected(error),
             Err(NoResponse::Lost(loss)) => loss,
         };
-        match give_up_with_rest(self.s3, self.job, &attempt).await {
+        match Box::pin(give_up_with_rest(self.s3, self.job, &attempt)).await {
             Ok(given_up) => loss.into_result(given_up),
             Err(failure) => AttemptResult::Unfenced(format!("{failure} (the attempt was lost: {})", loss.error())),
         }
