@@ -50,6 +50,19 @@ pub struct Body {
     pub job_id: Option<String>,
 }
 
+impl Body {
+    /// The first `len` bytes, and the others.
+    fn split_at(&self, len: u64) -> (Self, Self) {
+        let front = Self { len, ..self.clone() };
+        let back = Self {
+            start: self.start + len,
+            len: self.len - len,
+            ..self.clone()
+        };
+        (front, back)
+    }
+}
+
 /// The fields in order, because a checkpoint has thousands of them.
 type StoredBody = (u32, u64, u64, u64, Option<String>);
 
@@ -102,6 +115,39 @@ impl Chunk {
     pub fn bytes(&self) -> usize {
         self.lines()
             .map_or(self.keys * BYTES_PER_OBJECT, |lines| lines.bytes().len())
+    }
+
+    /// The first `count` objects as the same chunk, and the others as another one with its own number. Both are in the
+    /// same file. `None` if the objects are not in memory.
+    pub fn split_at(&self, count: usize, number: u64) -> Option<(Self, Self)> {
+        let (front, back) = self.lines()?.split_at(count);
+        let (front, back) = match &self.content {
+            Content::Inline(_) => [front, back]
+                .map(|lines| (lines.count(), Content::Inline(lines)))
+                .into(),
+            Content::File { body, .. } => {
+                let (first, second) = body.split_at(front.bytes().len() as u64);
+                [(first, front), (second, back)]
+                    .map(|(body, lines)| {
+                        let keys = lines.count();
+                        (
+                            keys,
+                            Content::File {
+                                body,
+                                lines: Some(lines),
+                            },
+                        )
+                    })
+                    .into()
+            }
+        };
+        let part = |number, (keys, content)| Self {
+            number,
+            keys,
+            content,
+            tries: self.tries,
+        };
+        Some((part(self.number, front), part(number, back)))
     }
 
     /// The same chunk, without objects that a file holds.

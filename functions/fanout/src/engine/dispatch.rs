@@ -95,26 +95,33 @@ impl Dispatch {
             .extend(due.and_then(|due| self.delayed.remove(due.get_ref())));
     }
 
-    /// Takes the chunks that can be sent now.
-    pub fn take_ready(&mut self) -> VecDeque<Arc<Chunk>> {
-        std::mem::take(&mut self.ready)
+    /// Whether to reserve more attempts: there is one for each slot, and one more for every second slot. Before all of
+    /// those are sent, the next checkpoint is written.
+    pub fn is_short(&self) -> bool {
+        let slots = self.window.size();
+        self.in_flight() < slots + slots.div_ceil(2)
     }
 
-    /// Reserves attempts for ready chunks: one for each slot, and one more for every second slot. Before all of those
-    /// are sent, the next checkpoint is written.
-    pub fn reserve(&mut self) {
-        let slots = self.window.size();
-        while self.in_flight() < slots + slots.div_ceil(2) {
-            let Some(chunk) = self.ready.pop_front() else { return };
-            self.sequence += 1;
-            self.reserved.push(InFlightAttempt {
-                attempt: Attempt {
-                    generation: self.generation,
-                    sequence: self.sequence,
-                },
-                chunk,
-            });
-        }
+    /// Takes the next chunk that can be sent.
+    pub fn next_ready(&mut self) -> Option<Arc<Chunk>> {
+        self.ready.pop_front()
+    }
+
+    /// Adds a chunk that comes before all others.
+    pub fn push_first(&mut self, chunk: Arc<Chunk>) {
+        self.ready.push_front(chunk);
+    }
+
+    /// Reserves an attempt for a chunk.
+    pub fn reserve(&mut self, chunk: Arc<Chunk>) {
+        self.sequence += 1;
+        self.reserved.push(InFlightAttempt {
+            attempt: Attempt {
+                generation: self.generation,
+                sequence: self.sequence,
+            },
+            chunk,
+        });
     }
 
     /// Attempts that have their number.
@@ -233,6 +240,11 @@ impl Dispatch {
         self.ready.len()
     }
 
+    /// How many keys these chunks have.
+    pub fn ready_keys(&self) -> usize {
+        self.ready.iter().map(|chunk| chunk.keys).sum()
+    }
+
     /// The attempts that a checkpoint must name as in flight.
     pub fn attempts(&self) -> impl Iterator<Item = &InFlightAttempt> {
         let sent = self.sent.values().map(|sent| &sent.attempt);
@@ -284,9 +296,17 @@ mod tests {
         })
     }
 
+    fn reserve(dispatch: &mut Dispatch) {
+        while dispatch.is_short()
+            && let Some(chunk) = dispatch.next_ready()
+        {
+            dispatch.reserve(chunk);
+        }
+    }
+
     /// Sends what can be sent now. Returns sequence numbers and shares, with -1 for no share.
     fn send(dispatch: &mut Dispatch, listing: bool) -> Vec<(u64, f64)> {
-        dispatch.reserve();
+        reserve(dispatch);
         dispatch.begin_checkpoint();
         dispatch.confirm();
         let sent = dispatch.send(listing);
@@ -300,7 +320,7 @@ mod tests {
     fn an_attempt_is_sent_only_after_it_is_in_a_checkpoint() {
         let mut dispatch = dispatch(2, None, 6);
         assert_eq!(dispatch.attempts().count(), 0);
-        dispatch.reserve();
+        reserve(&mut dispatch);
         assert!(dispatch.has_reserved() && dispatch.attempts().count() == 0);
         assert_eq!(dispatch.queue().count(), 6, "a reserved attempt is not in flight yet");
         assert!(dispatch.send(false).is_empty());
@@ -308,7 +328,7 @@ mod tests {
         assert!(dispatch.send(false).is_empty());
         // Two for the slots, and one ahead.
         assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (3, 3));
-        dispatch.reserve();
+        reserve(&mut dispatch);
         assert!(!dispatch.has_reserved());
         dispatch.confirm();
         let sent = dispatch.send(false);
@@ -329,7 +349,7 @@ mod tests {
     #[test]
     fn an_attempt_in_flight_keeps_no_objects() {
         let mut dispatch = dispatch(1, None, 1);
-        dispatch.reserve();
+        reserve(&mut dispatch);
         dispatch.begin_checkpoint();
         dispatch.confirm();
         let (attempt, _) = dispatch.send(false).remove(0);
@@ -362,7 +382,7 @@ mod tests {
     fn recalled_chunks_wait_again() {
         let mut dispatch = dispatch(3, Some(30.0), 7);
         assert_eq!(send(&mut dispatch, false).len(), 3);
-        dispatch.reserve();
+        reserve(&mut dispatch);
         dispatch.recall();
         assert_eq!((dispatch.attempts().count(), dispatch.queue().count()), (3, 4));
         dispatch.confirm();

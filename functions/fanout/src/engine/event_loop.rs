@@ -177,7 +177,7 @@ impl<'a> EventLoop<'a> {
         let (mut checkpoint_due, mut report_due) = (false, true);
         loop {
             if self.ending.is_none() {
-                self.progress.dispatch.reserve();
+                self.progress.reserve();
                 if self.saver.lease.holds() {
                     let sent = self.progress.dispatch.send(!self.source.is_exhausted());
                     attempts.extend(
@@ -307,8 +307,7 @@ impl<'a> EventLoop<'a> {
             self.progress.plan(portion);
         }
         if self.source.is_exhausted() {
-            self.progress.close_chunk();
-            self.progress.taper();
+            self.progress.end_listing();
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Progress<'a> {
     /// first.
     pub unfenced: Vec<InFlightAttempt>,
     lost_in_a_row: u64,
+    /// Whether attempts get shares of what is left.
+    in_shares: bool,
     /// How many bytes of objects may still go into the checkpoint. Only the first chunks of an invocation gain from it,
     /// so what they leave is not used again.
     room: usize,
@@ -63,6 +65,7 @@ impl<'a> Progress<'a> {
             dispatch,
             unfenced: Vec::new(),
             lost_in_a_row: 0,
+            in_shares: false,
             room: CHECKPOINT_BYTES.saturating_sub(BYTES_PER_SLOT * job.parallel),
             unwritten: BodyFile::first(generation),
         }
@@ -105,36 +108,39 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Makes the waiting chunks smaller when the listing has ended, so that all processors end at about the same time:
-    /// each chunk is a share of the keys that are left ("guided self-scheduling", Polychronopoulos and Kuck, 1987).
-    pub fn taper(&mut self) {
-        if self.dispatch.ready() <= self.dispatch.free() {
-            // All of them start at once.
-            return;
+    /// The listing has ended. All processors should now end at about the same time. So if more chunks are ready than can
+    /// start at once, each attempt from now on gets a share of the keys that are left ("guided self-scheduling",
+    /// Polychronopoulos and Kuck, 1987).
+    pub fn end_listing(&mut self) {
+        self.close_chunk();
+        self.in_shares = self.dispatch.ready() > self.dispatch.free();
+    }
+
+    /// Reserves attempts for ready chunks.
+    pub fn reserve(&mut self) {
+        while self.dispatch.is_short()
+            && let Some(chunk) = self.dispatch.next_ready()
+        {
+            let chunk = if self.in_shares { self.share(chunk) } else { chunk };
+            self.dispatch.reserve(chunk);
         }
+    }
+
+    /// Cuts a share off a ready chunk. The rest is ready again.
+    fn share(&mut self, chunk: Arc<Chunk>) -> Arc<Chunk> {
         let min = MIN_KEYS.max(self.job.chunk_keys / MIN_SHARE);
-        let slots = self.dispatch.window.size();
-        let piece = |left: usize| min.max(left / (2 * slots));
-        let waiting = self.dispatch.take_ready();
-        let mut left: usize = waiting.iter().map(|chunk| chunk.keys).sum();
-        for chunk in waiting {
-            let lines = chunk.lines().filter(|lines| lines.count() > piece(left));
-            let Some(mut lines) = lines.filter(|_| chunk.tries == Tries::default()).cloned() else {
-                left -= chunk.keys;
-                self.dispatch.push(chunk);
-                continue;
-            };
-            let mut number = chunk.number;
-            while lines.count() > 0 {
-                let (front, back) = lines.split_at(piece(left));
-                left -= front.count();
-                lines = back;
-                let smaller = self.chunk(number, front, Tries::default());
-                self.dispatch.push(smaller);
-                number = self.counters.chunks;
-                self.counters.chunks += u64::from(lines.count() > 0);
-            }
+        let left = self.dispatch.ready_keys() + chunk.keys;
+        let share = min.max(left / (2 * self.dispatch.window.size()));
+        // What was tried before has its own way of becoming smaller.
+        if chunk.keys <= share || chunk.tries != Tries::default() {
+            return chunk;
         }
+        let Some((front, back)) = chunk.split_at(share, self.counters.chunks) else {
+            return chunk;
+        };
+        self.counters.chunks += 1;
+        self.dispatch.push_first(Arc::new(back));
+        Arc::new(front)
     }
 
     /// What the listing found, and is in no chunk yet.
@@ -344,5 +350,74 @@ impl<'a> Progress<'a> {
         let queue = self.dispatch.queue().cloned().collect();
         let in_flight = self.unfenced.iter().chain(self.dispatch.attempts()).cloned().collect();
         (queue, in_flight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Request;
+
+    fn job(parallel: usize) -> Job {
+        let request = Request {
+            source: Some("s3://photos/".parse().unwrap()),
+            destination: Some("s3://photos-out/".parse().unwrap()),
+            parallel: Some(parallel),
+            chunk_keys: Some(160),
+            ..Request::default()
+        };
+        Job::from_request(&request, "job").unwrap()
+    }
+
+    /// The numbers of keys in the attempts that are reserved one after the other, and their objects.
+    fn sent(progress: &mut Progress<'_>) -> (Vec<usize>, Vec<u8>) {
+        let (mut sizes, mut bytes) = (Vec::new(), Vec::new());
+        loop {
+            progress.reserve();
+            progress.dispatch.begin_checkpoint();
+            progress.dispatch.confirm();
+            let sent = progress.dispatch.send(false);
+            if sent.is_empty() {
+                return (sizes, bytes);
+            }
+            for (attempt, _) in sent {
+                sizes.push(attempt.chunk.keys);
+                bytes.extend_from_slice(attempt.chunk.lines().unwrap().bytes());
+                progress.dispatch.complete(attempt.attempt.sequence);
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_attempts_are_shares_of_what_is_left() {
+        let job = job(2);
+        let objects = |from: usize| (from..from + 160).map(|number| ObjectRef::latest(format!("{number}.jpg").into()));
+        for (inline, chunks) in [(true, 4), (false, 4), (false, 2)] {
+            let mut progress = Progress::new(&job, 1, Counters::default(), Vec::new(), 1 << 20);
+            if !inline {
+                progress.room = 0;
+            }
+            for chunk in 0..chunks {
+                let objects: Vec<_> = objects(chunk * 160).collect();
+                progress.push_new(Lines::new(&objects), Tries::default());
+            }
+            progress.end_listing();
+            let (sizes, bytes) = sent(&mut progress);
+            let all: Vec<_> = (0..chunks).flat_map(|chunk| objects(chunk * 160)).collect();
+            assert_eq!(bytes, Lines::new(&all).bytes()[..], "each object once, in order");
+            let expected = if chunks == 2 {
+                // All chunks start at once.
+                vec![160, 160]
+            } else {
+                // A quarter of what is left, but at least an eighth of a chunk.
+                vec![160, 120, 40, 80, 60, 20, 40, 30, 22, 20, 20, 20, 8]
+            };
+            assert_eq!(sizes, expected);
+            assert_eq!(progress.counters.chunks, sizes.len() as u64);
+            if !inline {
+                // The parts are those of the file with the whole chunks.
+                assert_eq!(progress.take_unwritten().into_bytes(), bytes);
+            }
+        }
     }
 }
