@@ -149,6 +149,12 @@ impl Function {
         process::peak_memory(self.id)
     }
 
+    /// Of the process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
         process::cpu_time(self.id)
     }

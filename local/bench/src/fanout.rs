@@ -9,6 +9,7 @@ use serde_json::json;
 use shared::protocol::job::State;
 
 use crate::cloud::{Cloud, Setup, Work};
+use crate::quota::Quota;
 use crate::table::{megabytes, table, yes_or};
 use local::s3::Latency;
 use local::terminal::bar;
@@ -31,6 +32,9 @@ pub struct Options {
     /// Use TLS for all requests of fanout
     #[arg(long)]
     tls: bool,
+    /// Give fanout only the CPU time of a function with this memory in MB. Needs root and cgroups v1
+    #[arg(long, value_name = "MB")]
+    memory: Option<u32>,
     /// Another build of fanout, to measure both in the same run
     #[arg(long, value_name = "PROGRAM")]
     compare: Option<PathBuf>,
@@ -100,6 +104,8 @@ async fn measure(
     })
     .await?;
     cloud.server.faults.set_latency(LATENCY);
+    let quota = options.memory.map(|memory_mb| Quota::set(cloud.fanout.id(), memory_mb));
+    let _quota = quota.transpose()?;
     let progress = bar(usize::try_from(keys)?, "keys");
     let started = Instant::now();
     let fields = json!({"chunk_keys": options.chunk_keys, "parallel": parallel, "concurrency": 64});
@@ -131,7 +137,7 @@ async fn measure(
             HumanCount(requests.put.saturating_sub(processors)),
             HumanCount(requests.list)
         ),
-        megabytes(largest),
+        format!("{:.0} KB", largest as f64 / 1e3),
         megabytes(cloud.fanout.peak_memory()?),
         yes_or((!is_right).then(|| format!("{report:?}"))),
     ];

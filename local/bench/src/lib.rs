@@ -6,6 +6,7 @@
 //! | [`scale`] | time and memory of fanout for more and more keys |
 //! | [`listing`] | fanout's parallel listing, compared with one page after another |
 //! | [`fanout`] | how busy fanout keeps the processors |
+//! | [`plan`] | plans, compared with their jobs |
 //! | [`kills`] | jobs whose fanout is killed repeatedly |
 //! | [`faults`] | a job with faults, compared with the same job without faults |
 //! | [`memory`] | time, CPU time and memory of one processor |
@@ -16,6 +17,7 @@
 //! | [`processors`] | processes of the processor, each with one invocation at a time |
 //! | [`photos`] | the images |
 //! | [`python`], [`node`] | the peers in Python and JavaScript |
+//! | [`quota`] | the CPU time of a function with little memory |
 //! | [`tls`] | a certificate for servers with TLS |
 //! | [`spread`], [`table`] | medians; results as tables |
 //!
@@ -33,8 +35,10 @@ mod memory;
 mod node;
 mod occupancy;
 mod photos;
+mod plan;
 mod processors;
 mod python;
+mod quota;
 mod scale;
 mod spread;
 mod table;
@@ -76,6 +80,8 @@ enum Bench {
     Listing(listing::Options),
     /// Measure how busy fanout keeps the processors
     Fanout(fanout::Options),
+    /// Compare the plan of a job with the job itself
+    Plan(plan::Options),
     /// Kill fanout at random moments of many jobs, and check that each key is counted once
     Kills(kills::Options),
     /// Compare a job with injected faults with the same job without faults
@@ -112,6 +118,7 @@ pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitC
         Some(Bench::Scale(options)) => with_functions(scale::run(options)).await,
         Some(Bench::Listing(options)) => with_functions(listing::run(options)).await,
         Some(Bench::Fanout(options)) => with_functions(fanout::run(options)).await,
+        Some(Bench::Plan(options)) => with_functions(plan::run(options)).await,
         Some(Bench::Kills(options)) => with_functions(kills::run(options)).await,
         Some(Bench::Faults(options)) => with_functions(faults::run(options)).await,
         Some(Bench::Memory(options)) => with_functions(memory::run(options)).await,

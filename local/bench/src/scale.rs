@@ -22,8 +22,11 @@ pub struct Options {
     #[arg(long, value_parser = local::terminal::duration, default_value = "2m")]
     lifetime: Duration,
     /// Number of keys in one chunk
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 1000)]
     chunk_keys: usize,
+    /// Number of invocations in flight
+    #[arg(long, default_value_t = 1000)]
+    parallel: usize,
 }
 
 /// Lambda's limit for an invocation.
@@ -49,21 +52,25 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         "chunks",
         "LIST",
         "peak memory",
+        "largest checkpoint",
         "each key sent once",
     ]);
     let mut all_right = true;
     for (keys, lifetime) in runs.chain(chain) {
-        let (report, elapsed, peak, each_once) = measure(keys, lifetime, options.chunk_keys).await?;
-        let is_right = each_once && report.state == State::Completed && report.ok == keys && report.listed == keys;
+        let measured = measure(keys, lifetime, &options).await?;
+        let report = &measured.report;
+        let is_right =
+            measured.is_each_once && report.state == State::Completed && report.ok == keys && report.listed == keys;
         all_right &= is_right;
         rows.add_row([
             HumanCount(keys).to_string(),
-            format!("{:.1} s", elapsed.as_secs_f64()),
-            format!("{:.0}", HumanFloatCount((keys as f64 / elapsed.as_secs_f64()).round())),
+            format!("{:.1} s", measured.seconds),
+            format!("{:.0}", HumanFloatCount((keys as f64 / measured.seconds).round())),
             report.generation.to_string(),
             HumanCount(report.chunks).to_string(),
             HumanCount(report.requests.list).to_string(),
-            megabytes(peak),
+            megabytes(measured.peak_bytes),
+            format!("{:.0} KB", measured.largest_checkpoint as f64 / 1e3),
             yes_or((!is_right).then(|| format!("{report:?}"))),
         ]);
     }
@@ -71,9 +78,19 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!all_right)))
 }
 
-/// Runs one job in a new process. Returns its report, its time, the peak memory of fanout in bytes, and whether each
-/// key was sent once.
-async fn measure(keys: u64, lifetime: Duration, chunk_keys: usize) -> anyhow::Result<(Report, Duration, u64, bool)> {
+struct Measured {
+    report: Report,
+    seconds: f64,
+    /// Of fanout.
+    peak_bytes: u64,
+    /// In bytes.
+    largest_checkpoint: u64,
+    /// Whether each key was sent once.
+    is_each_once: bool,
+}
+
+/// Runs one job in a new process.
+async fn measure(keys: u64, lifetime: Duration, options: &Options) -> anyhow::Result<Measured> {
     let cloud = Cloud::start(Setup {
         lifetime,
         ..Setup::new(keys)
@@ -81,11 +98,17 @@ async fn measure(keys: u64, lifetime: Duration, chunk_keys: usize) -> anyhow::Re
     .await?;
     let progress = bar(usize::try_from(keys)?, "keys");
     let started = Instant::now();
-    let fields = json!({"chunk_keys": chunk_keys});
+    let fields = json!({"chunk_keys": options.chunk_keys, "parallel": options.parallel});
     let ended = cloud.until_ended(|report| progress.set_position(report.ok));
-    let (_, report) = tokio::try_join!(cloud.invoke(&fields), ended)?;
-    let elapsed = started.elapsed();
+    let largest = cloud.largest_checkpoint();
+    let (_, report, largest_checkpoint) = tokio::try_join!(cloud.invoke(&fields), ended, largest)?;
+    let seconds = started.elapsed().as_secs_f64();
     progress.finish_and_clear();
-    let peak = cloud.fanout.peak_memory()?;
-    Ok((report, elapsed, peak, cloud.sent.is_each_once(keys)))
+    Ok(Measured {
+        report,
+        seconds,
+        peak_bytes: cloud.fanout.peak_memory()?,
+        largest_checkpoint,
+        is_each_once: cloud.sent.is_each_once(keys),
+    })
 }
