@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | settings from environment variables |
 //! | [`request`] | the request of a user: each field is declared once |
+//! | [`assumptions`] | what the user knows about the place where a job would run |
 //! | [`job`] | a checked request |
 //! | [`actions`] | the actions of a request, one file each |
 //! | [`session`] | one invocation of fanout: it begins a job or takes it over, works on it, and hands it over |
@@ -17,6 +18,7 @@
 //! | [`error`] | the errors of an invocation |
 
 mod actions;
+mod assumptions;
 mod attempt;
 mod chunk;
 mod config;

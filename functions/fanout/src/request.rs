@@ -8,6 +8,8 @@ use shared::object::{ObjectUri, S3Uri};
 use shared::settings::{Lookup, SettingError, named, parsed};
 use shared::transform::{DEFAULT_MAX_PIXELS, Transform};
 
+use crate::assumptions::Assumptions;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -137,6 +139,8 @@ request_fields! {
     max_requests_per_second: f64 { env parsed "MAX_REQUESTS_PER_SECOND"; within 1.0..=1e6; }
     max_failed_percent: f64 { env parsed "MAX_FAILED_PERCENT"; default 100.0; within 0.0..=100.0; }
     job_id: String {}
+    /// For a plan: what is known about the place where the job would run. A job ignores it.
+    assume: Assumptions { default Assumptions::default(); }
 }
 
 impl Request {
@@ -193,8 +197,8 @@ mod tests {
             .keys()
             .map(|name| name.to_uppercase())
             .collect();
-        // These fields belong to one job, so they have no variable.
-        fields.retain(|name| !["MANIFEST", "PARENT", "JOB_ID"].contains(&name.as_str()));
+        // These fields belong to one request, so they have no variable.
+        fields.retain(|name| !["MANIFEST", "PARENT", "JOB_ID", "ASSUME"].contains(&name.as_str()));
         let mut names = names.into_inner();
         names.sort();
         fields.sort();

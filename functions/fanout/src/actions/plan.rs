@@ -26,7 +26,7 @@ pub async fn plan(session: &Session<'_>, request: &Request) -> Result<Estimate, 
     let respond_by = session.deadline - TIME_TO_RESPOND;
     if job.transform.is_none() {
         let found = list(session, &job, respond_by, |_| {}).await?;
-        return Ok(estimate(&job, &session.app.config, &found, None));
+        return Ok(estimate(&job, &session.app.config, &found, request.assume(), None));
     }
     // How long pictures take and how large their renditions are depends on the images.
     let mut sample = Sample::default();
@@ -35,7 +35,8 @@ pub async fn plan(session: &Session<'_>, request: &Request) -> Result<Estimate, 
     let found = list(session, &job, list_until, |object| sample.offer(object)).await?;
     let until = respond_by.min(session.clock().now() + TIME_TO_MEASURE);
     let measured = measure(session, &job, sample.into_objects(), until).await;
-    Ok(estimate(&job, &session.app.config, &found, Some(&measured)))
+    let (config, assume) = (&session.app.config, request.assume());
+    Ok(estimate(&job, config, &found, assume, Some(&measured)))
 }
 
 /// Lists the source until it is exhausted, or until a given time. `offer` gets every image that the job would process.
@@ -51,7 +52,7 @@ async fn list(
     };
     let mut source = Source::new(session.source_s3(job), job.scope(), cursors);
     let mut planner = Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes);
-    let mut found = Found::default();
+    let (mut found, started) = (Found::default(), Instant::now());
     let mut add = |planned: &Planned| {
         found.add(job, planned);
         planned.objects.iter().for_each(&mut offer);
@@ -68,5 +69,6 @@ async fn list(
     add(&planner.close());
     found.is_complete = source.is_exhausted();
     found.lists = session.meter.requests().list;
+    found.seconds = started.elapsed().as_secs_f64();
     Ok(found)
 }

@@ -7,6 +7,7 @@
 //! | [`finish`] | the last writes |
 //! | [`saver`] | writes checkpoints, bodies and `job.json`, and holds the lease |
 //! | [`progress`] | the state of the keys: planned, in flight, counted |
+//! | [`guided`] | how many keys an attempt gets towards the end of a job |
 //! | [`planner`] | filters objects and puts them into chunks |
 //! | [`dispatch`] | waiting chunks and attempts in flight |
 //! | [`retry_policy`] | what happens to a chunk after an attempt |
@@ -18,6 +19,7 @@ mod dispatch;
 mod ending;
 mod event_loop;
 mod finish;
+pub mod guided;
 pub mod planner;
 mod progress;
 pub mod retry_policy;

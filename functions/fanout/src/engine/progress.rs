@@ -8,6 +8,7 @@ use shared::protocol::chunk::ChunkResponse;
 use shared::protocol::failure::FailureClass;
 
 use super::dispatch::Dispatch;
+use super::guided;
 use super::planner::{Planned, Planner};
 use super::retry_policy::{Decision, Situation, decide, is_loss};
 use crate::attempt::{AttemptResult, GivenUp, LeftOver};
@@ -21,14 +22,6 @@ const CHECKPOINT_BYTES: usize = 150_000;
 
 /// What attempts and waiting chunks take of a checkpoint, for each slot.
 const BYTES_PER_SLOT: usize = 150;
-
-/// Chunks are not made smaller than this. A processor works on several images at the same time, so an even smaller one
-/// would take as long.
-const MIN_KEYS: usize = 16;
-
-/// Towards the end of a job, chunks have at least this part of their usual number of keys: each chunk is an invocation,
-/// and writes files of its own.
-const MIN_SHARE: usize = 8;
 
 /// The error of a key that cannot be decoded.
 const NOT_UTF8: &str = "its key is not UTF-8, so no request can name the object; it is shown URL-encoded";
@@ -109,8 +102,7 @@ impl<'a> Progress<'a> {
     }
 
     /// The listing has ended. All processors should now end at about the same time. So if more chunks are ready than can
-    /// start at once, each attempt from now on gets a share of the keys that are left ("guided self-scheduling",
-    /// Polychronopoulos and Kuck, 1987).
+    /// start at once, each attempt from now on gets a share of the keys that are left.
     pub fn end_listing(&mut self) {
         self.close_chunk();
         self.in_shares = self.dispatch.ready() > self.dispatch.free();
@@ -128,9 +120,8 @@ impl<'a> Progress<'a> {
 
     /// Cuts a share off a ready chunk. The rest is ready again.
     fn share(&mut self, chunk: Arc<Chunk>) -> Arc<Chunk> {
-        let min = MIN_KEYS.max(self.job.chunk_keys / MIN_SHARE);
         let left = self.dispatch.ready_keys() + chunk.keys;
-        let share = min.max(left / (2 * self.dispatch.window.size()));
+        let share = guided::share(left, self.dispatch.window.size(), self.job.chunk_keys);
         // What was tried before has its own way of becoming smaller.
         if chunk.keys <= share || chunk.tries != Tries::default() {
             return chunk;
@@ -294,7 +285,7 @@ impl<'a> Progress<'a> {
     /// Sends what a processor had no time for at once, in as many pieces as processors are free.
     fn resend(&mut self, objects: &[ObjectRef], tries: Tries) {
         let free = self.dispatch.free().saturating_sub(self.dispatch.ready());
-        let pieces = free.min(objects.len() / MIN_KEYS).max(1);
+        let pieces = free.min(objects.len() / guided::MIN_KEYS).max(1);
         for piece in objects.chunks(objects.len().div_ceil(pieces).max(1)) {
             self.push_new(Lines::new(piece), tries);
         }

@@ -1,16 +1,12 @@
 //! The requests of a job, and the cost of these requests and of Lambda.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use shared::modes::{Reads, Records, Writes};
 use shared::prices::PRICES;
 use shared::protocol::usage::Requests;
 
-use super::found::Found;
-use super::limits::processors;
-use crate::config::Config;
-use crate::job::Job;
+use super::basis::Basis;
+use super::time::JobTime;
 
 /// In US dollars.
 #[derive(Debug, Serialize)]
@@ -20,16 +16,14 @@ pub struct Cost {
     pub total: f64,
 }
 
-/// The requests of a job that takes this many `seconds`.
-pub fn requests(job: &Job, found: &Found, seconds: f64) -> Requests {
-    let records = match job.records {
+pub fn requests(basis: &Basis<'_>, time: JobTime) -> Requests {
+    let (found, chunks) = (basis.found, basis.chunks());
+    let records = match basis.job.records {
         Records::None => 0,
-        Records::Ndjson => found.chunks,
+        Records::Ndjson => chunks,
         Records::Sidecar => found.images,
     };
-    // fanout writes its checkpoint before it sends each chunk. Once a second, it writes the checkpoint and the report.
-    let reports = found.chunks + 2 * whole_seconds(seconds);
-    let profile = job.images.profile();
+    let profile = basis.job.images.profile();
     // An image of unknown size may be larger than its front.
     let second_reads = match profile.reads {
         Reads::Metadata => 0,
@@ -38,22 +32,35 @@ pub fn requests(job: &Job, found: &Found, seconds: f64) -> Requests {
     let (put, copy) = match profile.writes {
         Writes::Nothing => (0, 0),
         Writes::ServerSideCopy => (0, found.images),
-        Writes::Upload => (found.images * job.outputs().len() as u64, 0),
+        Writes::Upload => (found.images * basis.job.outputs().len() as u64, 0),
     };
     Requests {
         list: found.lists,
         get: found.images + second_reads,
         head: 0,
-        put: records + reports + put,
+        put: records + writes_of_fanout(basis, time, chunks) + put,
         copy,
-        invoke: found.chunks,
+        invoke: chunks,
     }
 }
 
-pub fn cost(job: &Job, config: &Config, found: &Found, requests: &Requests, seconds: f64) -> Cost {
-    let generations = whole_seconds(seconds).div_ceil(config.timeout.as_secs().max(1));
-    let processor_mb = processors(job, found) * f64::from(config.processor_memory_mb);
-    let gb_seconds = seconds * (processor_mb + f64::from(config.memory_mb)) / 1024.0;
+/// Checkpoints, reports, and the objects of chunks. fanout writes one checkpoint after the other, as long as chunks end.
+/// A checkpoint waits for the objects of the chunks that it names. All chunks of a page share a file.
+fn writes_of_fanout(basis: &Basis<'_>, time: JobTime, chunks: u64) -> u64 {
+    /// The first and the last writes, and those that find out whether the store honours conditions.
+    const ONCE: u64 = 6;
+    let one_after_the_other = whole(time.whole / basis.request_seconds);
+    let bodies = basis.found.lists.min(chunks).min(2 * one_after_the_other);
+    let checkpoints = one_after_the_other.saturating_sub(bodies).max(one_after_the_other / 2);
+    bodies + checkpoints.min(chunks) + whole(time.whole) + ONCE
+}
+
+pub fn cost(basis: &Basis<'_>, requests: &Requests, time: JobTime) -> Cost {
+    let config = basis.config;
+    let generations = whole(time.whole / config.timeout.as_secs_f64().max(1.0)) + 1;
+    let processors = basis.processors() * time.processing * f64::from(config.processor_memory_mb);
+    let fanout = time.whole * f64::from(config.memory_mb);
+    let gb_seconds = (processors + fanout) / 1024.0;
     let lambda = gb_seconds * PRICES.gb_second(config.processor_architecture)
         + (requests.invoke + generations) as f64 * PRICES.lambda_invocation;
     let s3 = (requests.list + requests.put + requests.copy) as f64 * PRICES.s3_put_copy_list
@@ -66,6 +73,11 @@ pub fn cost(job: &Job, config: &Config, found: &Found, requests: &Requests, seco
     }
 }
 
-fn whole_seconds(seconds: f64) -> u64 {
-    Duration::from_secs_f64(seconds).as_secs() + 1
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no job has more seconds or requests than a u64 can count"
+)]
+fn whole(number: f64) -> u64 {
+    number as u64
 }

@@ -22,6 +22,8 @@ pub struct Found {
     pub chunks: u64,
     /// Requests of the listing.
     pub lists: u64,
+    /// The time of the listing.
+    pub seconds: f64,
 }
 
 impl Found {

@@ -4,12 +4,18 @@
 //! |---|---|
 //! | [`found`] | what a listing found |
 //! | [`work`] | the work of the processors, as assumed or as measured for a sample |
+//! | [`basis`] | what an estimate is made from |
+//! | [`chunk_time`] | how long a processor takes for a chunk |
 //! | [`limits`] | images per second that each limit allows |
-//! | [`cost`] | the requests of a job, and the cost |
+//! | [`time`] | how long the job takes |
+//! | [`cost`] | the requests of the job, and the cost |
 
+mod basis;
+mod chunk_time;
 mod cost;
 mod found;
 mod limits;
+mod time;
 mod work;
 
 use std::collections::BTreeMap;
@@ -20,10 +26,13 @@ use shared::prices::{PRICES, Prices};
 use shared::protocol::sample::SampleResponse;
 use shared::protocol::usage::Requests;
 
+use crate::assumptions::{Assumptions, Milliseconds};
 use crate::config::Config;
 use crate::job::Job;
+use basis::Basis;
 pub use cost::Cost;
 pub use found::Found;
+use time::JobTime;
 use work::{Measured, Work};
 
 #[derive(Debug, Serialize)]
@@ -50,6 +59,10 @@ pub struct Estimate {
     /// Images per second that each limit allows.
     pub limits: BTreeMap<&'static str, f64>,
     pub cost_usd: Cost,
+    /// The time of a request to S3, in milliseconds, that all of this assumes.
+    pub request_ms: f64,
+    /// The CPU time of an image on a whole vCPU, in milliseconds, that all of this assumes.
+    pub cpu_ms_per_image: f64,
     pub prices: Prices,
     /// What a sample of the images has shown. Only for `transform`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,25 +72,37 @@ pub struct Estimate {
     pub note: Option<String>,
 }
 
+/// "Applications can achieve consistent small object latencies of roughly 100 to 200 milliseconds" (Amazon S3 User Guide,
+/// "Best practices design patterns").
+const REQUEST_SECONDS: f64 = 0.1;
+
 /// `sample` is what a sample of the images took, or why nothing could be measured. `None` if the mode needs no sample.
 pub fn estimate(
     job: &Job,
     config: &Config,
     found: &Found,
+    assume: Assumptions,
     sample: Option<&Result<SampleResponse, String>>,
 ) -> Estimate {
-    let (work, measured, note) = match sample {
+    let (mut work, measured, note) = match sample {
         Some(Ok(sample)) => (Work::measured(found, sample), Some(sample.into()), None),
         Some(Err(why)) => (Work::assumed(job, found), None, Some(note(job, why))),
         None => (Work::assumed(job, found), None, None),
     };
-    let limits = limits::limits(job, config, found, &work);
-    let (&bottleneck, &rate) = limits
-        .iter()
-        .min_by(|(_, a), (_, b)| a.total_cmp(b))
-        .expect("there are always limits");
-    let seconds = found.images as f64 / rate;
-    let requests = cost::requests(job, found, seconds);
+    if let Some(cpu) = assume.cpu_ms_per_image {
+        work.cpu_seconds_per_image = cpu.as_seconds();
+    }
+    let basis = Basis {
+        job,
+        config,
+        found,
+        work,
+        request_seconds: assume.request_ms.map_or(REQUEST_SECONDS, Milliseconds::as_seconds),
+    };
+    let limits = limits::limits(&basis);
+    let lowest = limits.iter().min_by(|(_, a), (_, b)| a.total_cmp(b));
+    let time = JobTime::of(&basis, &limits);
+    let requests = cost::requests(&basis, time);
     Estimate {
         source: job.source.clone(),
         destination: job.destination.uri(),
@@ -88,17 +113,19 @@ pub fn estimate(
         images: found.images,
         bytes_listed: found.counts.bytes,
         bytes_to_read: work.bytes_to_read,
-        chunks: found.chunks,
+        chunks: requests.invoke,
         invocations: requests.invoke,
         requests,
-        seconds: rounded(seconds, 1),
-        images_per_second: rounded(rate, 1),
-        bottleneck,
+        seconds: rounded(time.whole, 1),
+        images_per_second: rounded(found.images as f64 / time.whole, 1),
+        bottleneck: lowest.expect("there are always limits").0,
+        cost_usd: cost::cost(&basis, &requests, time),
         limits: limits
             .into_iter()
             .map(|(name, rate)| (name, rounded(rate, 1)))
             .collect(),
-        cost_usd: cost::cost(job, config, found, &requests, seconds),
+        request_ms: rounded(basis.request_seconds * 1e3, 3),
+        cpu_ms_per_image: rounded(work.cpu_seconds_per_image * 1e3, 3),
         prices: PRICES,
         sample: measured,
         note,
@@ -153,7 +180,13 @@ mod tests {
             ..Found::default()
         };
         let config = Config::load(&|_| None).unwrap();
-        estimate(&Job::from_request(&request, "id").unwrap(), &config, &found, None)
+        estimate(
+            &Job::from_request(&request, "id").unwrap(),
+            &config,
+            &found,
+            request.assume(),
+            None,
+        )
     }
 
     fn about(number: f64) -> u64 {
@@ -188,22 +221,24 @@ mod tests {
             bytes_written: 1_200_000,
             cpu_ms: 240,
         };
-        let measured = estimate(&job, &config, &found, Some(&Ok(sample)));
+        let measured = estimate(&job, &config, &found, Assumptions::default(), Some(&Ok(sample)));
         assert_eq!((measured.note, measured.bytes_to_read), (None, 3_000_000_000_000));
         // 32 processors with one vCPU each.
         assert_eq!(about(measured.limits["cpu"] * 1000.0), 533_300);
         // 32 processors with 78.125 MB/s each. An image has 3 MB to read and 0.3 MB to write.
         assert_eq!(about(measured.limits["network"] * 10.0), 7576);
-        assert_eq!(about(measured.seconds), 1875);
+        // 62.5 chunks for each processor: 30 s of CPU time, and four requests that nothing goes on beside.
+        assert_eq!(about(measured.seconds), 1900);
         let requests = measured.requests;
-        // For each image, two renditions; 2,000 record files; 2,000 + 2 * 1,876 writes by fanout.
+        // The last 16 chunks become 109. For each image, two renditions; a record file and a checkpoint for each chunk;
+        // 1,900 reports, and 6 other writes.
         assert_eq!(
             (requests.get, requests.put),
-            (1_100_000, 2_000_000 + 2_000 + 2_000 + 3_752)
+            (1_100_000, 2_000_000 + 2 * 2_093 + 1_900 + 6)
         );
-        // 1,875 s of 32 processors with 1,769 MB and one fanout with 512 MB.
+        // 1,900 s of 32 processors with 1,769 MB and one fanout with 512 MB.
         assert!(
-            (measured.cost_usd.lambda - 1.3953).abs() < 0.001,
+            (measured.cost_usd.lambda - 1.4136).abs() < 0.001,
             "{:?}",
             measured.cost_usd
         );
@@ -214,7 +249,13 @@ mod tests {
         });
         assert_eq!(sample, expected);
 
-        let assumed = estimate(&job, &config, &found, Some(&Err("it was late".to_owned())));
+        let assumed = estimate(
+            &job,
+            &config,
+            &found,
+            Assumptions::default(),
+            Some(&Err("it was late".to_owned())),
+        );
         assert_eq!(about(assumed.limits["cpu"] * 10.0), 5333);
         assert_eq!(about(assumed.limits["network"] * 10.0), 4607);
         assert!(assumed.sample.is_none());
@@ -229,32 +270,61 @@ mod tests {
     #[test]
     fn a_million_photos_of_3_mb() {
         let copy = estimate_for("copy", "");
-        assert_eq!((copy.bottleneck, about(copy.images_per_second)), ("s3 writes", 3500));
-        assert_eq!(about(copy.seconds), 286);
+        assert_eq!((copy.bottleneck, about(copy.limits["s3 writes"])), ("s3 writes", 3500));
+        // 1,000,000 / 3,500 s, and three requests.
+        assert_eq!((about(copy.seconds), about(copy.images_per_second)), (286, 3496));
         assert_eq!(
             (copy.requests.get, copy.requests.copy, copy.requests.invoke),
-            (1_000_000, 1_000_000, 2_000)
+            (1_000_000, 1_000_000, 2_093)
         );
-        // 1,000,000 COPY, 2,000 record files, 2,000 + 572 writes by fanout, 1,000 LIST; and 1,000,000 GET.
-        assert_eq!(about(copy.cost_usd.s3 * 1000.0), 5428);
+        // 1,000,000 COPY, 2,093 record files, 1,000 LIST; the objects of 1,000 pages, 1,860 checkpoints, 286 reports and 6
+        // other writes; and 1,000,000 GET.
+        assert_eq!(about(copy.cost_usd.s3 * 1000.0), 5431);
         // 285.7 s of 32 processors with 1,769 MB and one fanout with 512 MB.
         assert!((copy.cost_usd.lambda - 0.2129).abs() < 0.001, "{:?}", copy.cost_usd);
 
         let upload = estimate_for("upload", "");
         // 32 processors with 78 MB/s each. Each image is read and sent.
-        assert_eq!((upload.bottleneck, about(upload.images_per_second)), ("network", 417));
-        assert_eq!(
-            estimate_for("none", r#", "parallel": 1, "concurrency": 8"#).bottleneck,
-            "lambda concurrency"
-        );
-        assert_eq!(
-            estimate_for("none", r#", "parallel": 1, "concurrency": 900"#).bottleneck,
-            "network"
-        );
+        assert_eq!((upload.bottleneck, about(upload.limits["network"])), ("network", 417));
+        assert_eq!(estimate_for("none", r#", "parallel": 1"#).bottleneck, "network");
         let slow = estimate_for("copy", r#", "max_requests_per_second": 1000"#);
         assert_eq!(
-            (slow.bottleneck, about(slow.images_per_second)),
+            (slow.bottleneck, about(slow.limits["max_requests_per_second"])),
             ("max_requests_per_second", 500)
         );
+        // Each chunk of 500 keys takes 3.6 ms of fanout's 512 / 1,769 vCPUs.
+        assert_eq!(about(copy.limits["fanout"]), 40_199);
+    }
+
+    /// The expected numbers were calculated by hand.
+    #[test]
+    fn a_plan_uses_what_is_known() {
+        let slow = estimate_for("none", r#", "parallel": 1, "assume": {"request_ms": 500}"#);
+        // A chunk of 500 images takes three requests: at most 450 images are read at the same time, and the record file.
+        assert_eq!(
+            (slow.bottleneck, about(slow.limits["lambda concurrency"])),
+            ("lambda concurrency", 333)
+        );
+        let computing = estimate_for("none", r#", "assume": {"cpu_ms_per_image": 100.0}"#);
+        assert_eq!((computing.bottleneck, about(computing.limits["cpu"])), ("cpu", 320));
+        assert_eq!((computing.request_ms, computing.cpu_ms_per_image), (100.0, 100.0));
+    }
+
+    #[test]
+    fn nothing_to_do_takes_the_time_of_the_listing() {
+        let request = r#"{"source": "s3://photos/", "destination": "s3://photos-out/"}"#;
+        let request: Request = serde_json::from_str(request).unwrap();
+        let found = Found {
+            lists: 9,
+            seconds: 5.0,
+            ..Found::default()
+        };
+        let (job, config) = (
+            Job::from_request(&request, "id").unwrap(),
+            Config::load(&|_| None).unwrap(),
+        );
+        let nothing = estimate(&job, &config, &found, Assumptions::default(), None);
+        assert_eq!((about(nothing.seconds * 10.0), nothing.invocations), (53, 0));
+        assert!(nothing.images_per_second == 0.0 && nothing.cost_usd.total > 0.0);
     }
 }
