@@ -25,6 +25,8 @@ impl Lines {
             bytes.push(b'\n');
             count += 1;
         }
+        // Thousands of them wait in memory.
+        bytes.shrink_to_fit();
         Self {
             bytes: bytes.into(),
             count,
