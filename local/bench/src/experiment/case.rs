@@ -20,6 +20,10 @@ pub struct Case {
 }
 
 impl Case {
+    pub fn label(&self) -> String {
+        format!("{}, {}", self.name, self.setting)
+    }
+
     /// About how long one run takes: the start of its server, the waits for S3, the CPU time, and the check.
     fn time(&self) -> Duration {
         let Load { images, latency, .. } = &self.load;
@@ -40,9 +44,9 @@ impl Case {
     }
 }
 
-pub fn time(cases: &[Case]) -> Duration {
+pub fn time<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Duration {
     let of = |case: &Case| case.time().mul_f64(case.runs as f64);
-    cases.iter().map(of).sum()
+    cases.into_iter().map(of).sum()
 }
 
 /// A progress bar for work that takes about `time`.
@@ -77,7 +81,7 @@ pub async fn measure(cases: &[Case], progress: &ProgressBar) -> anyhow::Result<V
             if round >= case.runs {
                 continue;
             }
-            let what = format!("{}, {}", case.name, case.setting);
+            let what = case.label();
             progress.set_message(what.clone());
             let run = launch::run(case.program, &case.load)
                 .await

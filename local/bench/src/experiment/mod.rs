@@ -30,6 +30,7 @@ mod tables;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::Args;
 use indicatif::{HumanDuration, ProgressBar};
 
@@ -38,14 +39,18 @@ use case::Case;
 pub use program::{Load, ONE_VCPU_MB, TWO_VCPUS_MB};
 pub use report::Part;
 use report::{Origin, Report, Section};
+use run::Row;
 pub use rust_peers::{Options as RustPeerOptions, run as rust_peer};
 pub use server::{Options as ServerOptions, Server, serve};
 
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Measure fewer images and runs; all parts together take about 5 minutes
     #[arg(long, global = true)]
     quick: bool,
+    /// Measure only rows whose name has this text, such as "fanout"; the report stays as it is
+    #[arg(long, global = true, value_name = "TEXT")]
+    only: Option<String>,
 }
 
 /// About how long it takes to measure cold starts.
@@ -69,6 +74,15 @@ impl Plan {
         })
     }
 
+    /// The rows that are measured with S3.
+    fn cases(&self) -> Vec<&Case> {
+        match self {
+            Self::Guide(cases) => cases.all().collect(),
+            Self::Peers(cases) | Self::Pipelines(cases) => cases.iter().collect(),
+            Self::Cold => Vec::new(),
+        }
+    }
+
     /// About how long it takes.
     fn time(&self) -> Duration {
         match self {
@@ -80,7 +94,7 @@ impl Plan {
 
     async fn measure(
         &self,
-        options: Options,
+        options: &Options,
         progress: &ProgressBar,
         origin: Origin,
         report: &mut Report,
@@ -118,6 +132,9 @@ pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|&part| Plan::of(part, options.quick))
         .collect::<Result<_, _>>()?;
+    if let Some(text) = &options.only {
+        return only(&plans, text).await;
+    }
     let time = plans.iter().map(Plan::time).sum();
     println!("this benchmark takes about {}", HumanDuration(time));
     let command = match parts {
@@ -130,7 +147,7 @@ pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
     for (plan, part) in plans.iter().zip(parts) {
         progress.suspend(|| println!("{}:", part.name()));
         let origin = Origin::of(command.clone());
-        plan.measure(options, &progress, origin, &mut report).await?;
+        plan.measure(&options, &progress, origin, &mut report).await?;
         save(&report)?;
     }
     progress.finish_and_clear();
@@ -141,6 +158,21 @@ pub async fn run(parts: &[Part], options: Options) -> anyhow::Result<ExitCode> {
         eprintln!("Some outputs are wrong: see the column \"correct\".");
     }
     Ok(ExitCode::from(u8::from(!is_right)))
+}
+
+/// Measures the rows whose name has a text, and prints them.
+async fn only(plans: &[Plan], text: &str) -> anyhow::Result<ExitCode> {
+    let cases = plans
+        .iter()
+        .flat_map(Plan::cases)
+        .filter(|case| case.label().contains(text));
+    let cases: Vec<Case> = cases.cloned().collect();
+    ensure!(!cases.is_empty(), "no row has \"{text}\" in its name");
+    let progress = case::progress(case::time(&cases))?;
+    let rows = case::measure(&cases, &progress).await?;
+    progress.finish_and_clear();
+    println!("{}", tables::strategies(&rows));
+    Ok(ExitCode::from(u8::from(!rows.iter().all(Row::is_right))))
 }
 
 /// Writes the report as data, tables and charts.

@@ -21,6 +21,7 @@ pub fn cases(folder: &Path, quick: bool) -> Vec<Case> {
     let mut over_tls = plain.clone();
     for case in &mut over_tls {
         case.load.over_tls = true;
+        case.runs = if quick { 1 } else { case.runs };
     }
     [plain, over_tls].concat()
 }

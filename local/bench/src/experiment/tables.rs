@@ -139,7 +139,7 @@ fn requests(row: &Row) -> String {
     format!("{reads:.2} + {writes:.2}")
 }
 
-fn strategies(rows: &[Row]) -> Table {
+pub fn strategies(rows: &[Row]) -> Table {
     let mut table = table([
         "strategy",
         "images/s",

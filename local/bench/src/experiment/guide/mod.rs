@@ -90,7 +90,7 @@ impl Cases {
         })
     }
 
-    pub fn time(&self) -> Duration {
+    pub fn all(&self) -> impl Iterator<Item = &Case> {
         let Self {
             serial_total,
             stated_latencies,
@@ -105,7 +105,11 @@ impl Cases {
             pictures_stated_latencies,
             large_pictures,
         ];
-        all.into_iter().map(|cases| case::time(cases)).sum::<Duration>() + PARSING_TIME
+        all.into_iter().flatten()
+    }
+
+    pub fn time(&self) -> Duration {
+        case::time(self.all()) + PARSING_TIME
     }
 
     pub async fn measure(&self, quick: bool, progress: &ProgressBar) -> anyhow::Result<Guide> {
