@@ -43,19 +43,14 @@ fn over_http(folder: &Path, quick: bool) -> Vec<Case> {
         runs: 3,
     };
     let upload = |name: &str, setting: &str, program, images| case(name, setting, Images::Upload, program, images);
-    let ours = Program::Processors(Processors {
-        count: 1,
-        concurrency: Concurrency::From(64),
-        cores: Cores::All,
-        chunk_keys: CHUNK_KEYS,
-        memory_mb: ONE_VCPU_MB,
-    });
+    let ours = processor(Concurrency::From(64));
     let rust = |peer| Program::Rust { peer, in_flight: 64 };
     let python = |how, workers| Program::Python { how, workers };
     let (all, some, few) = (8_000, 3_000, 1_500);
     let mut cases = vec![
         upload(HTTP, "64 in flight", rust(RustPeer::Http), all),
         upload(OURS, "adaptive, from 64 in flight", ours, all),
+        upload(OURS, "64 in flight", processor(Concurrency::Fixed(64)), all),
         upload(SDK, "64 in flight", rust(RustPeer::Sdk), all),
         upload(ASYNCIO, "64 tasks", python("asyncio", 64), some),
         upload("Python, processes", "2 processes", python("processes", 2), some),
@@ -88,6 +83,16 @@ fn over_http(folder: &Path, quick: bool) -> Vec<Case> {
         ]);
     }
     cases
+}
+
+fn processor(concurrency: Concurrency) -> Program {
+    Program::Processors(Processors {
+        count: 1,
+        concurrency,
+        cores: Cores::All,
+        chunk_keys: CHUNK_KEYS,
+        memory_mb: ONE_VCPU_MB,
+    })
 }
 
 /// For each program, the row with its fastest setting. The order of the programs stays the same.
