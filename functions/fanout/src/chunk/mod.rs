@@ -121,33 +121,24 @@ impl Chunk {
     /// same file. `None` if the objects are not in memory.
     pub fn split_at(&self, count: usize, number: u64) -> Option<(Self, Self)> {
         let (front, back) = self.lines()?.split_at(count);
-        let (front, back) = match &self.content {
-            Content::Inline(_) => [front, back]
-                .map(|lines| (lines.count(), Content::Inline(lines)))
-                .into(),
-            Content::File { body, .. } => {
-                let (first, second) = body.split_at(front.bytes().len() as u64);
-                [(first, front), (second, back)]
-                    .map(|(body, lines)| {
-                        let keys = lines.count();
-                        (
-                            keys,
-                            Content::File {
-                                body,
-                                lines: Some(lines),
-                            },
-                        )
-                    })
-                    .into()
-            }
+        let bodies = match &self.content {
+            Content::Inline(_) => None,
+            Content::File { body, .. } => Some(body.split_at(front.bytes().len() as u64)),
         };
-        let part = |number, (keys, content)| Self {
+        let (first, second) = bodies.unzip();
+        let part = |number, lines: Lines, body: Option<Body>| Self {
             number,
-            keys,
-            content,
+            keys: lines.count(),
+            content: match body {
+                None => Content::Inline(lines),
+                Some(body) => Content::File {
+                    body,
+                    lines: Some(lines),
+                },
+            },
             tries: self.tries,
         };
-        Some((part(self.number, front), part(number, back)))
+        Some((part(self.number, front, first), part(number, back, second)))
     }
 
     /// The same chunk, without objects that a file holds.

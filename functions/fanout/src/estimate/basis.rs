@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::engine::guided;
 use crate::job::Job;
 
+/// A job, what a listing found for it, and the work and the latency that it will meet.
 pub struct Basis<'a> {
     pub job: &'a Job,
     pub config: &'a Config,
