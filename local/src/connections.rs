@@ -2,8 +2,8 @@
 
 use std::ops::Sub;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::HandshakeKind;
 
@@ -31,20 +31,23 @@ impl Sub for Connections {
 
 /// The counts while they change. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counts(Arc<[AtomicU64; 3]>);
+pub(crate) struct Counts(Arc<Mutex<Connections>>);
 
 impl Counts {
     pub fn opened(&self) {
-        self.0[0].fetch_add(1, Relaxed);
+        self.0.lock().opened += 1;
     }
 
     pub fn shook_hands(&self, kind: Option<HandshakeKind>) {
-        let count = if kind == Some(HandshakeKind::Resumed) { 2 } else { 1 };
-        self.0[count].fetch_add(1, Relaxed);
+        let mut counts = self.0.lock();
+        if kind == Some(HandshakeKind::Resumed) {
+            counts.resumed += 1;
+        } else {
+            counts.full += 1;
+        }
     }
 
     pub fn now(&self) -> Connections {
-        let [opened, full, resumed] = self.0.each_ref().map(|count| count.load(Relaxed));
-        Connections { opened, full, resumed }
+        *self.0.lock()
     }
 }

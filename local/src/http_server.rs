@@ -35,22 +35,9 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Listens on the loopback address; port 0 takes any free port. Each connection gets a clone of the service. If the
-    /// service returns an error, the connection breaks.
-    pub async fn start<S, B>(port: u16, service: S) -> io::Result<Self>
-    where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        Self::start_with(port, None, service).await
-    }
-
-    /// The same, with TLS if there is an acceptor for it.
-    pub async fn start_with<S, B>(port: u16, tls: Option<TlsAcceptor>, service: S) -> io::Result<Self>
+    /// Listens on the loopback address, with TLS if there is an acceptor for it; port 0 takes any free port. Each
+    /// connection gets a clone of the service. If the service returns an error, the connection breaks.
+    pub async fn start<S, B>(port: u16, tls: Option<TlsAcceptor>, service: S) -> io::Result<Self>
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,

@@ -51,7 +51,7 @@ impl Endpoint {
         R: Future<Output = Reply> + Send + 'static,
     {
         let service = service_fn(move |request| respond(request, function.clone()));
-        Ok(Self(HttpServer::start_with(0, tls, service).await?))
+        Ok(Self(HttpServer::start(0, tls, service).await?))
     }
 
     /// The connections that clients have opened until now.

@@ -66,7 +66,7 @@ impl Function {
             waiting: Mutex::new(Some(HashMap::new())),
         });
         let served = api.clone();
-        let http = HttpServer::start(0, service_fn(move |request| respond(request, served.clone()))).await?;
+        let http = HttpServer::start(0, None, service_fn(move |request| respond(request, served.clone()))).await?;
         let name = binary.file_name().unwrap_or_default();
         let started = Instant::now();
         let mut child = Command::new(binary)

@@ -74,7 +74,7 @@ impl Scheduler {
         let service = service_fn(move |request| respond(request, shared.clone()));
         Ok(Self {
             schedules,
-            http: HttpServer::start(0, service).await?,
+            http: HttpServer::start(0, None, service).await?,
         })
     }
 

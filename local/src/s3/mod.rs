@@ -150,7 +150,7 @@ async fn listen(port: u16, tls: Option<TlsAcceptor>, service: Service, active: A
             wire::transform(response).await
         }
     });
-    Ok(HttpServer::start_with(port, tls, service).await?)
+    Ok(HttpServer::start(port, tls, service).await?)
 }
 
 /// The environment variables that make any AWS program use the server at `endpoint`.

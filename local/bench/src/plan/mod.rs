@@ -11,7 +11,6 @@ use anyhow::{anyhow, ensure};
 use clap::Args;
 use comfy_table::Table;
 use indicatif::HumanCount;
-use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::prices::{Architecture, PRICES};
@@ -174,14 +173,10 @@ impl Cloud {
         environment.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", ONE_VCPU_MB.to_string()));
         let processors = Arc::new(Processors::start(parallel, &environment).await?);
         let processor_ms = Arc::<AtomicU64>::default();
-        let (time, numbers) = (processor_ms.clone(), Arc::new(Mutex::new(0_u64)));
+        let (time, numbers) = (processor_ms.clone(), Arc::<AtomicU64>::default());
         let lambda = Endpoint::start(move |_, payload| {
             let (processors, time) = (processors.clone(), time.clone());
-            let number = {
-                let mut number = numbers.lock();
-                *number += 1;
-                *number
-            };
+            let number = numbers.fetch_add(1, Relaxed);
             async move {
                 let reply = processors.run(&format!("chunk-{number}"), payload).await;
                 if let Reply::Ok(response) = &reply
