@@ -360,21 +360,20 @@ mod tests {
         Job::from_request(&request, "job").unwrap()
     }
 
-    /// The numbers of keys in the attempts that are reserved one after the other, and their objects.
-    fn sent(progress: &mut Progress<'_>) -> (Vec<usize>, Vec<u8>) {
-        let (mut sizes, mut bytes) = (Vec::new(), Vec::new());
+    /// The chunks of the attempts that are sent one after the other.
+    fn sent(progress: &mut Progress<'_>) -> Vec<Arc<Chunk>> {
+        let mut chunks = Vec::new();
         loop {
             progress.reserve();
             progress.dispatch.begin_checkpoint();
             progress.dispatch.confirm();
             let sent = progress.dispatch.send(false);
             if sent.is_empty() {
-                return (sizes, bytes);
+                return chunks;
             }
             for (attempt, _) in sent {
-                sizes.push(attempt.chunk.keys);
-                bytes.extend_from_slice(attempt.chunk.lines().unwrap().bytes());
                 progress.dispatch.complete(attempt.attempt.sequence);
+                chunks.push(attempt.chunk);
             }
         }
     }
@@ -393,7 +392,12 @@ mod tests {
                 progress.push_new(Lines::new(&objects), Tries::default());
             }
             progress.end_listing();
-            let (sizes, bytes) = sent(&mut progress);
+            let sent = sent(&mut progress);
+            let sizes: Vec<_> = sent.iter().map(|chunk| chunk.keys).collect();
+            let bytes: Vec<u8> = sent
+                .iter()
+                .flat_map(|chunk| chunk.lines().unwrap().bytes().to_vec())
+                .collect();
             let all: Vec<_> = (0..chunks).flat_map(|chunk| objects(chunk * 160)).collect();
             assert_eq!(bytes, Lines::new(&all).bytes()[..], "each object once, in order");
             let expected = if chunks == 2 {
@@ -407,7 +411,19 @@ mod tests {
             assert_eq!(progress.counters.chunks, sizes.len() as u64);
             if !inline {
                 // The parts are those of the file with the whole chunks.
-                assert_eq!(progress.take_unwritten().into_bytes(), bytes);
+                let file = progress.take_unwritten().into_bytes();
+                assert_eq!(file, bytes);
+                for chunk in sent {
+                    let Content::File {
+                        body,
+                        lines: Some(lines),
+                    } = &chunk.content
+                    else {
+                        panic!("it has no file: {chunk:?}");
+                    };
+                    let [start, end] = [body.start, body.start + body.len].map(|at| usize::try_from(at).unwrap());
+                    assert_eq!(file[start..end], lines.bytes()[..]);
+                }
             }
         }
     }
