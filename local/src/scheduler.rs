@@ -10,6 +10,7 @@
 //! Permissions, quotas and retries of a start are not modelled.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,6 @@ use serde_json::{Value, json};
 use crate::http_server::HttpServer;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-type Schedules = Arc<Mutex<BTreeMap<(String, String), Schedule>>>;
 
 #[derive(Debug)]
 struct Schedule {
@@ -71,7 +70,14 @@ impl Scheduler {
     pub async fn start() -> anyhow::Result<Self> {
         let schedules = Schedules::default();
         let shared = schedules.clone();
-        let service = service_fn(move |request| respond(request, shared.clone()));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let schedules = shared.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect().await?.to_bytes();
+                schedules.respond(&Request::from_parts(parts, body))
+            }
+        });
         Ok(Self {
             schedules,
             http: HttpServer::start(0, None, service).await?,
@@ -82,17 +88,31 @@ impl Scheduler {
     pub fn url(&self) -> String {
         self.http.url()
     }
+}
 
+impl Deref for Scheduler {
+    type Target = Schedules;
+
+    fn deref(&self) -> &Schedules {
+        &self.schedules
+    }
+}
+
+/// The schedules, and the responses to requests about them. Clones share the schedules.
+#[derive(Clone, Debug, Default)]
+pub struct Schedules(Arc<Mutex<BTreeMap<(String, String), Schedule>>>);
+
+impl Schedules {
     /// How many schedules there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.schedules.lock().len()
+        self.0.lock().len()
     }
 
     /// When the next start is due, since 1970.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
-        let schedules = self.schedules.lock();
+        let schedules = self.0.lock();
         let running = schedules.values().filter(|schedule| schedule.next < schedule.end);
         running.map(|schedule| schedule.next).min()
     }
@@ -100,53 +120,52 @@ impl Scheduler {
     /// Takes the start that is due next.
     #[must_use]
     pub fn take_next(&self) -> Option<Target> {
-        let mut schedules = self.schedules.lock();
+        let mut schedules = self.0.lock();
         schedules.retain(|_, schedule| schedule.next < schedule.end);
         let schedule = schedules.values_mut().min_by_key(|schedule| schedule.next)?;
         schedule.next += MINUTE;
         Some(schedule.target.clone())
     }
-}
 
-async fn respond(request: Request<Incoming>, schedules: Schedules) -> anyhow::Result<Response<Full<Bytes>>> {
-    // /schedules/NAME?groupName=GROUP
-    let name = request.uri().path().split('/').nth(2).unwrap_or_default().to_owned();
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let method = request.method().clone();
-    let body = request.into_body().collect().await?.to_bytes();
-    if method == Method::DELETE {
-        let group = query.split('&').find_map(|field| field.strip_prefix("groupName="));
-        let group = percent_encoding::percent_decode_str(group.unwrap_or("default")).decode_utf8()?;
-        let deleted = schedules.lock().remove(&(group.into_owned(), name));
-        return match deleted {
-            Some(_) => reply(StatusCode::OK, &json!({})),
-            None => refuse(StatusCode::NOT_FOUND, "ResourceNotFoundException"),
+    /// Responds to a request of Scheduler's API.
+    pub fn respond(&self, request: &Request<Bytes>) -> anyhow::Result<Response<Full<Bytes>>> {
+        // /schedules/NAME?groupName=GROUP
+        let name = request.uri().path().split('/').nth(2).unwrap_or_default().to_owned();
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        if request.method() == Method::DELETE {
+            let group = query.split('&').find_map(|field| field.strip_prefix("groupName="));
+            let group = percent_encoding::percent_decode_str(group.unwrap_or("default")).decode_utf8()?;
+            let deleted = self.0.lock().remove(&(group.into_owned(), name));
+            return match deleted {
+                Some(_) => reply(StatusCode::OK, &json!({})),
+                None => refuse(StatusCode::NOT_FOUND, "ResourceNotFoundException"),
+            };
+        }
+        let Ok(create) = serde_json::from_slice::<Create>(request.body()) else {
+            return refuse(StatusCode::BAD_REQUEST, "ValidationException");
         };
+        let is_modelled = create.schedule_expression == "rate(1 minute)"
+            && create.action_after_completion == "DELETE"
+            && create.flexible_time_window == json!({"Mode": "OFF"});
+        if !is_modelled || name.len() > 64 {
+            return refuse(StatusCode::BAD_REQUEST, "ValidationException");
+        }
+        let schedule = Schedule {
+            target: create.target,
+            next: Duration::from_secs_f64(create.start_date),
+            end: Duration::from_secs_f64(create.end_date),
+        };
+        let mut schedules = self.0.lock();
+        let key = (create.group_name, name);
+        if schedules.contains_key(&key) {
+            return refuse(StatusCode::CONFLICT, "ConflictException");
+        }
+        schedules.insert(key, schedule);
+        reply(
+            StatusCode::OK,
+            &json!({"ScheduleArn": "arn:aws:scheduler:us-east-1:0:schedule/local"}),
+        )
     }
-    let Ok(create) = serde_json::from_slice::<Create>(&body) else {
-        return refuse(StatusCode::BAD_REQUEST, "ValidationException");
-    };
-    let is_modelled = create.schedule_expression == "rate(1 minute)"
-        && create.action_after_completion == "DELETE"
-        && create.flexible_time_window == json!({"Mode": "OFF"});
-    if !is_modelled || name.len() > 64 {
-        return refuse(StatusCode::BAD_REQUEST, "ValidationException");
-    }
-    let schedule = Schedule {
-        target: create.target,
-        next: Duration::from_secs_f64(create.start_date),
-        end: Duration::from_secs_f64(create.end_date),
-    };
-    let mut schedules = schedules.lock();
-    let key = (create.group_name, name);
-    if schedules.contains_key(&key) {
-        return refuse(StatusCode::CONFLICT, "ConflictException");
-    }
-    schedules.insert(key, schedule);
-    reply(
-        StatusCode::OK,
-        &json!({"ScheduleArn": "arn:aws:scheduler:us-east-1:0:schedule/local"}),
-    )
 }
 
 fn refuse(status: StatusCode, code: &str) -> anyhow::Result<Response<Full<Bytes>>> {

@@ -2,6 +2,7 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | [`responder`] | responds to requests, from wherever they come |
 //! | [`operations`] | the S3 operations, each with the module that implements it |
 //! | [`read`], [`write`], [`multipart`], [`listing`] | GET and HEAD; PUT and COPY; uploads in parts; `ListObjectsV2` |
 //! | [`conditions`], [`copy_source`] | `If-Match` and archived objects; the source of a copy |
@@ -27,6 +28,7 @@ mod multipart;
 mod object;
 mod operations;
 mod read;
+mod responder;
 mod served;
 mod service;
 mod store;
@@ -37,16 +39,12 @@ mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
-use anyhow::anyhow;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
-use hyper::header::DATE;
-use hyper::service::{Service as HttpService, service_fn};
-use s3s::auth::SimpleAuth;
-use s3s::config::{S3Config, StaticConfigProvider};
-use s3s::service::S3ServiceBuilder;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use shared::clock::Clock;
 use tokio_rustls::TlsAcceptor;
 
@@ -60,9 +58,9 @@ pub use faults::{Fault, Faults, InjectedFaults, Latency, Part};
 pub use folder::files;
 pub use headers::Headers;
 pub use object::Object;
+pub use responder::Responder;
 pub use s3s::S3ErrorCode;
 pub use served::{Served, Totals};
-use service::Service;
 pub use store::Store;
 
 /// The only account. The server checks the signature of each request.
@@ -78,7 +76,7 @@ pub struct Server {
     pub served: Arc<Served>,
     /// For the dates of responses and objects.
     pub clock: Clock,
-    service: Service,
+    responder: Responder,
     active: Active,
     http: HttpServer,
 }
@@ -86,14 +84,14 @@ pub struct Server {
 impl Server {
     /// Listens on the loopback address; port 0 takes any free port.
     pub async fn start(port: u16) -> anyhow::Result<Self> {
-        let (service, active) = (Service::default(), Active::default());
+        let (responder, active) = (Responder::new(Clock::default()), Active::default());
         Ok(Self {
-            store: service.store.clone(),
-            faults: service.faults.clone(),
-            served: service.served.clone(),
-            clock: service.clock.clone(),
-            http: listen(port, None, service.clone(), active.clone()).await?,
-            service,
+            store: responder.store.clone(),
+            faults: responder.faults.clone(),
+            served: responder.served.clone(),
+            clock: responder.clock.clone(),
+            http: listen(port, None, responder.clone(), active.clone()).await?,
+            responder,
             active,
         })
     }
@@ -101,7 +99,7 @@ impl Server {
     /// Another endpoint of this server, for a client whose connections are to be told apart. It uses TLS if there is an
     /// acceptor for it.
     pub async fn another_endpoint(&self, tls: Option<TlsAcceptor>) -> anyhow::Result<HttpServer> {
-        listen(0, tls, self.service.clone(), self.active.clone()).await
+        listen(0, tls, self.responder.clone(), self.active.clone()).await
     }
 
     /// Waits until each request has its response.
@@ -131,23 +129,17 @@ impl Server {
     }
 }
 
-async fn listen(port: u16, tls: Option<TlsAcceptor>, service: Service, active: Active) -> anyhow::Result<HttpServer> {
-    let dates = service.clock.clone();
-    let mut builder = S3ServiceBuilder::new(service);
-    builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-    // The SDK signs with the time of this server, which may be set forward.
-    let mut config = S3Config::default();
-    config.presigned_url_max_skew_time_secs = u32::MAX;
-    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-    let s3 = builder.build();
-    let service = service_fn(move |request| {
-        let (response, dates, responding) = (HttpService::call(&s3, request), dates.clone(), active.begin());
+async fn listen(
+    port: u16,
+    tls: Option<TlsAcceptor>,
+    responder: Responder,
+    active: Active,
+) -> anyhow::Result<HttpServer> {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (responder, responding) = (responder.clone(), active.begin());
         async move {
             let _responding = responding;
-            let mut response = response.await.map_err(|error| anyhow!("{error:?}"))?;
-            let date = httpdate::fmt_http_date(UNIX_EPOCH + dates.since_epoch());
-            response.headers_mut().insert(DATE, date.parse()?);
-            wire::transform(response).await
+            responder.respond(request.map(s3s::Body::from)).await
         }
     });
     Ok(HttpServer::start(port, tls, service).await?)

@@ -1,0 +1,66 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use anyhow::anyhow;
+use hyper::header::DATE;
+use hyper::{Request, Response};
+use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use shared::clock::Clock;
+
+use super::faults::Faults;
+use super::served::Served;
+use super::service::Service;
+use super::store::Store;
+use super::{ACCESS_KEY, SECRET_KEY, wire};
+
+/// Responds to S3's requests, from wherever they come. Clones share everything.
+#[derive(Clone)]
+pub struct Responder {
+    pub store: Arc<Store>,
+    pub faults: Arc<Faults>,
+    pub served: Arc<Served>,
+    /// For the dates of responses and objects.
+    pub clock: Clock,
+    s3: S3Service,
+}
+
+impl Responder {
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let service = Service {
+            clock,
+            ..Service::default()
+        };
+        let mut builder = S3ServiceBuilder::new(service.clone());
+        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        // The SDK signs with the time of this server, which may be set forward.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        Self {
+            store: service.store,
+            faults: service.faults,
+            served: service.served,
+            clock: service.clock,
+            s3: builder.build(),
+        }
+    }
+
+    /// Responds to a request. Fails if the connection is to break instead.
+    pub async fn respond(&self, request: Request<s3s::Body>) -> anyhow::Result<Response<s3s::Body>> {
+        let response = self.s3.call(request).await;
+        let mut response = response.map_err(|error| anyhow!("{error:?}"))?;
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + self.clock.since_epoch());
+        response.headers_mut().insert(DATE, date.parse()?);
+        wire::transform(response).await
+    }
+}
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Responder").finish_non_exhaustive()
+    }
+}
