@@ -1,7 +1,8 @@
-//! The clock for deadlines and leases.
+//! The clock for deadlines and leases, and for CPU time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -26,9 +27,29 @@ pub const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 pub struct Clock {
     /// How far this clock is ahead of the machine's clock.
     ahead: watch::Sender<Duration>,
+    /// The machine's clock of a simulation.
+    simulated: Option<Simulated>,
+}
+
+/// A clock that goes on with Tokio's, which a simulation has paused.
+#[derive(Clone, Copy, Debug)]
+struct Simulated {
+    start: Instant,
+    /// What it shows at the start, since 1970.
+    since_epoch: Duration,
 }
 
 impl Clock {
+    /// A clock for a simulation. It shows `since_epoch` now, and goes on with Tokio's clock. It counts no CPU time.
+    #[must_use]
+    pub fn simulated(since_epoch: Duration) -> Self {
+        let start = Instant::now();
+        Self {
+            simulated: Some(Simulated { start, since_epoch }),
+            ..Self::default()
+        }
+    }
+
     #[must_use]
     pub fn now(&self) -> Instant {
         Instant::now() + *self.ahead.borrow()
@@ -37,7 +58,24 @@ impl Clock {
     /// The time since 1970-01-01, UTC.
     #[must_use]
     pub fn since_epoch(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + *self.ahead.borrow()
+        let now = match self.simulated {
+            Some(Simulated { start, since_epoch }) => since_epoch + start.elapsed(),
+            None => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        };
+        now + *self.ahead.borrow()
+    }
+
+    /// The CPU time of all threads of this process.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        if self.simulated.is_some() {
+            return Duration::ZERO;
+        }
+        let now = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::new(
+            now.tv_sec.try_into().unwrap_or_default(),
+            now.tv_nsec.try_into().unwrap_or_default(),
+        )
     }
 
     /// The deadline of an invocation that starts now. `deadline_ms` is Lambda's, in milliseconds since 1970.
@@ -63,6 +101,7 @@ impl Clock {
                 return;
             };
             tokio::select! {
+                biased;
                 () = sleep_until(Instant::now() + wait) => return,
                 // The sender is part of this clock, so it outlives the wait.
                 _ = ahead.changed() => {}
@@ -98,6 +137,13 @@ mod tests {
         assert_eq!(left(ms(clock.since_epoch()) - 1), MINUTE);
         assert!(left(ms(clock.since_epoch()) + 10_000) <= Duration::from_secs(10));
         assert_eq!(left(u64::MAX), MAX_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_simulated_clock_goes_on_with_tokios() {
+        let clock = Clock::simulated(MINUTE);
+        tokio::time::advance(MINUTE).await;
+        assert_eq!((clock.since_epoch(), clock.cpu_time()), (2 * MINUTE, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

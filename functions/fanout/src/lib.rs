@@ -38,7 +38,7 @@ use serde_json::Value;
 use shared::clock::Clock;
 use shared::protocol::job::Report;
 
-pub use attempt::invoke_client;
+pub use attempt::{invoke_client, invoke_client_over};
 pub use config::{Config, RestartConfig};
 pub use error::Error;
 pub use estimate::Estimate;

@@ -5,7 +5,7 @@ use shared::clock::Clock;
 
 use crate::clients::Clients;
 use crate::config::Config;
-use crate::limits::Limits;
+use crate::limits::{CpuThreads, Limits};
 
 /// What all invocations of this process share. It is built once, at cold start.
 #[derive(Debug)]
@@ -24,11 +24,22 @@ impl App {
     #[must_use]
     pub fn new(config: Config, sdk: &SdkConfig) -> Self {
         let limits = Limits::new(config.memory_mb);
+        Self::with(config, sdk, limits, Clock::default())
+    }
+
+    /// For a simulation: on its clock, and with no thread of its own.
+    #[must_use]
+    pub fn simulated(config: Config, sdk: &SdkConfig, clock: Clock) -> Self {
+        let limits = Limits::with(CpuThreads::none(config.memory_mb), config.memory_mb);
+        Self::with(config, sdk, limits, clock)
+    }
+
+    fn with(config: Config, sdk: &SdkConfig, limits: Limits, clock: Clock) -> Self {
         Self {
             clients: Clients::new(sdk, config.timeouts(), &limits.concurrency, false),
             paying_clients: OnceLock::new(),
             sdk: sdk.clone(),
-            clock: Clock::default(),
+            clock,
             limits,
             config,
         }

@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use shared::bottleneck::{Measurements, vcpu_time, vcpus};
 use shared::protocol::diagnosis::Diagnosis;
 use shared::protocol::usage::Usage;
@@ -103,6 +102,7 @@ async fn commit(pipeline: &Pipeline<'_>, file: &ChunkFile, outcomes: &[ImageOutc
 
 struct UsageAtStart {
     started: Instant,
+    /// If several invocations run in this process at the same time, each of them counts all CPU time.
     cpu: Duration,
 }
 
@@ -110,12 +110,15 @@ impl UsageAtStart {
     fn now(app: &App) -> Self {
         Self {
             started: app.clock.now(),
-            cpu: cpu_time(),
+            cpu: app.clock.cpu_time(),
         }
     }
 
     fn until_now(&self, app: &App, meter: &Meter, pipeline: &Pipeline<'_>, outcomes: &[ImageOutcome]) -> Usage {
-        let (elapsed, cpu) = (app.clock.now() - self.started, cpu_time().saturating_sub(self.cpu));
+        let (elapsed, cpu) = (
+            app.clock.now() - self.started,
+            app.clock.cpu_time().saturating_sub(self.cpu),
+        );
         let uses_cpu_threads = pipeline.settings.images.profile().uses_cpu_threads;
         let cpu_threads = if uses_cpu_threads { app.limits.cpu.count() } else { 0 };
         let vcpus = vcpus(
@@ -142,14 +145,4 @@ impl UsageAtStart {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// CPU time of all threads of this process. If several invocations run in it at the same time, each of them counts
-/// all of it.
-fn cpu_time() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        now.tv_sec.try_into().unwrap_or_default(),
-        now.tv_nsec.try_into().unwrap_or_default(),
-    )
 }

@@ -59,6 +59,7 @@ async fn list(
     };
     loop {
         let portion = tokio::select! {
+            biased;
             portion = source.next(DEMAND_KEYS) => portion,
             () = session.clock().sleep_until(until) => break,
         };

@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::{pool, tls};
+use aws_smithy_runtime_api::client::http::HttpClient;
 use serde_json::value::RawValue;
 use shared::clock::Clock;
 use shared::protocol::attempt::Attempt;
@@ -25,29 +26,34 @@ use crate::store::{self, Conditions, bodies};
 /// would be read and none written when the processor's time is up.
 const MAX_SECONDS_IN_FLIGHT: f64 = 30.0;
 
-/// Makes a client for synchronous invocations.
-///
-/// - Connections are kept alive: they are silent for minutes, and NAT gateways drop a flow after 350 s of silence.
-/// - The SDK does not retry, because every attempt needs a number of its own.
-/// - The client has no time-out for a response, whatever the settings say: they are for requests to S3, and a chunk
-///   takes longer. [`Invoker`] has a time-out.
+/// Makes a client for synchronous invocations. Its connections are kept alive: they are silent for minutes, and NAT
+/// gateways drop a flow after 350 s of silence.
 pub fn invoke_client(sdk: &SdkConfig) -> Result<aws_sdk_lambda::Client, pool::BuildError> {
     let pool = pool::Builder::default()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .tcp_keepalive(Duration::from_secs(30))
         .build_https()?;
-    let http = pool::Client::new(&pool).expect("the pool has only its default partition");
+    let connections = pool::Client::new(&pool).expect("the pool has only its default partition");
+    Ok(invoke_client_over(connections, sdk))
+}
+
+/// Makes a client for synchronous invocations, with these connections.
+///
+/// - The SDK does not retry, because every attempt needs a number of its own.
+/// - The client has no time-out for a response, whatever the settings say: they are for requests to S3, and a chunk
+///   takes longer. [`Invoker`] has a time-out.
+pub fn invoke_client_over(connections: impl HttpClient + 'static, sdk: &SdkConfig) -> aws_sdk_lambda::Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .disable_read_timeout()
         .disable_operation_attempt_timeout()
         .disable_operation_timeout();
     let config = aws_sdk_lambda::config::Builder::from(sdk)
-        .http_client(http)
+        .http_client(connections)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts.build())
         .build();
-    Ok(aws_sdk_lambda::Client::from_conf(config))
+    aws_sdk_lambda::Client::from_conf(config)
 }
 
 /// What all attempts of a job share.
@@ -80,6 +86,7 @@ impl Invoker<'_> {
         // While the processor works, its objects are not kept: few of them are needed again.
         attempt.chunk = Arc::new(attempt.chunk.unloaded());
         let sent = tokio::select! {
+            biased;
             sent = self.send(&attempt, objects, max_requests_per_second) => sent,
             () = self.clock.sleep(self.timeout) => Err(NoResponse::Lost(Loss::Died(format!(
                 "invoking {}: no response within {} s",

@@ -23,5 +23,5 @@ mod result;
 
 pub use call::{NoResponse, call, payload};
 pub use fence::{FenceError, LeftOver, give_up_all};
-pub use invoke::{Invoker, chunk_request, invoke_client};
+pub use invoke::{Invoker, chunk_request, invoke_client, invoke_client_over};
 pub use result::{AttemptResult, GivenUp};

@@ -198,15 +198,18 @@ impl<'a> EventLoop<'a> {
             }
             let (last_start, last_wait) = (self.schedule.last_start(), self.schedule.last_wait());
             let (running, demand) = (self.ending.is_none(), self.progress.demand());
+            // In a fixed order, so that a run can be repeated. What bounds the work comes first, and results of attempts,
+            // which may be many, come last. Nothing starves: pages are listed only on demand.
             let event = tokio::select! {
-                Some(write) = saving.next() => Event::Saved(Box::new(write)),
-                Some(event) = attempts.next() => event,
-                listed = self.source.next(demand), if running && !self.source.is_exhausted() => Event::Listed(listed),
-                Some(_) = self.saver.reporting.join_next() => Event::Woken,
-                () = self.progress.dispatch.until_due(), if running && self.progress.dispatch.has_delayed() => Event::Woken,
-                _ = tick.tick() => Event::Tick,
+                biased;
                 () = self.schedule.sleep_until(last_start), if running => Event::LastStart,
                 () = self.schedule.sleep_until(last_wait), if !running => Event::LastWait,
+                _ = tick.tick() => Event::Tick,
+                Some(write) = saving.next() => Event::Saved(Box::new(write)),
+                Some(_) = self.saver.reporting.join_next() => Event::Woken,
+                () = self.progress.dispatch.until_due(), if running && self.progress.dispatch.has_delayed() => Event::Woken,
+                listed = self.source.next(demand), if running && !self.source.is_exhausted() => Event::Listed(listed),
+                Some(event) = attempts.next() => event,
             };
             match event {
                 Event::Saved(write) => self.take_saved(&mut report_due, *write),

@@ -67,6 +67,7 @@ async fn response(
             return Err(late());
         }
         let called = tokio::select! {
+            biased;
             called = call(&session.app.lambda, processor, payload.clone()) => called,
             () = clock.sleep_until(until) => return Err(late()),
         };

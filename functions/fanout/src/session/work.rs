@@ -119,6 +119,7 @@ impl Session<'_> {
             pending::<()>().await;
         });
         tokio::select! {
+            biased;
             () = engine.run() => {}
             () = scheduling => {}
         }

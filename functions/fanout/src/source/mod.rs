@@ -154,6 +154,7 @@ impl Source {
             self.start(demand);
             let reader = self.reader.as_mut().filter(|_| demand > 0);
             tokio::select! {
+                biased;
                 Some(done) = self.tasks.join_next() => {
                     let done = done.map_err(|error| Error::Task(error.to_string()))?;
                     match done {

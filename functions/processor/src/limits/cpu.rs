@@ -31,6 +31,8 @@ pub struct CpuThreads {
     /// For the work that is running, and the work that is ready.
     turns: Arc<Semaphore>,
     queue: OnceLock<Sender<Work>>,
+    /// Without threads, the caller does the work.
+    has_threads: bool,
 }
 
 impl CpuThreads {
@@ -41,6 +43,15 @@ impl CpuThreads {
             ahead: Ahead::new(count),
             turns: Arc::new(Semaphore::new(count * (1 + READY))),
             queue: OnceLock::new(),
+            has_threads: true,
+        }
+    }
+
+    /// No threads: the work is done where it is asked for. A simulation can repeat a run only on one thread.
+    pub fn none(function_mb: u32) -> Self {
+        Self {
+            has_threads: false,
+            ..Self::new(function_mb)
         }
     }
 
@@ -77,8 +88,12 @@ impl CpuThreads {
             // Nobody waits for the result of work that was given up.
             let _ = sender.send(result);
         });
-        let queue = self.queue.get_or_init(|| start(self.count));
-        queue.send(work).expect("the threads never end");
+        if self.has_threads {
+            let queue = self.queue.get_or_init(|| start(self.count));
+            queue.send(work).expect("the threads never end");
+        } else {
+            work();
+        }
         match receiver.await.expect("the work always sends its result") {
             Ok(result) => result,
             Err(panic) => resume_unwind(panic),

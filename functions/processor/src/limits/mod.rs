@@ -32,10 +32,14 @@ pub struct Limits {
 
 impl Limits {
     pub fn new(function_mb: u32) -> Self {
+        Self::with(CpuThreads::new(function_mb), function_mb)
+    }
+
+    pub fn with(cpu: CpuThreads, function_mb: u32) -> Self {
         Self {
             memory: Memory::new(function_mb),
             pictures: Memory::half(function_mb),
-            cpu: CpuThreads::new(function_mb),
+            cpu,
             connections: Connections::default(),
             concurrency: Concurrency::default(),
         }

@@ -192,6 +192,7 @@ async fn isolated(
     over: impl Future<Output = Expired>,
 ) -> ImageOutcome {
     tokio::select! {
+        biased;
         result = AssertUnwindSafe(work).catch_unwind() => match result {
             Ok(Ok(processed)) => ImageOutcome::Ok(processed),
             Ok(Err(Unfinished::Superseded)) => ImageOutcome::Superseded,

@@ -113,6 +113,7 @@ impl Task<'_> {
         // S3 keeps the parts of an upload that is neither completed nor aborted. So the upload is aborted before the
         // image ends, whatever the cause.
         let failure = tokio::select! {
+            biased;
             result = completed => match result {
                 Ok(()) => return Ok(()),
                 Err(failure) => Some(failure),

@@ -1,7 +1,7 @@
 //! Makes other pictures of an image, and writes them.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -12,6 +12,7 @@ use shared::protocol::failure::{Failure, FailureClass};
 use shared::s3;
 use shared::transform::{Format, Rendition};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::outcome::{Recorded, StageTimes};
 use super::route::too_long;

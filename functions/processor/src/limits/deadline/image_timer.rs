@@ -85,6 +85,7 @@ impl<'a> ImageTimer<'a> {
                 };
             }
             tokio::select! {
+                biased;
                 () = self.clock.sleep_until(wait_until) => {}
                 () = changed => {}
             }
