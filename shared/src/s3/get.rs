@@ -112,7 +112,10 @@ pub async fn get_latest(client: &Client, uri: &ObjectUri) -> Result<(ObjectMeta,
     get_object(client, &uri.bucket, &ObjectRef::latest(uri.key.clone()), None).await
 }
 
-/// Opens one of our own files as a stream. With `etag`, only if the file is still in that state.
+/// Opens a file as a stream. With `etag`, only if the file is still in that state.
+///
+/// A body that is too short looks like a shorter file. So another request asks for the size, and the stream ends with an
+/// error if it has another length.
 ///
 /// # Errors
 /// The reader fails with [`io::ErrorKind::TimedOut`] when the body stalls.
@@ -128,12 +131,21 @@ pub async fn open_latest(
     let mut output = send(client, &uri.bucket, &object, None).await?;
     let agreed =
         agreement::compare(&object, None, &output).map_err(|contradiction| contradiction.at(&uri.bucket, &object))?;
-    let body = std::mem::take(&mut output.body);
+    let confirmed = confirm(client, &uri.bucket, &object, &agreed).await;
+    confirmed.map_err(|(Unconfirmed::Failed(error) | Unconfirmed::Wrong(error))| error)?;
+    let (body, size) = (std::mem::take(&mut output.body), agreed.size);
     let meta = meta(output, agreed).map_err(|problem| Error::corrupt(GET_OBJECT, uri, problem))?;
-    let chunks = stream::unfold(body, async |mut body| {
-        let chunk = next_chunk(&mut body).await.transpose()?;
-        Some((chunk.map_err(io::Error::from), body))
-    });
+    let chunks = stream::try_unfold(
+        (body, 0, size),
+        async |(mut body, received, expected)| match next_chunk(&mut body).await? {
+            Some(chunk) => {
+                let received = received + chunk.len() as u64;
+                Ok(Some((chunk, (body, received, expected))))
+            }
+            None if received == expected => Ok(None),
+            None => Err(io::Error::from(BodyError::WrongLength { received, expected })),
+        },
+    );
     Ok((meta, StreamReader::new(Box::pin(chunks))))
 }
 
@@ -147,9 +159,25 @@ enum Ended {
     OtherMd5(Box<OtherMd5>),
 }
 
+/// Why the size of an object is not what a response says.
+enum Unconfirmed {
+    Failed(Error),
+    Wrong(Error),
+}
+
+impl From<Unconfirmed> for Ended {
+    fn from(unconfirmed: Unconfirmed) -> Self {
+        match unconfirmed {
+            Unconfirmed::Failed(error) => Self::Failed(error),
+            Unconfirmed::Wrong(error) => Self::Wrong(error),
+        }
+    }
+}
+
 struct OtherMd5 {
     error: Error,
     md5: [u8; 16],
+    agreed: Agreed,
     meta: ObjectMeta,
     bytes: Bytes,
 }
@@ -167,13 +195,19 @@ async fn get_retried(
             Ok(read) => return Ok(read),
             Err(Ended::Failed(error)) => return Err(error),
             Err(Ended::Wrong(error)) => error,
-            // Some stores have ETags that look like an MD5 and are none.
+            // Some stores have ETags that look like an MD5 and are none. But a response that is too short may come twice.
             Err(Ended::OtherMd5(read)) if last_md5 == Some(read.md5) => {
-                let meta = ObjectMeta {
-                    has_other_md5: true,
-                    ..read.meta
-                };
-                return Ok((meta, read.bytes));
+                match confirm(client, bucket, object, &read.agreed).await {
+                    Ok(()) => {
+                        let meta = ObjectMeta {
+                            has_other_md5: true,
+                            ..read.meta
+                        };
+                        return Ok((meta, read.bytes));
+                    }
+                    Err(Unconfirmed::Failed(error)) => return Err(error),
+                    Err(Unconfirmed::Wrong(error)) => error,
+                }
             }
             Err(Ended::OtherMd5(read)) => {
                 last_md5 = Some(read.md5);
@@ -246,7 +280,7 @@ async fn get_once(
     if agreed.is_unconfirmed {
         confirm(client, bucket, object, &agreed).await?;
     }
-    let etag = agreed.etag.clone();
+    let (etag, read) = (agreed.etag.clone(), agreed.clone());
     let meta = meta(output, agreed).map_err(|problem| Ended::Wrong(corrupt(problem)))?;
     match md5.map(|md5| <[u8; 16]>::from(md5.finalize())) {
         Some(md5) if !etag.as_str().eq_ignore_ascii_case(&hex::encode(md5)) => {
@@ -256,6 +290,7 @@ async fn get_once(
                     hex::encode(md5)
                 )),
                 md5,
+                agreed: read,
                 meta,
                 bytes,
             })))
@@ -265,12 +300,12 @@ async fn get_once(
 }
 
 /// Asks for the size of an object whose response did not say that it is a range.
-async fn confirm(client: &Client, bucket: &Bucket, object: &ObjectRef, agreed: &Agreed) -> Result<(), Ended> {
+async fn confirm(client: &Client, bucket: &Bucket, object: &ObjectRef, agreed: &Agreed) -> Result<(), Unconfirmed> {
     let same = ObjectRef {
         etag: Some(agreed.etag.clone()),
         ..object.clone()
     };
-    let found = head_object(client, bucket, &same).await.map_err(Ended::Failed)?;
+    let found = head_object(client, bucket, &same).await.map_err(Unconfirmed::Failed)?;
     if found.size == Some(agreed.size) {
         return Ok(());
     }
@@ -279,7 +314,7 @@ async fn confirm(client: &Client, bucket: &Bucket, object: &ObjectRef, agreed: &
         agreed.size,
         found.size.unwrap_or_default()
     );
-    Err(Ended::Wrong(Error::corrupt(
+    Err(Unconfirmed::Wrong(Error::corrupt(
         GET_OBJECT,
         location(bucket, object),
         problem,
