@@ -95,8 +95,11 @@ impl Invoker<'_> {
             )))),
         };
         // A commit counts, and an attempt is given up, only if the store honours conditions.
-        if let Err(error) = self.conditions.check().await {
-            return AttemptResult::Rejected(error.to_string());
+        match self.conditions.check().await {
+            Ok(()) => {}
+            Err(error) if error.is_answer() => return AttemptResult::Rejected(error.to_string()),
+            // It may have committed, so it must not be sent again.
+            Err(error) => return AttemptResult::Unfenced(error.to_string()),
         }
         let sent = match sent {
             Ok(response) => match Box::pin(self.processed(&attempt, response)).await {

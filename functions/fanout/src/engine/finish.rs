@@ -21,6 +21,8 @@ impl EventLoop<'_> {
                 // The check itself may have replaced the checkpoint.
                 Ending::LeaseLost => return Err(store::Error::from(error.clone()).into()),
                 Ending::StoreFailed(_) => {}
+                // Attempts may have committed, and nothing can be said of them. The next invocation checks again.
+                _ if !error.is_answer() => return Err(store::Error::from(error.clone()).into()),
                 Ending::Completed | Ending::Aborted(_) | Ending::TimeUp => {
                     ending = Ending::Aborted(error.to_string());
                 }
@@ -65,11 +67,14 @@ impl EventLoop<'_> {
         let checkpoint = self.checkpoint();
         let report = checkpoint.report();
         let (s3, until) = (self.invoker.s3, self.schedule.report_until(continues));
-        let mut reporting = std::mem::take(&mut self.saver.reporting);
+        let (file, mut reporting) = (
+            self.saver.report_file.clone(),
+            std::mem::take(&mut self.saver.reporting),
+        );
         let update = self.schedule.within(until, async {
             // The previous write must end first. Otherwise it could replace the last one.
             while reporting.join_next().await.is_some() {}
-            report::update(s3, &report).await;
+            file.update(s3, &report).await;
         });
         // While the lease holds, no other invocation writes job.json, so neither file waits for the other.
         let is_leased = self.saver.lease.holds();

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::chunk::BodyFile;
 use crate::job::Job;
 use crate::store::journal::FailuresFile;
-use crate::store::{self, Before, Bodies, Checkpoint, Lease, Saved, report};
+use crate::store::{self, Before, Bodies, Checkpoint, Lease, ReportFile, Saved};
 
 /// A write that nothing waits for begins only this many times as late after the last one as that one took. So the end of
 /// a short job rarely waits for it.
@@ -29,6 +29,7 @@ pub struct Saver<'a> {
     last: Option<(Instant, Duration)>,
     /// When the last write of `job.json` began.
     reported: Option<Instant>,
+    pub report_file: ReportFile,
     /// The write of `job.json` that is in progress.
     pub reporting: JoinSet<()>,
 }
@@ -52,6 +53,7 @@ impl<'a> Saver<'a> {
             bodies: Bodies::new(s3.clone(), job),
             last: None,
             reported: None,
+            report_file: ReportFile::default(),
             reporting: JoinSet::new(),
         }
     }
@@ -143,8 +145,8 @@ impl<'a> Saver<'a> {
         let is_idle = self.reporting.is_empty();
         if is_idle {
             self.reported = Some(self.clock.now());
-            let (s3, report) = (self.s3.clone(), checkpoint.report());
-            self.reporting.spawn(async move { report::update(&s3, &report).await });
+            let (s3, file, report) = (self.s3.clone(), self.report_file.clone(), checkpoint.report());
+            self.reporting.spawn(async move { file.update(&s3, &report).await });
         }
         is_idle
     }

@@ -7,11 +7,12 @@ use aws_sdk_s3::Client;
 use bytes::Bytes;
 use shared::destination::Destination;
 use shared::object::{ObjectRef, ObjectUri};
-use shared::s3::{self, Condition, ConditionalWrite, ErrorKind};
+use shared::s3::{self, Condition, ErrorKind};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::error::Error;
+use super::once;
 use crate::chunk::{Body, BodyFile, Chunk, Content, Lines};
 use crate::job::Job;
 
@@ -78,15 +79,7 @@ async fn write(s3: &Client, file: ObjectUri, bytes: Bytes) -> Result<(), Error> 
         }
         written => written?,
     };
-    if let ConditionalWrite::Written(_) = written {
-        return Ok(());
-    }
-    // Usually, an earlier try has written it, and its response was lost.
-    let (_, found) = s3::get_latest(s3, &file).await?;
-    if found == bytes {
-        return Ok(());
-    }
-    Err(Error::Occupied { uri: file })
+    once::settle(s3, file, &bytes, written).await
 }
 
 /// The objects of a chunk as text, from memory or from its body.

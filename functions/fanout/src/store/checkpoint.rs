@@ -213,13 +213,14 @@ impl Checkpoint {
             count => count + 1,
         };
         header.outcomes = outcomes;
-        if header.generation > 0 {
+        // An owner that has handed the job over has counted all its files.
+        if header.generation > 0 && !was_handed_over {
             header.uncounted_failures.push(UncountedFiles {
                 generation: header.generation,
                 from: counters.failed_files + 1,
             });
-            counters.failed_files = 0;
         }
+        counters.failed_files = 0;
         header.generation += 1;
         owner.clone_into(&mut header.owner);
         header.lease_s = lease::LEASE.as_secs();

@@ -27,6 +27,13 @@ pub enum ConditionsError {
     Task(String),
 }
 
+impl ConditionsError {
+    /// Whether it is known that conditions are not honoured. Otherwise, nothing is known.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Ignored { .. })
+    }
+}
+
 /// Whether conditions are honoured, as soon as this is known. Clones share the answer.
 #[derive(Clone, Debug)]
 pub struct Conditions(Shared<BoxFuture<'static, Result<(), ConditionsError>>>);

@@ -3,11 +3,11 @@
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use shared::object::ObjectRef;
-use shared::s3::{self, ErrorKind};
+use shared::s3::{self, Condition, ConditionalWrite};
 
 use super::counters::Counters;
 use super::error::Error;
+use super::once;
 use crate::job::Job;
 
 /// Failed keys go to a file when there are this many, so that the checkpoint stays small.
@@ -49,22 +49,23 @@ impl FailuresFile {
     }
 }
 
-/// Writes a file of failed keys.
-pub async fn record_failures(s3: &Client, job: &Job, generation: u32, file: FailuresFile) -> Result<(), s3::Error> {
+/// Writes a file of failed keys, which must not exist.
+pub async fn record_failures(s3: &Client, job: &Job, generation: u32, file: FailuresFile) -> Result<(), Error> {
     let target = job.destination.failed(&job.id, generation, file.number);
-    s3::put_object(s3, &target, s3::NDJSON, file.lines).await
+    let written = s3::put_object_if(s3, &target, s3::NDJSON, file.lines.clone(), Condition::Absent).await?;
+    once::settle(s3, target, &file.lines, written).await
 }
 
 /// Empties files that are not counted. Their keys are processed again, and go to other files if they fail again.
+///
+/// The next file of the earlier invocation may still be on its way, so it is written, too: then a late write fails.
 pub async fn discard(s3: &Client, job: &Job, uncounted: &[UncountedFiles]) -> Result<(), Error> {
     for UncountedFiles { generation, from } in uncounted {
         for number in *from.. {
             let file = job.destination.failed(&job.id, *generation, number);
-            let object = ObjectRef::latest(file.key.clone());
-            match s3::head_object(s3, &file.bucket, &object).await {
-                Ok(_) => s3::put_object(s3, &file, s3::NDJSON, Bytes::new()).await?,
-                Err(error) if error.kind == ErrorKind::NotFound => break,
-                Err(error) => return Err(error.into()),
+            match s3::put_object_if(s3, &file, s3::NDJSON, Bytes::new(), Condition::Absent).await? {
+                ConditionalWrite::Written(_) => break,
+                ConditionalWrite::ConditionFailed => s3::put_object(s3, &file, s3::NDJSON, Bytes::new()).await?,
             }
         }
     }

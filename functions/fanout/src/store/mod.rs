@@ -9,6 +9,7 @@
 //! | [`journal`] | `failed/`: the failed keys |
 //! | [`report`] | `job.json` |
 //! | [`counters`] | the numbers in both |
+//! | [`once`] | files that are written once |
 //! | [`folder`] | the deepest folder that holds some keys |
 //! | [`error`] | why a file cannot be read or written |
 
@@ -20,6 +21,7 @@ mod error;
 mod folder;
 pub mod journal;
 pub mod lease;
+mod once;
 pub mod report;
 
 pub use bodies::Bodies;
@@ -28,3 +30,4 @@ pub use conditions::{Conditions, ConditionsError};
 pub use counters::{Counters, ListedCounts};
 pub use error::Error;
 pub use lease::Lease;
+pub use report::ReportFile;

@@ -1,15 +1,19 @@
 //! The report of a job: `job.json`, and fanout's response.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use bytes::Bytes;
 use lambda_runtime::tracing::{info, warn};
 use shared::bottleneck::{JobMeasurements, Measurements};
 use shared::destination::Destination;
+use shared::object::ETag;
 use shared::protocol::diagnosis::Diagnosis;
 use shared::protocol::job::{Report, State};
 use shared::protocol::usage::Requests;
-use shared::s3;
+use shared::s3::{self, Condition, ConditionalWrite, ErrorKind};
+use tokio::sync::Mutex;
 
 use super::checkpoint::Checkpoint;
 use super::error::Error;
@@ -93,12 +97,55 @@ fn ratio(of: f64, to: f64) -> f64 {
     }
 }
 
-/// Writes `job.json`. An error is only logged, because the next checkpoint writes the file again or, when the job has
-/// ended, the next `status`.
-pub async fn update(s3: &Client, report: &Report) {
-    if let Err(error) = write(s3, report).await {
-        warn!(%error, "job.json was not updated");
+/// `job.json`, as one invocation writes it. Clones write one after the other.
+///
+/// Each write has a condition. A write may arrive late, when its sender has died or given it up. Without a condition, it
+/// would replace the report of a job that has ended.
+#[derive(Clone, Debug, Default)]
+pub struct ReportFile(Arc<Mutex<Option<ETag>>>);
+
+impl ReportFile {
+    /// Writes a report, unless the file has a later one. An error is only logged, because the next checkpoint writes the
+    /// file again or, when the job has ended, the next `status`.
+    pub async fn update(&self, s3: &Client, report: &Report) {
+        let mut last = self.0.lock().await;
+        match replace(s3, report, last.take()).await {
+            Ok(etag) => *last = etag,
+            Err(error) => warn!(%error, "job.json was not updated"),
+        }
     }
+}
+
+/// Replaces `job.json`, which had the `ETag` `last` if this invocation has written it. Returns the new `ETag`. `None`: it
+/// has a later report.
+async fn replace(s3: &Client, report: &Report, mut last: Option<ETag>) -> Result<Option<ETag>, s3::Error> {
+    let file = Destination::from(report.destination.clone()).job(&report.job_id);
+    let body = to_json(report);
+    loop {
+        let condition = last.as_ref().map_or(Condition::Absent, Condition::Matches);
+        let written = s3::put_object_if(s3, &file, s3::JSON, body.clone(), condition).await?;
+        if let ConditionalWrite::Written(etag) = written {
+            return Ok(Some(etag));
+        }
+        // Written by an earlier invocation, or by this one and the response was lost, or by a later one.
+        match s3::get_latest(s3, &file).await {
+            Ok((found, body)) => {
+                let is_later = serde_json::from_slice(&body).is_ok_and(|found| is_later(&found, report));
+                if is_later || found.etag.is_none() {
+                    return Ok(None);
+                }
+                last = found.etag;
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => last = None,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether `found` is later than a report that is about to be written.
+fn is_later(found: &Report, report: &Report) -> bool {
+    let has_ended = |report: &Report| report.state != State::Running;
+    found.generation > report.generation || (has_ended(found) && !has_ended(report))
 }
 
 /// Returns the report of a job that has ended. Writes `job.json` again, because it is out of date if fanout was killed
@@ -110,9 +157,14 @@ pub async fn rewrite(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Err
 }
 
 async fn write(s3: &Client, report: &Report) -> Result<(), s3::Error> {
-    let body = serde_json::to_vec_pretty(report).expect("a report is valid JSON");
-    let destination = Destination::from(report.destination.clone());
-    s3::put_object(s3, &destination.job(&report.job_id), s3::JSON, body.into()).await
+    let file = Destination::from(report.destination.clone()).job(&report.job_id);
+    s3::put_object(s3, &file, s3::JSON, to_json(report)).await
+}
+
+fn to_json(report: &Report) -> Bytes {
+    serde_json::to_vec_pretty(report)
+        .expect("a report is valid JSON")
+        .into()
 }
 
 /// Logs the summary of a job that has ended.
