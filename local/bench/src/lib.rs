@@ -8,6 +8,7 @@
 //! | [`fanout`] | how busy fanout keeps the processors |
 //! | [`plan`] | plans, compared with their jobs |
 //! | [`kills`] | jobs whose fanout is killed repeatedly |
+//! | [`simulate`] | whole jobs in simulated time, and deliberate faults |
 //! | [`faults`] | a job with faults, compared with the same job without faults |
 //! | [`memory`] | time, CPU time and memory of one processor |
 //! | [`transform`] | one processor that makes pictures |
@@ -40,6 +41,7 @@ mod processors;
 mod python;
 mod quota;
 mod scale;
+mod simulate;
 mod spread;
 mod table;
 mod tls;
@@ -84,6 +86,8 @@ enum Bench {
     Plan(plan::Options),
     /// Kill fanout at random moments of many jobs, and check that each key is counted once
     Kills(kills::Options),
+    /// Run many jobs in simulated time, with everything that can go wrong, and check that they stay exact
+    Simulate(simulate::Options),
     /// Compare a job with injected faults with the same job without faults
     Faults(faults::Options),
     /// Measure time, CPU time and peak memory of one processor for images of several sizes
@@ -110,6 +114,7 @@ pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitC
         Some(Bench::Client(options)) => experiment::rust_peer(options).await.map(|()| ExitCode::SUCCESS),
         Some(Bench::Pictures(options)) => codecs::ours(&options).map(|()| ExitCode::SUCCESS),
         Some(Bench::Codecs(options)) => codecs::run(options).await,
+        Some(Bench::Simulate(options)) => simulate::run(options).await,
         None => with_functions(experiment::run(&Part::ALL, experiment)).await,
         Some(Bench::Guide) => with_functions(experiment::run(&[Part::Guide], experiment)).await,
         Some(Bench::Peers) => with_functions(experiment::run(&[Part::Peers], experiment)).await,

@@ -1,0 +1,100 @@
+//! Whole jobs in simulated time. `cargo local bench simulate` runs many more, and explains those that fail.
+
+// The futures of the SDK, of reading and of a job nest deeper than the compiler's default limit of 128.
+#![recursion_limit = "256"]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
+
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::{self, available_parallelism};
+
+use aws_config::SdkConfig;
+use simulator::{Run, Scenario, run, sdk};
+use tokio::runtime::Builder;
+
+const SEEDS: u64 = 500;
+
+/// Seeds that have found faults which no earlier seed finds, those that were mended and those of
+/// `cargo local bench simulate faults`.
+const KEPT: [u64; 0] = [];
+
+fn settings() -> SdkConfig {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(sdk())
+}
+
+fn simulate(seed: u64, sdk: &SdkConfig) -> Run {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime
+        .unwrap()
+        .block_on(Box::pin(run(Scenario::new(seed), sdk.clone())))
+}
+
+/// Calls `work` with each number below `count`, on all cores.
+fn on_all_cores(count: u64, work: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Relaxed);
+                    if number >= count {
+                        return;
+                    }
+                    work(number);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn whatever_goes_wrong_jobs_stay_exact() {
+    let sdk = settings();
+    let seeds: Vec<u64> = (0..SEEDS).chain(KEPT).collect();
+    on_all_cores(seeds.len() as u64, |index| {
+        let seed = seeds[usize::try_from(index).unwrap()];
+        let ran = simulate(seed, &sdk);
+        if let Err(violation) = ran.result {
+            let again = format!("cargo local bench simulate --seed {seed} --seeds 1");
+            panic!(
+                "seed {seed}: {violation}\nto see it again: {again}\n{}",
+                ran.trace.last(60)
+            );
+        }
+    });
+}
+
+/// Ends the busy threads, also if a run panics.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_on_a_busy_machine() {
+    const SEEDS: u64 = 25;
+    let (sdk, is_over) = (settings(), AtomicBool::new(false));
+    let calm: Vec<u64> = (0..SEEDS).map(|seed| simulate(seed, &sdk).trace.hash()).collect();
+    thread::scope(|scope| {
+        for _ in 0..2 * available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                while !is_over.load(Relaxed) {
+                    spin_loop();
+                }
+            });
+        }
+        let _ending = Ending(&is_over);
+        // In another order, and with other settings of the SDK.
+        let sdk = settings();
+        let mut busy: Vec<u64> = (0..SEEDS).rev().map(|seed| simulate(seed, &sdk).trace.hash()).collect();
+        busy.reverse();
+        assert_eq!(calm, busy);
+    });
+}
