@@ -20,7 +20,7 @@ use futures::StreamExt as _;
 use futures::channel::mpsc;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use hyper::header::{HOST, IF_MATCH, IF_NONE_MATCH};
+use hyper::header::HOST;
 use hyper::{Method, Request, Response};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -37,9 +37,9 @@ const USUAL: Duration = Duration::from_millis(25);
 /// One message in fifty takes up to this.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// A write without a condition replaces whatever is there, also if it arrives late. The outputs of events rely on S3 not
-/// to do such a write long after its sender has given it up, which is after 25 s.
-const LATEST_UNCONDITIONAL: Duration = Duration::from_secs(20);
+/// The images of events and their sidecars are written without a condition, so a late write could replace a newer one. They
+/// rely on S3 not to do a write long after its sender has given it up, which is after 25 s.
+const LATEST_OUTPUT: Duration = Duration::from_secs(20);
 
 /// The hosts of the services. S3's is an IP address, because the SDK then puts the bucket into the path.
 pub const S3_URL: &str = "http://127.0.0.1";
@@ -152,9 +152,10 @@ impl Port {
 
 /// How late a request may arrive.
 fn longest_wait(request: &Request<Bytes>) -> Duration {
-    let has = |name| request.headers().contains_key(name);
-    if request.method() == Method::PUT && !has(IF_MATCH) && !has(IF_NONE_MATCH) {
-        return LATEST_UNCONDITIONAL;
+    let path = request.uri().path();
+    let is_output = path.contains("/images/") || path.contains("/sidecars/");
+    if is_output && request.method() == Method::PUT {
+        return LATEST_OUTPUT;
     }
     Duration::MAX
 }

@@ -1,6 +1,6 @@
 //! What the functions have written of each object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -88,15 +88,19 @@ fn sidecars(world: &World, prefix: &str) -> Vec<Value> {
     lines(world, &format!("{prefix}sidecars/"))
 }
 
-/// After all events, each output is of the newest version.
+/// After all events, each output is of the newest version, unless the failure of its object is recorded.
 fn check_newest(world: &World, states: &BTreeMap<String, States>) -> Result<(), Violation> {
     if world.scenario.settings.images == "none" {
         return Ok(());
     }
+    let failed: BTreeSet<String> = lines(world, &format!("{EVENTS_PREFIX}jobs/events/failed/"))
+        .iter()
+        .filter_map(|line| line["key"].as_str()?.strip_prefix(SOURCE_PREFIX).map(str::to_owned))
+        .collect();
     for (key, states) in states {
         let newest = states.versions.last().copied().unwrap_or_default();
         // The first version was there before events were sent.
-        if newest == 0 || states.is_deleted || !is_image(key) {
+        if newest == 0 || states.is_deleted || !is_image(key) || failed.contains(key) {
             continue;
         }
         let output = format!("{EVENTS_PREFIX}images/{key}{}", ending(world));
