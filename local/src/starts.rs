@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::scheduler::Scheduler;
 
-/// The waits before Lambda's retries.
-const WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+/// The waits before Lambda's retries, as many as the template allows.
+pub const WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 
 /// One asynchronous invocation of fanout.
 #[derive(Clone, Debug)]

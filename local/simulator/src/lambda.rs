@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use hyper::{Request, Response};
+use local::starts::WAITS;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -14,15 +15,19 @@ use crate::environment::{Environment, Fate, Function};
 use crate::functions::{App, Outcome};
 use crate::network::Lost;
 use crate::scenario::Trouble;
+use crate::source::SOURCE_PREFIX;
 use crate::world::World;
-
-/// The waits before Lambda's retries of an asynchronous event that has failed.
-const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 
 /// Lambda waits up to this long before it tries an event again that was throttled, and tries it for six hours.
 const THROTTLED_WAIT: Duration = Duration::from_secs(60);
-/// How late a start of a schedule may be.
-const SCHEDULE_PRECISION: Duration = Duration::from_secs(60);
+/// An image that kills its processor does so soon.
+const POISON_WAITS: usize = 20;
+
+/// How often the schedules are looked at.
+const SCHEDULE_STEP: Duration = Duration::from_secs(10);
+
+/// How late a start of a schedule may be, beside that.
+const SCHEDULE_PRECISION: Duration = Duration::from_secs(50);
 
 const MAX_EVENT_AGE: Duration = Duration::from_secs(6 * 3600);
 
@@ -188,8 +193,9 @@ pub async fn invoke(world: &Arc<World>, function: Function, request_id: &str, pa
     let limit = world.scenario.settings.timeout(function);
     let deadline = world.clock.since_epoch() + limit;
     // On the heap, because the future is large.
+    let fate = fate(world, function, &payload);
     let work = Box::pin(app.handle(payload, request_id, deadline));
-    let ended = timeout(limit, environment.run(world, fate(world, function), work)).await;
+    let ended = timeout(limit, environment.run(world, fate, work)).await;
     let reply = match ended {
         Ok(Some(Outcome::Response(response))) => Reply::Response(response),
         Ok(Some(Outcome::Error(error))) => Reply::FunctionError(error),
@@ -203,13 +209,14 @@ pub async fn invoke(world: &Arc<World>, function: Function, request_id: &str, pa
     reply
 }
 
-fn fate(world: &World, function: Function) -> Fate {
+fn fate(world: &World, function: Function, payload: &Value) -> Fate {
     let dies = world.strikes(|trouble| match trouble {
         Trouble::Deaths {
             function: of,
             percent,
             waits,
         } if *of == function => Some((*percent, *waits)),
+        Trouble::Poison { key } if function == Function::Processor && names(payload, key) => Some((100, POISON_WAITS)),
         _ => None,
     });
     let freezes = world.strikes(|trouble| match trouble {
@@ -225,6 +232,12 @@ fn fate(world: &World, function: Function) -> Fate {
         dies_after: dies.map(|waits| world.random(0..waits)),
         frozen_after: freezes.map(|(waits, at_most)| (world.random(0..waits), world.time_up_to(at_most))),
     }
+}
+
+/// Whether a chunk has the object with this key.
+fn names(payload: &Value, key: &str) -> bool {
+    let mut objects = payload["objects"].as_array().into_iter().flatten();
+    objects.any(|object| object["key"].as_str().and_then(|key| key.strip_prefix(SOURCE_PREFIX)) == Some(key))
 }
 
 /// Takes an asynchronous event, and delivers it later: perhaps late, perhaps twice, and again if it fails.
@@ -257,7 +270,7 @@ pub fn accept(world: &Arc<World>, function: Function, payload: &Value) {
 /// Starts what EventBridge Scheduler starts, up to a minute late.
 pub async fn start_scheduled(world: Arc<World>) {
     loop {
-        sleep(Duration::from_secs(1)).await;
+        sleep(SCHEDULE_STEP).await;
         while world
             .schedules
             .next()
@@ -281,7 +294,7 @@ pub async fn start_scheduled(world: Arc<World>) {
 }
 
 async fn deliver(world: &Arc<World>, function: Function, id: &str, payload: Value) {
-    let (mut retries, accepted_at) = (RETRY_WAITS.iter(), world.elapsed());
+    let (mut retries, accepted_at) = (WAITS.iter(), world.elapsed());
     loop {
         let reply = invoke(world, function, id, payload.clone()).await;
         world.note(format!("event {id} of {function}: {}", reply.in_words()));

@@ -1,84 +1,11 @@
-//! Jobs with many faults of Lambda and of S3.
+//! Throttles of Lambda, and the limit on requests.
 
 use std::time::Duration;
 
 use local::lambda::Reply;
-use local::s3::{Effect, Fault, S3ErrorCode};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::cloud::{Cloud, Processor, Timeouts};
-
-/// An invocation that hangs is lost after this time. It must be longer than an invocation takes on a busy machine.
-const TIMEOUTS: Timeouts = Timeouts {
-    invoke: Duration::from_secs(10),
-    s3: Duration::from_secs(2),
-};
-
-/// Faults that S3 has now and then. The SDK retries the requests.
-fn put_faults(cloud: &Cloud) {
-    for operation in ["GetObject", "PutObject", "CopyObject", "ListObjectsV2"] {
-        for (effect, after, times) in [
-            (Effect::Error(S3ErrorCode::SlowDown), 5, 3),
-            (Effect::Error(S3ErrorCode::InternalError), 9, 2),
-            (Effect::Drop, 12, 3),
-            (Effect::Hang, 20, 2),
-            (Effect::Error(S3ErrorCode::SlowDown), 30, 2),
-        ] {
-            cloud.server.faults.add(Fault {
-                operation,
-                key_contains: String::new(),
-                effect,
-                after,
-                times,
-            });
-        }
-    }
-}
-
-#[tokio::test]
-async fn every_key_has_one_outcome_despite_faults() {
-    let runs = (0..4).map(|seed| {
-        tokio::spawn(async move {
-            let invoke = move |number, processor: Processor| async move {
-                let mut random = ChaCha8Rng::seed_from_u64(seed << 32 | number as u64);
-                let poison = processor.payload.to_string().contains("00666.jpg");
-                match random.random_range(0..12) {
-                    _ if poison => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
-                    // The faults end, so that no key that is alone meets two of them.
-                    _ if number > 60 => processor.run().await,
-                    0 => Reply::Rejected(429, "TooManyRequestsException"),
-                    1 => Reply::Rejected(500, "ServiceException"),
-                    2 => Reply::FunctionError(json!({"errorType": "Runtime.ExitError"})),
-                    3 => {
-                        // It hangs after its work.
-                        processor.run().await;
-                        tokio::time::sleep(Duration::from_secs(3600)).await;
-                        Reply::Dropped
-                    }
-                    4 => {
-                        processor.run().await;
-                        Reply::Dropped
-                    }
-                    5 => Reply::Ok(json!({"what": "is this"})),
-                    _ => processor.run().await,
-                }
-            };
-            let cloud = Cloud::with_timeouts(TIMEOUTS, invoke).await;
-            cloud.put_many(1_200);
-            put_faults(&cloud);
-            let report = cloud.run(json!({"chunk_keys": 40, "parallel": 8})).await.unwrap();
-            assert_eq!((report.listed, report.failed), (1_200, 1), "{report:?}");
-            assert_eq!(cloud.failed("job"), [("00666.jpg".to_owned(), "internal".to_owned())]);
-            assert!(report.throttled > 0, "{report:?}");
-            cloud.check_all(&report);
-        })
-    });
-    for run in runs.collect::<Vec<_>>() {
-        run.await.unwrap();
-    }
-}
+use crate::cloud::{Cloud, Processor};
 
 #[tokio::test]
 async fn throttles_reduce_the_invocations_in_flight() {

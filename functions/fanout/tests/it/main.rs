@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod chain;
-mod chaos;
 mod cloud;
 mod faults;
 mod jobs;

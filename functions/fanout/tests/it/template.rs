@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use fanout::Config;
 
-use crate::kills::MAX_RETRIES;
+use local::starts::WAITS;
 
 /// The variables that the template sets in the block that starts with the line `block`: those of all functions, or
 /// those of fanout.
@@ -30,7 +30,7 @@ fn lambda_retries_fanout_as_the_tests_assume() {
     let retries = fanout
         .lines()
         .find_map(|line| line.trim().strip_prefix("MaximumRetryAttempts: "));
-    assert_eq!(retries.unwrap().parse(), Ok(MAX_RETRIES));
+    assert_eq!(retries.unwrap().parse(), Ok(WAITS.len()));
 }
 
 #[test]

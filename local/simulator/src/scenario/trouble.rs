@@ -88,6 +88,8 @@ pub enum Trouble {
         waits: usize,
         at_most: Duration,
     },
+    /// An image kills each processor that gets it.
+    Poison { key: String },
     /// Lambda throttles invocations.
     Refusals { percent: u32 },
     /// Lambda fails before the function runs.
@@ -175,7 +177,7 @@ fn trouble(random: &mut ChaCha8Rng, keys: &[String]) -> Trouble {
     let waits = *[5, 30, 200, 1000].choose(random).expect("it is not empty");
     let at_most = Duration::from_secs(*[1, 20, 90, 400].choose(random).expect("it is not empty"));
     let soft = percent.min(30);
-    match random.random_range(0..24) {
+    match random.random_range(0..25) {
         0 => Trouble::Throttles { percent },
         1 => Trouble::Errors { percent },
         2 => Trouble::WrongResponses { percent: soft },
@@ -207,6 +209,9 @@ fn trouble(random: &mut ChaCha8Rng, keys: &[String]) -> Trouble {
         20 => Trouble::Refusals { percent },
         21 => Trouble::Failures { percent },
         22 => Trouble::DuplicateEvents { percent },
+        23 => Trouble::Poison {
+            key: keys.choose(random).cloned().unwrap_or_default(),
+        },
         _ if random.random_bool(0.5) => Trouble::LateEvents { percent, at_most },
         _ => Trouble::WrongClocks { at_most },
     }
