@@ -3,6 +3,7 @@
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use shared::object::ObjectRef;
 use shared::s3::{self, Condition, ConditionalWrite};
 
 use super::counters::Counters;
@@ -12,6 +13,9 @@ use crate::job::Job;
 
 /// Failed keys go to a file when there are this many, so that the checkpoint stays small.
 const MAX_KEYS_IN_MEMORY: usize = 200;
+
+/// What takes the place of a file that may still be written. A reader skips it, because it is a blank line.
+const FENCE: &[u8] = b"\n";
 
 /// Files that may have been written and are not counted, because their invocation was killed before its next
 /// checkpoint: those of `generation`, from the number `from` on.
@@ -58,14 +62,23 @@ pub async fn record_failures(s3: &Client, job: &Job, generation: u32, file: Fail
 
 /// Empties files that are not counted. Their keys are processed again, and go to other files if they fail again.
 ///
-/// The next file of the earlier invocation may still be on its way, so it is written, too: then a late write fails.
+/// The next file of the earlier invocation may still be on its way. So a fence takes its place, and a late write fails.
 pub async fn discard(s3: &Client, job: &Job, uncounted: &[UncountedFiles]) -> Result<(), Error> {
     for UncountedFiles { generation, from } in uncounted {
         for number in *from.. {
             let file = job.destination.failed(&job.id, *generation, number);
-            match s3::put_object_if(s3, &file, s3::NDJSON, Bytes::new(), Condition::Absent).await? {
-                ConditionalWrite::Written(_) => break,
-                ConditionalWrite::ConditionFailed => s3::put_object(s3, &file, s3::NDJSON, Bytes::new()).await?,
+            let fence = Bytes::from_static(FENCE);
+            if let ConditionalWrite::Written(_) =
+                s3::put_object_if(s3, &file, s3::NDJSON, fence, Condition::Absent).await?
+            {
+                break;
+            }
+            let found = s3::head_object(s3, &file.bucket, &ObjectRef::latest(file.key.clone())).await?;
+            match found.size {
+                Some(0) => {}
+                // An earlier successor has written it, so no file follows.
+                Some(size) if size == FENCE.len() as u64 => break,
+                _ => s3::put_object(s3, &file, s3::NDJSON, Bytes::new()).await?,
             }
         }
     }

@@ -248,6 +248,7 @@ impl Cloud {
         texts
             .flat_map(|text| {
                 text.lines()
+                    .filter(|line| !line.is_empty())
                     .map(|line| serde_json::from_str(line).unwrap())
                     .collect::<Vec<_>>()
             })

@@ -135,7 +135,8 @@ fn keys(server: &Server, prefix: &str) -> anyhow::Result<BTreeMap<String, usize>
             .store
             .get("photos-out", &file)
             .context("a listed object is missing")?;
-        for line in std::str::from_utf8(&body.body.bytes())?.lines() {
+        let bytes = body.body.bytes();
+        for line in std::str::from_utf8(&bytes)?.lines().filter(|line| !line.is_empty()) {
             let line: Value = serde_json::from_str(line)?;
             *found
                 .entry(line["key"].as_str().context("a line has no key")?.to_owned())
