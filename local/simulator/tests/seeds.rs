@@ -14,9 +14,9 @@ use tokio::runtime::Builder;
 
 const SEEDS: u64 = 500;
 
-/// Seeds that have found faults which no earlier seed finds, those that were mended and those of
-/// `cargo local bench simulate faults`.
-const KEPT: [u64; 0] = [];
+/// Later seeds that have found faults which are mended: a fence for each successor of a dead invocation, a list that was
+/// read as shorter than it is, and a late write of a file of failed keys.
+const KEPT: [u64; 3] = [2_055, 2_692, 5_956];
 
 fn settings() -> SdkConfig {
     Builder::new_current_thread()
