@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ETag, Key, etag};
+use super::{Bucket, ETag, Key, etag};
 
 /// An object of a bucket, as a listing or an event names it. What is unknown is absent.
 ///
@@ -31,6 +31,11 @@ impl ObjectRef {
     #[must_use]
     pub fn if_match(&self) -> Option<String> {
         self.etag.as_ref().map(ETag::to_header)
+    }
+
+    /// Where it is, for messages.
+    pub(crate) fn location(&self, bucket: &Bucket) -> String {
+        format!("s3://{bucket}/{}", self.key)
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Contradiction {
     Wrong(String),
 }
 
+pub const GET_OBJECT: &str = "GetObject";
+
 pub const NO_LENGTH: &str = "the response has no valid length";
 
 /// Compares a response with its request, before its body is read.

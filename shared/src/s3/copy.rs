@@ -50,7 +50,7 @@ pub async fn copy_image(
     added: HashMap<String, String>,
 ) -> Result<(), Error> {
     const COPY_OBJECT: &str = "CopyObject";
-    let location = || format!("s3://{}/{} to {target}", source.bucket, source.object.key);
+    let location = || format!("{} to {target}", source.object.location(source.bucket));
     sent(|| {
         let mut request = client
             .copy_object()

@@ -15,10 +15,11 @@ use tokio::io::AsyncBufRead;
 use tokio::time::sleep;
 use tokio_util::io::StreamReader;
 
-use super::agreement::{self, Agreed, Contradiction, NO_LENGTH};
+use super::agreement::{self, Agreed, Contradiction, GET_OBJECT};
 use super::body::{BodyError, collect, next_chunk, pass};
 use super::error::{Cause, Error};
 use super::error_kind::ErrorKind;
+use super::head::{Unconfirmed, confirm};
 use super::meter::count;
 use super::raw;
 use crate::object::{Bucket, ETag, ObjectMeta, ObjectRef, ObjectUri};
@@ -28,8 +29,6 @@ const BODY_RETRIES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(50))
     .with_factor(1.5)
     .with_max_times(5);
-
-const GET_OBJECT: &str = "GetObject";
 
 /// Reads an object, or a range of its bytes.
 ///
@@ -159,12 +158,6 @@ enum Ended {
     OtherMd5(Box<OtherMd5>),
 }
 
-/// Why the size of an object is not what a response says.
-enum Unconfirmed {
-    Failed(Error),
-    Wrong(Error),
-}
-
 impl From<Unconfirmed> for Ended {
     fn from(unconfirmed: Unconfirmed) -> Self {
         match unconfirmed {
@@ -240,7 +233,7 @@ async fn send(
         Ok(output) => return Ok(output),
         Err(error) => error,
     };
-    let failed = Error::from_sdk(GET_OBJECT, location(bucket, object), &error);
+    let failed = Error::from_sdk(GET_OBJECT, object.location(bucket), &error);
     if !raw::has_unreadable_headers(&error) {
         return Err(failed);
     }
@@ -259,7 +252,7 @@ async fn get_once(
     object: &ObjectRef,
     range: Option<Range<u64>>,
 ) -> Result<(ObjectMeta, Bytes), Ended> {
-    let corrupt = |problem: String| Error::corrupt(GET_OBJECT, location(bucket, object), problem);
+    let corrupt = |problem: String| Error::corrupt(GET_OBJECT, object.location(bucket), problem);
     let mut output = send(client, bucket, object, range.as_ref())
         .await
         .map_err(Ended::Failed)?;
@@ -299,28 +292,6 @@ async fn get_once(
     }
 }
 
-/// Asks for the size of an object whose response did not say that it is a range.
-async fn confirm(client: &Client, bucket: &Bucket, object: &ObjectRef, agreed: &Agreed) -> Result<(), Unconfirmed> {
-    let same = ObjectRef {
-        etag: Some(agreed.etag.clone()),
-        ..object.clone()
-    };
-    let found = head_object(client, bucket, &same).await.map_err(Unconfirmed::Failed)?;
-    if found.size == Some(agreed.size) {
-        return Ok(());
-    }
-    let problem = format!(
-        "the response has {} bytes and no range, but the object has {}",
-        agreed.size,
-        found.size.unwrap_or_default()
-    );
-    Err(Unconfirmed::Wrong(Error::corrupt(
-        GET_OBJECT,
-        location(bucket, object),
-        problem,
-    )))
-}
-
 impl Contradiction {
     fn at(&self, bucket: &Bucket, object: &ObjectRef) -> Error {
         let (kind, problem) = match self {
@@ -330,7 +301,7 @@ impl Contradiction {
         Error {
             kind,
             operation: GET_OBJECT,
-            location: location(bucket, object),
+            location: object.location(bucket),
             source: Cause::Contradiction(problem.clone()),
         }
     }
@@ -343,47 +314,9 @@ fn body_error(error: &BodyError, bucket: &Bucket, object: &ObjectRef) -> Error {
             BodyError::Broken(_) | BodyError::WrongLength { .. } => ErrorKind::Corrupt,
         },
         operation: GET_OBJECT,
-        location: location(bucket, object),
+        location: object.location(bucket),
         source: Cause::Client(error.to_string()),
     }
-}
-
-/// Asks for the size, the `ETag` and the version of the object that a key, or one version of it, holds now.
-pub async fn head_object(client: &Client, bucket: &Bucket, object: &ObjectRef) -> Result<ObjectRef, Error> {
-    const HEAD_OBJECT: &str = "HeadObject";
-    let request = || {
-        client
-            .head_object()
-            .bucket(bucket.as_str())
-            .key(object.key.as_str())
-            .set_version_id(object.version_id.clone())
-            .set_if_match(object.if_match())
-    };
-    let output = match request().send().await {
-        Ok(output) => output,
-        Err(error) => {
-            let failed = Error::from_sdk(HEAD_OBJECT, location(bucket, object), &error);
-            if !raw::has_unreadable_headers(&error) {
-                return Err(failed);
-            }
-            let asking = Box::pin(async {
-                let signed = request().presigned(raw::signing()).await.map_err(|_| failed.clone())?;
-                count(HEAD_OBJECT);
-                raw::head(signed).await.map_err(|problem| failed.with_cause(problem))
-            });
-            asking.await?
-        }
-    };
-    let corrupt = |problem: &str| Error::corrupt(HEAD_OBJECT, location(bucket, object), problem);
-    let size = output.content_length.and_then(|length| u64::try_from(length).ok());
-    let etag = output.e_tag.as_deref().and_then(ETag::parse);
-    Ok(ObjectRef {
-        key: object.key.clone(),
-        size: Some(size.ok_or_else(|| corrupt(NO_LENGTH))?),
-        etag: Some(etag.ok_or_else(|| corrupt("the response has no ETag"))?),
-        version_id: output.version_id,
-        storage_class: None,
-    })
 }
 
 fn meta(output: GetObjectOutput, agreed: Agreed) -> Result<ObjectMeta, String> {
@@ -408,8 +341,4 @@ fn meta(output: GetObjectOutput, agreed: Agreed) -> Result<ObjectMeta, String> {
 fn rfc3339(time: &DateTime) -> Result<String, String> {
     time.fmt(DateTimeFormat::DateTime)
         .map_err(|error| format!("the Last-Modified header is invalid: {error}"))
-}
-
-fn location(bucket: &Bucket, object: &ObjectRef) -> String {
-    format!("s3://{bucket}/{}", object.key)
 }

@@ -9,6 +9,7 @@
 //! | [`retry`] | tells the SDK which errors to retry |
 //! | [`list`] | lists a page |
 //! | [`get`], [`body`] | reads objects by their `ETag` |
+//! | [`head`] | asks for the size and the `ETag` of an object |
 //! | [`raw`] | reads objects whose headers the SDK cannot read |
 //! | [`agreement`] | compares each response to a read with its request |
 //! | [`contradiction`] | sends a write again if its response contradicts it |
@@ -27,6 +28,7 @@ mod endpoint;
 mod error;
 mod error_kind;
 mod get;
+mod head;
 mod headers;
 mod list;
 mod meter;
@@ -40,7 +42,8 @@ pub use client::{Timeouts, attempt_timeout, config, loader, with_silence};
 pub use copy::{CopySource, copy_image};
 pub use error::{Cause, Error};
 pub use error_kind::ErrorKind;
-pub use get::{get_latest, get_object, head_object, open_latest, stream_object};
+pub use get::{get_latest, get_object, open_latest, stream_object};
+pub use head::head_object;
 pub use list::{ListedObject, Page, Span, UnnamedObject, list};
 pub use meter::{Meter, requester_pays};
 pub use multipart::{MAX_PARTS, MultipartUpload};

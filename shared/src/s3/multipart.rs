@@ -13,7 +13,7 @@ use super::contradiction::{sent, written};
 use super::copy::CopySource;
 use super::error::Error;
 use super::error_kind::ErrorKind;
-use super::get::head_object;
+use super::head::head_object;
 use super::headers::with_headers;
 use crate::object::{ETag, ObjectMeta, ObjectRef, ObjectUri};
 
