@@ -91,6 +91,9 @@ impl Failure {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedKey {
     pub key: Key,
+    /// Whether `key` is URL-encoded, because it is not UTF-8.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub url_encoded: bool,
     pub class: FailureClass,
     pub error: String,
 }
@@ -116,6 +119,7 @@ impl FailedKey {
         });
         Self {
             key,
+            url_encoded: false,
             class,
             error: error.collect(),
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use shared::object::ObjectRef;
 use shared::protocol::chunk::ChunkResponse;
-use shared::protocol::failure::FailureClass;
 
 use super::dispatch::Dispatch;
 use super::guided;
@@ -22,9 +21,6 @@ const CHECKPOINT_BYTES: usize = 150_000;
 
 /// What attempts and waiting chunks take of a checkpoint, for each slot.
 const BYTES_PER_SLOT: usize = 150;
-
-/// The error of a key that cannot be decoded.
-const NOT_UTF8: &str = "its key is not UTF-8, so no request can name the object; it is shown URL-encoded";
 
 pub struct Progress<'a> {
     job: &'a Job,
@@ -94,8 +90,7 @@ impl<'a> Progress<'a> {
             self.counters.listed_in.add(&object.key);
         }
         self.counters.add_listed(planned.counts);
-        self.counters
-            .add_failed(&planned.unnamed, FailureClass::Internal, NOT_UTF8);
+        self.counters.add_unnamed(&planned.unnamed);
         if !planned.objects.is_empty() {
             self.push_new(Lines::new(&planned.objects), Tries::default());
         }

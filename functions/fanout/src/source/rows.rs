@@ -30,9 +30,21 @@ struct Row {
     last_modified: Option<String>,
     #[serde(skip)]
     noncurrent: bool,
-    /// Whether `key` is URL-encoded, because it is not UTF-8.
+    /// Whether `key` is URL-encoded. The files of failed keys have such keys.
+    url_encoded: bool,
+    /// Whether `key` stays URL-encoded, because it is not UTF-8.
     #[serde(skip)]
     unnamed: bool,
+}
+
+impl Row {
+    /// Decodes the key, if it is UTF-8.
+    fn decode(&mut self) {
+        match Key::decode(&self.key) {
+            Ok(key) => self.key = key.into_string(),
+            Err(_) => self.unnamed = true,
+        }
+    }
 }
 
 impl Rows {
@@ -71,7 +83,11 @@ impl Rows {
         if line.trim().is_empty() {
             return Ok(None);
         }
-        let row = serde_json::from_str(line).map_err(|error| format!("not a JSON object with a \"key\": {error}"))?;
+        let mut row: Row =
+            serde_json::from_str(line).map_err(|error| format!("not a JSON object with a \"key\": {error}"))?;
+        if row.url_encoded {
+            row.decode();
+        }
         self.candidate(row).map(Some)
     }
 
@@ -168,9 +184,8 @@ fn inventory_row(columns: &[String], record: &StringRecord) -> Result<Row, Strin
         match column.as_str() {
             "Bucket" => row.bucket = Some(field.to_owned()),
             "Key" => {
-                let decoded = Key::decode(field).map(Key::into_string);
-                row.unnamed = decoded.is_err();
-                row.key = decoded.unwrap_or_else(|_| field.to_owned());
+                field.clone_into(&mut row.key);
+                row.decode();
             }
             "Size" => row.size = number(field)?,
             "ETag" => row.etag = Some(field.to_owned()),
@@ -236,6 +251,11 @@ mod tests {
         assert_eq!(unnamed.object.key.as_str(), "2024/%FF.jpg");
         assert_eq!(unnamed.disposition, Disposition::Unnamed);
         assert_eq!(row("2023/%FF.jpg").disposition, Disposition::Ignore);
+        // A redrive of it must not process another object, which has the encoded key as its name.
+        let failed = r#"{"key":"2024/%FF.jpg","url_encoded":true,"class":"internal","error":""}"#;
+        let failed = rows(Format::Ndjson).json_line(failed).unwrap().unwrap();
+        assert_eq!(failed.disposition, Disposition::Unnamed);
+        assert_eq!(failed.object.key.as_str(), "2024/%FF.jpg");
     }
 
     #[test]

@@ -13,6 +13,9 @@ use shared::protocol::usage::Usage;
 use super::folder::CommonFolder;
 use crate::job::Job;
 
+/// The error of a key that cannot be decoded.
+const NOT_UTF8: &str = "its key is not UTF-8, so no request can name the object; it is shown URL-encoded";
+
 /// The share of failed images is only checked after this many images.
 const MIN_SAMPLE: u64 = 500;
 
@@ -107,6 +110,16 @@ impl Counters {
     pub fn add_failed(&mut self, objects: &[ObjectRef], class: FailureClass, error: &str) {
         for object in objects {
             self.count_failed(FailedKey::new(object.key.clone(), class, error));
+        }
+    }
+
+    /// Adds objects that no request can name. Their keys are URL-encoded.
+    pub fn add_unnamed(&mut self, objects: &[ObjectRef]) {
+        for object in objects {
+            self.count_failed(FailedKey {
+                url_encoded: true,
+                ..FailedKey::new(object.key.clone(), FailureClass::Internal, NOT_UTF8)
+            });
         }
     }
 
