@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::store::{self, Checkpoint, Conditions, Found, journal};
 
-/// A job ends after it was taken over this often in a row from invocations that had died, without a new outcome.
+/// A job ends after it was taken over this often in a row without a new outcome.
 const MAX_TAKEOVERS: u32 = 5;
 
 /// Requests in flight may take this part of the memory.
@@ -54,9 +54,9 @@ impl Session<'_> {
             return self.report(job).await;
         }
         info!(job_id = job.id, generation = engine.header.generation, "job continues");
-        let has_died_often = engine.header.takeovers > MAX_TAKEOVERS;
+        let is_stuck = engine.header.takeovers > MAX_TAKEOVERS;
         let continued = Box::pin(self.go_on(job, engine)).await;
-        if continued.is_err() && has_died_often {
+        if continued.is_err() && is_stuck {
             // Not even its end can be written, so starting it again does not help.
             self.delete_schedule(&job.destination, &job.id).await;
         }
@@ -72,7 +72,10 @@ impl Session<'_> {
         engine.header.uncounted_failures.clear();
         engine.reclaim().await;
         if engine.header.takeovers > MAX_TAKEOVERS {
-            let reason = format!("fanout has died {MAX_TAKEOVERS} times without any new outcome; its log says why");
+            let reason = format!(
+                "{MAX_TAKEOVERS} invocations of fanout in a row ended without a new outcome: they died, or processors \
+                 need more time for a chunk than fanout has; the log of fanout says which"
+            );
             engine.end(Ending::Aborted(reason));
         }
         self.work(job, engine).await

@@ -68,8 +68,8 @@ pub struct Header {
     /// In layouts 1 and 2: when the lease ends, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lease_ms: u64,
-    /// How often in a row the job was taken over from an owner that had ended without handing it over, and what had an
-    /// outcome at the first of these times.
+    /// How often in a row the job was taken over without a new outcome, and how many keys had an outcome at the first of
+    /// these times.
     #[serde(default)]
     pub takeovers: u32,
     #[serde(default)]
@@ -204,12 +204,12 @@ impl Checkpoint {
     /// Makes `owner` the owner, with a new generation.
     pub fn take_over(&mut self, owner: &str) {
         let counters = &mut self.counters;
-        let outcomes = counters.processed() + counters.skipped;
+        let outcomes = counters.listed - counters.pending();
         let header = &mut self.header;
         let was_handed_over = header.lease_s == 0 && header.lease_ms == 0;
         header.takeovers = match header.takeovers {
-            _ if was_handed_over => 0,
-            _ if outcomes > header.outcomes => 1,
+            _ if header.generation == 0 => 0,
+            _ if outcomes > header.outcomes => u32::from(!was_handed_over),
             count => count + 1,
         };
         header.outcomes = outcomes;
@@ -330,10 +330,17 @@ mod tests {
         assert_eq!(takeovers(|_| {}), 0, "the job begins");
         assert_eq!(takeovers(|_| {}), 1);
         assert_eq!(takeovers(|_| {}), 2);
-        assert_eq!(takeovers(|checkpoint| checkpoint.counters.ok += 1), 1);
+        let process = |checkpoint: &mut Checkpoint| (checkpoint.counters.listed, checkpoint.counters.ok) = (1, 1);
+        assert_eq!(takeovers(process), 1);
         assert_eq!(takeovers(|_| {}), 2);
-        assert_eq!(takeovers(|checkpoint| checkpoint.header.lease_s = 0), 0, "handed over");
-        assert_eq!(takeovers(|checkpoint| checkpoint.header.lease_s = 60), 1);
+        let hand_over = |checkpoint: &mut Checkpoint| checkpoint.header.lease_s = 0;
+        assert_eq!(takeovers(hand_over), 3, "handed over, and nothing was done");
+        let go_on = |checkpoint: &mut Checkpoint| {
+            (checkpoint.counters.listed, checkpoint.counters.ignored) = (5, 4);
+            checkpoint.header.lease_s = 0;
+        };
+        assert_eq!(takeovers(go_on), 0);
+        assert_eq!(takeovers(|_| {}), 1);
     }
 
     #[test]
