@@ -186,3 +186,38 @@ pub fn log_end(report: &Report) {
         "job ended"
     );
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
+mod tests {
+    use super::*;
+    use crate::request::Request;
+
+    #[test]
+    fn the_report_of_an_ended_job_and_of_a_later_generation_stay() {
+        let request = Request {
+            source: Some("s3://photos/".parse().unwrap()),
+            destination: Some("s3://photos-out/".parse().unwrap()),
+            ..Request::default()
+        };
+        let job = Job::from_request(&request, "job").unwrap();
+        let report = |generation, state| Report {
+            generation,
+            state,
+            ..Checkpoint::new(&job, request.clone(), Vec::new()).report()
+        };
+        let running = report(2, State::Running);
+        for later in [
+            report(2, State::Completed),
+            report(2, State::Aborted),
+            report(3, State::Running),
+        ] {
+            assert!(is_later(&later, &running), "{later:?}");
+            assert!(!is_later(&running, &later), "{later:?}");
+        }
+        assert!(
+            !is_later(&running, &running),
+            "the next report of the same invocation replaces it"
+        );
+    }
+}
