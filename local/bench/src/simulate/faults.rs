@@ -33,8 +33,8 @@ struct Fault {
 pub async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let faults = faults(&options.only)?;
     println!(
-        "{} faults, each in a copy of the last commit below target/faults; each is built (a minute) and run with up to \
-         {MAX_SEEDS} seeds",
+        "{} faults, each in a copy of the last commit below target/faults; each is built (a minute; the first takes ten) \
+         and run with up to {MAX_SEEDS} seeds",
         faults.len()
     );
     let copy = Copy::new().await?;
@@ -67,42 +67,48 @@ fn faults(only: &str) -> anyhow::Result<Vec<Fault>> {
 }
 
 /// A copy of the last commit, for changes.
-struct Copy(PathBuf);
+///
+/// It has builds of its own: Cargo cannot tell its builds from those of the original, and would take one with a fault for
+/// the other.
+struct Copy {
+    code: PathBuf,
+    builds: PathBuf,
+}
 
 impl Copy {
     async fn new() -> anyhow::Result<Self> {
-        let copy = Self(target().join("faults"));
-        if copy.0.exists() {
-            run_program(&mut git(folder(), &["worktree", "remove", "--force"], Some(&copy.0))).await?;
+        let folder_of = |name: &str| target().join("faults").join(name);
+        let (code, builds) = (folder_of("code"), folder_of("builds"));
+        if code.exists() {
+            run_program(&mut git(folder(), &["worktree", "remove", "--force"], Some(&code))).await?;
         }
-        run_program(&mut git(
-            folder(),
-            &["worktree", "add", "--quiet", "--detach"],
-            Some(&copy.0),
-        ))
-        .await?;
-        Ok(copy)
+        let add = ["worktree", "add", "--quiet", "--detach"];
+        run_program(&mut git(folder(), &add, Some(&code))).await?;
+        Ok(Self { code, builds })
     }
 
     /// Runs the simulator with a fault. Returns the seed that found it, with the rule that it breaks, and how many
     /// seconds that took.
     async fn run(&self, fault: &Fault) -> anyhow::Result<(Option<String>, u64)> {
-        run_program(&mut git(&self.0, &["checkout", "--quiet", "."], None)).await?;
-        let applied = run_program(&mut git(&self.0, &["apply"], Some(&fault.patch))).await;
+        run_program(&mut git(&self.code, &["checkout", "--quiet", "."], None)).await?;
+        let applied = run_program(&mut git(&self.code, &["apply"], Some(&fault.patch))).await;
         applied.with_context(|| format!("{} does not fit the code any longer", fault.patch.display()))?;
-        let mut command = simulator(&self.0);
-        command.env("CARGO_TARGET_DIR", target());
         // The build first, so that only the run is timed.
-        let built = command.args(["--seeds", "0"]).output().await?;
+        let built = self.simulator(0).output().await?;
         ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         let began = Instant::now();
-        let mut command = simulator(&self.0);
-        command.env("CARGO_TARGET_DIR", target());
-        let output = command.args(["--seeds", &MAX_SEEDS.to_string()]).output().await?;
+        let output = self.simulator(MAX_SEEDS).output().await?;
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
         let found = output.lines().find(|line| line.starts_with("seed "));
         let rule = |line: &str| line.split(':').take(2).collect::<Vec<_>>().join(":");
         Ok((found.map(rule), began.elapsed().as_secs()))
+    }
+
+    fn simulator(&self, seeds: u64) -> Command {
+        let mut command = simulator(&self.code);
+        command.env("CARGO_TARGET_DIR", &self.builds);
+        command.args(["--seeds", &seeds.to_string()]);
+        command
     }
 }
 

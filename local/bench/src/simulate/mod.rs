@@ -17,9 +17,9 @@ pub struct Options {
     /// Number of seeds
     #[arg(long, default_value_t = 100_000)]
     seeds: u64,
-    /// The first seed
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// The first seed, as a run prints it
+    #[arg(long)]
+    seed: Option<String>,
     /// Stop after this many seeds that fail
     #[arg(long, default_value_t = 1)]
     failures: u64,
@@ -43,12 +43,11 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     println!("building the simulator (the first build takes some minutes)");
     let mut command = simulator(folder());
-    for (name, value) in [
-        ("--seeds", options.seeds),
-        ("--seed", options.seed),
-        ("--failures", options.failures),
-    ] {
+    for (name, value) in [("--seeds", options.seeds), ("--failures", options.failures)] {
         command.args([name, &value.to_string()]);
+    }
+    if let Some(seed) = &options.seed {
+        command.args(["--seed", seed]);
     }
     for (name, is_set) in [("--hashes", options.hashes), ("--trace", options.trace)] {
         if is_set {
