@@ -14,7 +14,7 @@ use aws_config::SdkConfig;
 use clap::Parser;
 use indicatif::ProgressBar;
 use parking_lot::Mutex;
-use simulator::{Run, Scenario, Summary, run, sdk, shrink};
+use simulator::{Run, Scenario, Seed, Summary, run, sdk, shrink};
 use tokio::runtime::Builder;
 
 /// Lines of a trace that are shown.
@@ -26,8 +26,8 @@ struct Options {
     #[arg(long, default_value_t = 100_000)]
     seeds: u64,
     /// The first seed
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[arg(long, default_value_t = Seed(0))]
+    seed: Seed,
     /// Number of threads; each runs one seed at a time
     #[arg(long)]
     threads: Option<usize>,
@@ -51,18 +51,18 @@ fn main() -> anyhow::Result<ExitCode> {
             .context("the number of cores is not known")?
             .get(),
     };
-    let (next, failures) = (AtomicU64::new(options.seed), AtomicU64::new(0));
+    let (next, failures) = (AtomicU64::new(options.seed.0), AtomicU64::new(0));
     let (all, progress) = (Mutex::new(Total::default()), ProgressBar::new(options.seeds));
     let started = Instant::now();
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while failures.load(Relaxed) < options.failures {
-                    let seed = next.fetch_add(1, Relaxed);
-                    if seed >= options.seed.saturating_add(options.seeds) {
+                    let seed = Seed(next.fetch_add(1, Relaxed));
+                    if seed.0 >= options.seed.0.saturating_add(options.seeds) {
                         return;
                     }
-                    let ran = simulate(Scenario::new(seed), &sdk);
+                    let ran = simulate(Scenario::new(seed.0), &sdk);
                     progress.inc(1);
                     progress.suspend(|| show(seed, &ran, &options));
                     if let Ok(summary) = &ran.result {
@@ -87,7 +87,7 @@ fn simulate(scenario: Scenario, sdk: &SdkConfig) -> Run {
     runtime.block_on(Box::pin(run(scenario, sdk.clone())))
 }
 
-fn show(seed: u64, ran: &Run, options: &Options) {
+fn show(seed: Seed, ran: &Run, options: &Options) {
     if options.trace {
         print!("{}", ran.trace.last(usize::MAX));
     }
@@ -97,12 +97,14 @@ fn show(seed: u64, ran: &Run, options: &Options) {
 }
 
 /// Shows the smallest scenario that breaks the same rule.
-fn explain(seed: u64, ran: &Run, sdk: &SdkConfig, options: &Options) {
+fn explain(seed: Seed, ran: &Run, sdk: &SdkConfig, options: &Options) {
     let lines = if options.trace { usize::MAX } else { LINES };
     let Err(violation) = &ran.result else { return };
     println!("seed {seed}: {violation}\n  to see it again: cargo local bench simulate --seed {seed} --seeds 1");
     let fails = |ran: &Run| ran.result.as_ref().is_err_and(|found| found.rule == violation.rule);
-    let smallest = shrink(Scenario::new(seed), |scenario| fails(&simulate(scenario.clone(), sdk)));
+    let smallest = shrink(Scenario::new(seed.0), |scenario| {
+        fails(&simulate(scenario.clone(), sdk))
+    });
     let ran = simulate(smallest.clone(), sdk);
     println!("  this is enough for it:\n{smallest}");
     if let Err(violation) = &ran.result {

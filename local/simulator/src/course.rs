@@ -8,11 +8,12 @@ use shared::protocol::job::State;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::checks::accounting::{self, Account};
-use crate::checks::{Rule, Violation, outputs};
-use crate::lambda;
+use crate::checks::outputs;
+use crate::places::{EARLY, JOB};
+use crate::rule::{Rule, Violation};
+use crate::simulation::Simulation;
 use crate::source;
-use crate::user::{self, EARLY, JOB};
-use crate::world::World;
+use crate::user;
 
 /// How often S3's faults are set anew.
 const STEP: Duration = Duration::from_secs(5);
@@ -20,6 +21,7 @@ const STEP: Duration = Duration::from_secs(5);
 /// By then, everything that came late has arrived.
 const AFTERMATH: Duration = Duration::from_secs(30 * 60);
 
+/// What is left is sent again this often.
 const MAX_REDRIVES: usize = 5;
 
 /// What a run did.
@@ -34,53 +36,59 @@ pub struct Summary {
 }
 
 /// Runs a scenario to its end, and checks everything.
-pub async fn run(world: &Arc<World>) -> Result<Summary, Violation> {
-    source::fill(world);
-    plan(world);
-    world.observer.expect_job(JOB);
-    user::start(world);
-    until_calm(world).await?;
-    if world.scenario.settings.ignores_conditions {
-        return without_conditions(world).await;
+pub async fn run(simulation: &Arc<Simulation>) -> Result<Summary, Violation> {
+    source::fill(simulation);
+    plan(simulation);
+    simulation.observer.expect_job(JOB);
+    user::start(simulation);
+    until_calm(simulation).await?;
+    if simulation.world.scenario.settings.ignores_conditions {
+        return without_conditions(simulation).await;
     }
     let mut summary = Summary::default();
-    let accounts = all_jobs(world, &mut summary).await?;
-    aftermath(world).await?;
-    check(world, &accounts)?;
+    let accounts = all_jobs(simulation, &mut summary).await?;
+    aftermath(simulation).await?;
+    check(simulation, &accounts)?;
     summary.jobs = accounts.len();
     summary.generations = accounts
         .iter()
         .map(|account| u64::from(account.report.generation))
         .sum();
-    summary.simulated = world.elapsed();
+    summary.simulated = simulation.world.elapsed();
     Ok(summary)
 }
 
 /// Plans everything that has a time.
-fn plan(world: &Arc<World>) {
-    for trouble in &world.scenario.troubles {
+fn plan(simulation: &Arc<Simulation>) {
+    for trouble in &simulation.world.scenario.troubles {
         if let Some(fault) = trouble.trouble.planned() {
-            at(world, trouble.from, async move |world| world.s3.faults.add(fault));
+            at(simulation, trouble.from, async move |simulation| {
+                simulation.s3.add_fault(fault);
+            });
         }
     }
-    for change in &world.scenario.changes {
+    for change in &simulation.world.scenario.changes {
         let change = change.clone();
-        at(world, change.at, async move |world| source::change(&world, &change));
+        at(simulation, change.at, async move |simulation| {
+            source::change(&simulation, &change);
+        });
     }
-    for &(time, action) in &world.scenario.actions {
-        at(world, time, async move |world| user::act(&world, action).await);
+    for &(time, action) in &simulation.world.scenario.actions {
+        at(simulation, time, async move |simulation| {
+            user::act(&simulation, action).await;
+        });
     }
-    tokio::spawn(lambda::start_scheduled(world.clone()));
+    tokio::spawn(simulation.scheduler.clone().start(simulation.lambda.clone()));
 }
 
 /// Does something at a time.
-fn at<F, W>(world: &Arc<World>, time: Duration, work: F)
+fn at<F, W>(simulation: &Arc<Simulation>, time: Duration, work: F)
 where
-    F: FnOnce(Arc<World>) -> W + Send + 'static,
+    F: FnOnce(Arc<Simulation>) -> W + Send + 'static,
     W: Future<Output = ()> + Send + 'static,
 {
-    let due = Instant::now() + time.saturating_sub(world.elapsed());
-    let work = work(world.clone());
+    let due = Instant::now() + time.saturating_sub(simulation.world.elapsed());
+    let work = work(simulation.clone());
     tokio::spawn(async move {
         sleep_until(due).await;
         work.await;
@@ -88,26 +96,31 @@ where
 }
 
 /// Waits until nothing goes wrong any longer.
-async fn until_calm(world: &Arc<World>) -> Result<(), Violation> {
+async fn until_calm(simulation: &Arc<Simulation>) -> Result<(), Violation> {
     loop {
-        let left = world.scenario.calm_at.saturating_sub(world.elapsed());
+        let left = simulation
+            .world
+            .scenario
+            .calm_at
+            .saturating_sub(simulation.world.elapsed());
         if left.is_zero() {
             break;
         }
-        world.set_s3_faults();
+        simulation.s3.set_chances();
         sleep(STEP.min(left)).await;
-        user::seen(world)?;
+        user::seen(simulation)?;
     }
-    world.calm_down();
-    world.lambda.use_old_processor(false);
+    simulation.world.calm_down();
+    simulation.s3.calm_down();
+    simulation.lambda.use_old_processor(false);
     Ok(())
 }
 
 /// No job completes, because no count would be exact.
-async fn without_conditions(world: &Arc<World>) -> Result<Summary, Violation> {
+async fn without_conditions(simulation: &Arc<Simulation>) -> Result<Summary, Violation> {
     sleep(AFTERMATH).await;
-    let is_completed = user::state(world, JOB).is_some_and(|state| state == "completed");
-    let report = accounting::report(world, JOB);
+    let is_completed = user::state(simulation, JOB).is_some_and(|state| state == "completed");
+    let report = accounting::report(simulation, JOB);
     if is_completed && report.is_some_and(|report| report.ok + report.failed > 0) {
         let what = "a job completed although its store ignores conditions".to_owned();
         return Err(Violation {
@@ -119,9 +132,9 @@ async fn without_conditions(world: &Arc<World>) -> Result<Summary, Violation> {
 }
 
 /// Waits until the job has ended, and redrives it until nothing is left.
-async fn all_jobs(world: &Arc<World>, summary: &mut Summary) -> Result<Vec<Account>, Violation> {
-    summary.helped += user::until_ended(world, JOB).await?;
-    let mut accounts = vec![user::looked_at(world, JOB).await?];
+async fn all_jobs(simulation: &Arc<Simulation>, summary: &mut Summary) -> Result<Vec<Account>, Violation> {
+    summary.helped += user::until_ended(simulation, JOB).await?;
+    let mut accounts = vec![user::looked_at(simulation, JOB).await?];
     while let Some(parent) = left_over(&accounts) {
         if accounts.len() > MAX_REDRIVES {
             let what = format!("redrives do not get further: {:?}", parent.report);
@@ -131,8 +144,8 @@ async fn all_jobs(world: &Arc<World>, summary: &mut Summary) -> Result<Vec<Accou
             });
         }
         let id = format!("{JOB}-{}", accounts.len() + 1);
-        summary.helped += user::redrive(world, &parent.report.job_id, &id).await?;
-        accounts.push(user::looked_at(world, &id).await?);
+        summary.helped += user::redrive(simulation, &parent.report.job_id, &id).await?;
+        accounts.push(user::looked_at(simulation, &id).await?);
     }
     Ok(accounts)
 }
@@ -148,24 +161,32 @@ fn left_over(accounts: &[Account]) -> Option<&Account> {
 }
 
 /// Waits until nothing is on its way any longer.
-async fn aftermath(world: &Arc<World>) -> Result<(), Violation> {
+async fn aftermath(simulation: &Arc<Simulation>) -> Result<(), Violation> {
     sleep(AFTERMATH).await;
-    while user::send_again(world) {
+    let mut times = 0;
+    while user::send_again(simulation) {
+        times += 1;
+        if times > MAX_REDRIVES {
+            return Err(Violation {
+                rule: Rule::Liveness,
+                what: "events fail again and again, although nothing goes wrong any longer".to_owned(),
+            });
+        }
         sleep(AFTERMATH).await;
     }
-    user::seen(world)?;
-    if user::state(world, EARLY).is_some() {
-        user::until_ended(world, EARLY).await?;
-        user::looked_at(world, EARLY).await?;
+    user::seen(simulation)?;
+    if user::state(simulation, EARLY).is_some() {
+        user::until_ended(simulation, EARLY).await?;
+        user::looked_at(simulation, EARLY).await?;
     }
     Ok(())
 }
 
 /// Checks what has come of the job and its redrives.
-fn check(world: &World, accounts: &[Account]) -> Result<(), Violation> {
+fn check(simulation: &Simulation, accounts: &[Account]) -> Result<(), Violation> {
     for account in accounts {
         let (before, job_id) = (&account.report, &account.report.job_id);
-        let after = accounting::account(world, job_id)?.report;
+        let after = accounting::account(simulation, job_id)?.report;
         if (before.state, before.ok, before.failed) != (after.state, after.ok, after.failed) {
             let what = format!("{job_id} changed after its end, from {before:?} to {after:?}");
             return Err(Violation {
@@ -174,6 +195,6 @@ fn check(world: &World, accounts: &[Account]) -> Result<(), Violation> {
             });
         }
     }
-    accounting::check_keys(world, accounts)?;
-    outputs::check(world)
+    accounting::check_keys(simulation, accounts)?;
+    outputs::check(simulation)
 }

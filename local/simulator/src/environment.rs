@@ -11,22 +11,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::party::Function;
 use crate::world::World;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Function {
-    Fanout,
-    Processor,
-}
-
-impl fmt::Display for Function {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Fanout => "fanout",
-            Self::Processor => "processor",
-        })
-    }
-}
 
 /// Where a request comes from.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! The functions, as an execution environment runs them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -10,10 +9,11 @@ use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 
-use crate::environment::{Environment, Function};
 use crate::network::{LAMBDA_URL, Port, S3_URL, SCHEDULER_URL};
-use crate::old_version;
-use crate::scenario::settings::{EVENTS_DESTINATION, SOURCE, transform};
+use crate::old_processor;
+use crate::party::Function;
+use crate::places::{EVENTS_DESTINATION, SOURCE};
+use crate::scenario::settings::transform;
 use crate::scenario::{Settings, Trouble};
 use crate::world::World;
 
@@ -30,17 +30,17 @@ pub enum Outcome {
 }
 
 impl App {
-    pub fn new(world: &Arc<World>, environment: &Arc<Environment>, is_old: bool) -> Self {
-        let port = Port::new(world, environment);
+    /// `sdk` has the SDK's settings, without connections.
+    pub fn new(world: &World, sdk: &SdkConfig, port: &Port, function: Function, is_old: bool) -> Self {
         // Each process has its own cache of credentials.
         let identities = IdentityCache::lazy().build();
         let sdk = |url: &str| -> SdkConfig {
-            let sdk = world.sdk.clone().into_builder().identity_cache(identities.clone());
+            let sdk = sdk.clone().into_builder().identity_cache(identities.clone());
             sdk.endpoint_url(url).http_client(port.clone()).build()
         };
         let clock = Clock::simulated(wrong_time(world));
         let settings = &world.scenario.settings;
-        match environment.function {
+        match function {
             Function::Fanout => Self::Fanout(Box::new(fanout::App {
                 config: fanout_config(settings),
                 sdk: sdk(S3_URL),
@@ -84,12 +84,12 @@ impl App {
             }
             Self::Processor { app, is_old } => {
                 let payload = if *is_old {
-                    old_version::request(payload)
+                    old_processor::request(payload)
                 } else {
                     payload
                 };
                 match processor::handle(app, payload, deadline_ms).await {
-                    Ok(response) if *is_old => Outcome::Response(old_version::response(response)),
+                    Ok(response) if *is_old => Outcome::Response(old_processor::response(response)),
                     Ok(response) => Outcome::Response(response),
                     Err(error) => Outcome::Error(described(&error.into())),
                 }

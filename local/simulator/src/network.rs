@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -16,19 +16,16 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::channel::mpsc;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use futures::future::BoxFuture;
+use http_body_util::BodyExt as _;
 use hyper::header::HOST;
 use hyper::{Method, Request, Response};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::environment::Environment;
-use crate::lambda;
-use crate::request::Named;
-use crate::scenario::{Service, Trouble};
+use crate::party::Service;
+use crate::scenario::Trouble;
 use crate::world::World;
 
 /// The time of a request or a response on its way, mostly.
@@ -46,19 +43,96 @@ pub const S3_URL: &str = "http://127.0.0.1";
 pub const LAMBDA_URL: &str = "http://lambda";
 pub const SCHEDULER_URL: &str = "http://scheduler";
 
+/// A service, as the network sees it.
+pub trait Serve: Send + Sync {
+    /// Responds to a request. If it fails, its sender gets no response.
+    fn serve(
+        self: Arc<Self>,
+        sender: Arc<Environment>,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'static, Result<Response<SdkBody>, Lost>>;
+}
+
+/// How a request gets no response.
+#[derive(Clone, Copy, Debug)]
+pub enum Lost {
+    Broken,
+    Silent,
+}
+
+pub struct Services {
+    pub s3: Arc<dyn Serve>,
+    pub lambda: Arc<dyn Serve>,
+    pub scheduler: Arc<dyn Serve>,
+}
+
+pub struct Network {
+    world: Arc<World>,
+    services: OnceLock<Services>,
+}
+
+impl Network {
+    pub fn new(world: &Arc<World>) -> Arc<Self> {
+        Arc::new(Self {
+            world: world.clone(),
+            services: OnceLock::new(),
+        })
+    }
+
+    /// Services send requests, too, so they come after the network.
+    pub fn connect(&self, services: Services) {
+        self.services.get_or_init(|| services);
+    }
+
+    /// Takes a request to a service, and the response back.
+    async fn carry(self: Arc<Self>, sender: Arc<Environment>, sent: Sent) {
+        let (world, name) = (&self.world, sent.service);
+        sleep(sent.before).await;
+        let services = self.services.get().expect("the services are connected before any run");
+        let service = match name {
+            Service::S3 => &services.s3,
+            Service::Lambda => &services.lambda,
+            Service::Scheduler => &services.scheduler,
+        };
+        let served = service.clone().serve(sender.clone(), sent.request).await;
+        let is_lost = world.strikes(|trouble| match trouble {
+            Trouble::LostResponses { service: of, percent } if *of == name => Some((*percent, ())),
+            _ => None,
+        });
+        let served = if is_lost.is_some() {
+            world.note(format!("the response of {name} to {sender} is lost"));
+            Err(if world.happens(70) { Lost::Broken } else { Lost::Silent })
+        } else {
+            served
+        };
+        sleep(usual(world)).await;
+        // The sender may have given up.
+        let _ = sent.respond.send(served);
+    }
+}
+
+/// A request on its way.
+struct Sent {
+    service: Service,
+    /// How long it takes to arrive.
+    before: Duration,
+    request: Request<Bytes>,
+    respond: oneshot::Sender<Result<Response<SdkBody>, Lost>>,
+}
+
 /// The way from one environment to all services.
 #[derive(Clone)]
 pub struct Port {
-    world: Weak<World>,
+    network: Weak<Network>,
     environment: Arc<Environment>,
     read_timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
 }
 
 impl Port {
-    pub fn new(world: &Arc<World>, environment: &Arc<Environment>) -> Self {
+    pub fn new(network: &Weak<Network>, environment: &Arc<Environment>) -> Self {
         Self {
-            world: Arc::downgrade(world),
+            network: network.clone(),
             environment: environment.clone(),
             read_timeout: None,
             connect_timeout: None,
@@ -67,7 +141,7 @@ impl Port {
 
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         // The run may be over.
-        let Some(world) = self.world.upgrade() else {
+        let Some(network) = self.network.upgrade() else {
             return pending().await;
         };
         self.environment.until_running().await;
@@ -87,7 +161,7 @@ impl Port {
         }
         let request = Request::from_parts(parts, body);
         self.environment.requests.fetch_add(1, Relaxed);
-        let exchanged = self.exchange(&world, service, request);
+        let exchanged = self.exchange(&network, service, request);
         let exchanged = match self.read_timeout {
             None => exchanged.await,
             Some(limit) => timeout(limit, exchanged)
@@ -101,10 +175,11 @@ impl Port {
 
     async fn exchange(
         &self,
-        world: &Arc<World>,
+        network: &Arc<Network>,
         service: Service,
         request: Request<Bytes>,
     ) -> Result<HttpResponse, ConnectorError> {
+        let world = &network.world;
         let partition = world.troubles().find_map(|trouble| match trouble {
             Trouble::Partition {
                 function,
@@ -141,7 +216,7 @@ impl Port {
             respond,
         };
         // A request that was sent arrives, whatever becomes of its sender.
-        tokio::spawn(serve(world.clone(), self.environment.clone(), sent));
+        tokio::spawn(network.clone().carry(self.environment.clone(), sent));
         match response.await {
             Ok(Ok(response)) => HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into())),
             Ok(Err(Lost::Broken)) => Err(broken()),
@@ -158,95 +233,6 @@ fn longest_wait(request: &Request<Bytes>) -> Duration {
         return LATEST_OUTPUT;
     }
     Duration::MAX
-}
-
-/// How a request gets no response.
-#[derive(Clone, Copy, Debug)]
-pub enum Lost {
-    Broken,
-    Silent,
-}
-
-/// A request on its way.
-struct Sent {
-    service: Service,
-    /// How long it takes to arrive.
-    before: Duration,
-    request: Request<Bytes>,
-    respond: oneshot::Sender<Result<Response<SdkBody>, Lost>>,
-}
-
-async fn serve(world: Arc<World>, environment: Arc<Environment>, sent: Sent) {
-    let service = sent.service;
-    sleep(sent.before).await;
-    let served = match service {
-        Service::S3 => s3(&world, &environment, sent.request).await,
-        Service::Lambda => lambda::serve(&world, &environment, sent.request).await,
-        Service::Scheduler => scheduler(&world, &environment, &sent.request).await,
-    };
-    let is_lost = world.strikes(|trouble| match trouble {
-        Trouble::LostResponses { service: of, percent } if *of == service => Some((*percent, ())),
-        _ => None,
-    });
-    let served = if is_lost.is_some() {
-        world.note(format!("the response of {service} to {environment} is lost"));
-        Err(if world.happens(70) { Lost::Broken } else { Lost::Silent })
-    } else {
-        served
-    };
-    sleep(usual(&world)).await;
-    // The sender may have given up.
-    let _ = sent.respond.send(served);
-}
-
-async fn scheduler(
-    world: &World,
-    environment: &Environment,
-    request: &Request<Bytes>,
-) -> Result<Response<SdkBody>, Lost> {
-    world.note(format!(
-        "{environment} → Scheduler {} {}",
-        request.method(),
-        request.uri().path()
-    ));
-    let response = world.schedules.respond(request).map_err(|_| Lost::Broken)?;
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.map_err(|_| Lost::Broken)?.to_bytes();
-    Ok(Response::from_parts(parts, SdkBody::from(body)))
-}
-
-async fn s3(world: &Arc<World>, environment: &Environment, request: Request<Bytes>) -> Result<Response<SdkBody>, Lost> {
-    let named = Named::of(&request);
-    world.observer.request(world, &named, environment);
-    let responded = world.s3.respond(request.map(s3s::Body::from)).await;
-    let status = match &responded {
-        Ok(response) => response.status().as_u16().to_string(),
-        Err(_) => "broken".to_owned(),
-    };
-    world.note(format!(
-        "{environment} → {} {}/{:.80}: {status}",
-        named.operation, named.bucket, named.key
-    ));
-    world.observer.look(world);
-    let (parts, body) = responded.map_err(|_| Lost::Broken)?.into_parts();
-    let body = match body.bytes() {
-        Some(bytes) => SdkBody::from(bytes),
-        None => streamed(body),
-    };
-    Ok(Response::from_parts(parts, body))
-}
-
-/// A body that may stop half-way. The SDK wants one that can be shared between threads.
-fn streamed(mut body: s3s::Body) -> SdkBody {
-    let (sender, receiver) = mpsc::unbounded();
-    tokio::spawn(async move {
-        while let Some(piece) = body.next().await {
-            if sender.unbounded_send(piece.map(Frame::data)).is_err() {
-                return;
-            }
-        }
-    });
-    SdkBody::from_body_1_x(StreamBody::new(receiver))
 }
 
 fn usual(world: &World) -> Duration {

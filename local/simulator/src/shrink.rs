@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use local::s3::Latency;
+
 use crate::scenario::Scenario;
 
 /// The most scenarios that are tried.
@@ -32,39 +34,32 @@ pub fn shrink(scenario: Scenario, mut fails: impl FnMut(&Scenario) -> bool) -> S
 
 /// Scenarios that are smaller in one way each. The first ones leave most out.
 fn smaller(scenario: &Scenario) -> Vec<Scenario> {
-    let mut found = Vec::new();
-    for troubles in without_some(&scenario.troubles) {
-        found.push(Scenario {
-            troubles,
-            ..scenario.clone()
-        });
-    }
-    for actions in without_some(&scenario.actions) {
-        found.push(Scenario {
-            actions,
-            ..scenario.clone()
-        });
-    }
-    for changes in without_some(&scenario.changes) {
-        found.push(Scenario {
-            changes,
-            ..scenario.clone()
-        });
-    }
-    for keys in without_some(&scenario.keys) {
-        found.push(Scenario {
-            keys,
-            ..scenario.clone()
-        });
-    }
-    if !scenario.settings.latency.put.is_zero() || !scenario.settings.latency.get.is_zero() {
+    let mut found = [
+        shorter(scenario, |scenario| &mut scenario.troubles),
+        shorter(scenario, |scenario| &mut scenario.actions),
+        shorter(scenario, |scenario| &mut scenario.changes),
+        shorter(scenario, |scenario| &mut scenario.keys),
+        shorter(scenario, |scenario| &mut scenario.current),
+    ]
+    .concat();
+    let latency = &scenario.settings.latency;
+    if [latency.get, latency.put, latency.list] != [Duration::ZERO; 3] {
         let mut fast = scenario.clone();
-        fast.settings.latency.get = Duration::ZERO;
-        fast.settings.latency.put = Duration::ZERO;
-        fast.settings.latency.list = Duration::ZERO;
+        fast.settings.latency = Latency::default();
         found.push(fast);
     }
     found
+}
+
+/// A scenario without some parts of one of its lists.
+fn shorter<T: Clone>(scenario: &Scenario, list: impl Fn(&mut Scenario) -> &mut Vec<T>) -> Vec<Scenario> {
+    let without = without_some(list(&mut scenario.clone()));
+    let with = |parts| {
+        let mut shorter = scenario.clone();
+        *list(&mut shorter) = parts;
+        shorter
+    };
+    without.into_iter().map(with).collect()
 }
 
 /// A list without some of its parts: without each half, then without each quarter, and so on, down to one part.

@@ -1,104 +1,82 @@
-//! The source of the job, and everything that its objects have been.
+//! The source of the job: its objects, and how they change.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use local::s3::{Headers, Object};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::environment::Function;
-use crate::lambda;
+use crate::party::Function;
+use crate::places::{DESTINATION_BUCKET, JOB_PREFIX, MANIFEST_KEY, SOURCE_BUCKET, SOURCE_PREFIX};
 use crate::scenario::Change;
-use crate::scenario::photo::photo;
-use crate::world::World;
-
-pub const SOURCE_BUCKET: &str = "photos";
-pub const SOURCE_PREFIX: &str = "in/";
-pub const DESTINATION_BUCKET: &str = "photos-out";
-pub const JOB_PREFIX: &str = "job/";
-pub const EVENTS_PREFIX: &str = "events/";
-
-/// The states of each object, by its key relative to the source.
-#[derive(Default)]
-pub struct History(Mutex<BTreeMap<String, States>>);
-
-/// What an object has been.
-#[derive(Clone, Debug, Default)]
-pub struct States {
-    /// Oldest first.
-    pub versions: Vec<u32>,
-    /// Whether it was there at all times.
-    pub is_constant: bool,
-    pub is_deleted: bool,
-}
-
-impl History {
-    pub fn states(&self) -> BTreeMap<String, States> {
-        self.0.lock().clone()
-    }
-
-    pub fn keys(&self) -> BTreeSet<String> {
-        self.0.lock().keys().cloned().collect()
-    }
-}
+use crate::scenario::photo::{make, photo};
+use crate::simulation::Simulation;
+use crate::world::START;
 
 /// Puts the objects that are there when the job starts.
-pub fn fill(world: &Arc<World>) {
-    world.s3.store.create_bucket(DESTINATION_BUCKET);
-    world.s3.store.create_bucket(SOURCE_BUCKET);
-    world.set_s3_up();
+pub fn fill(simulation: &Simulation) {
+    let (store, scenario) = (simulation.s3.store(), &simulation.world.scenario);
+    store.create_bucket(DESTINATION_BUCKET);
+    store.create_bucket(SOURCE_BUCKET);
     let row = |key: &String| json!({"key": format!("{SOURCE_PREFIX}{key}")}).to_string() + "\n";
-    let list: String = world.scenario.keys.iter().map(row).collect();
+    let list: String = scenario.keys.iter().map(row).collect();
     let list = Object::new(list.into_bytes().into(), Headers::default());
-    world.s3.store.load(SOURCE_BUCKET, "lists/keys.ndjson", list);
-    for key in &world.scenario.keys {
-        put(world, key, 0);
-        let mut history = world.history.0.lock();
-        history.entry(key.clone()).or_default().is_constant = true;
+    store.load(SOURCE_BUCKET, MANIFEST_KEY, list);
+    for key in &scenario.keys {
+        put(simulation, key, 0);
+        simulation.history.begin(key);
+    }
+    fill_outputs(simulation);
+}
+
+/// Puts what an earlier job has made of some of them, a second after the objects themselves.
+fn fill_outputs(simulation: &Simulation) {
+    let scenario = &simulation.world.scenario;
+    for key in &scenario.current {
+        let mut headers = headers(0);
+        let make = make(0).map(|make| ("exif-make".to_owned(), make));
+        headers.user_metadata.extend(make);
+        let mut output = Object::new(photo(key, 0).into(), headers);
+        output.last_modified = UNIX_EPOCH + START + Duration::from_secs(1);
+        let key = scenario.settings.output(JOB_PREFIX, key);
+        simulation.s3.store().load(DESTINATION_BUCKET, &key, output);
     }
 }
 
 /// Changes an object, and sends the event of a new one.
-pub fn change(world: &Arc<World>, change: &Change) {
+pub fn change(simulation: &Simulation, change: &Change) {
+    let world = &simulation.world;
     let Some(version) = change.version else {
         world.note(format!("{} is deleted", change.key));
-        world
-            .s3
-            .store
-            .delete(SOURCE_BUCKET, &format!("{SOURCE_PREFIX}{}", change.key));
-        if let Some(states) = world.history.0.lock().get_mut(&change.key) {
-            states.is_constant = false;
-            states.is_deleted = true;
-        }
+        let key = format!("{SOURCE_PREFIX}{}", change.key);
+        simulation.s3.store().delete(SOURCE_BUCKET, &key);
+        simulation.history.delete(&change.key);
         return;
     };
     world.note(format!("{} becomes version {version}", change.key));
-    let object = put(world, &change.key, version);
+    let object = put(simulation, &change.key, version);
     if world.scenario.settings.events {
-        lambda::accept(world, Function::Processor, &event(&change.key, &object));
+        simulation
+            .lambda
+            .accept(Function::Processor, &event(&change.key, &object));
     }
 }
 
-fn put(world: &Arc<World>, key: &str, version: u32) -> Object {
-    let headers = Headers {
+fn put(simulation: &Simulation, key: &str, version: u32) -> Object {
+    let mut object = Object::new(photo(key, version).into(), headers(version));
+    let now = Duration::from_secs(simulation.world.clock.since_epoch().as_secs());
+    object.last_modified = UNIX_EPOCH + now;
+    let whole = format!("{SOURCE_PREFIX}{key}");
+    simulation.s3.store().load(SOURCE_BUCKET, &whole, object.clone());
+    simulation.history.put(key, version);
+    object
+}
+
+fn headers(version: u32) -> Headers {
+    Headers {
         content_type: Some("image/jpeg".to_owned()),
         user_metadata: [("version".to_owned(), version.to_string())].into(),
         ..Headers::default()
-    };
-    let mut object = Object::new(photo(key, version).into(), headers);
-    let now = std::time::Duration::from_secs(world.clock.since_epoch().as_secs());
-    object.last_modified = UNIX_EPOCH + now;
-    world
-        .s3
-        .store
-        .load(SOURCE_BUCKET, &format!("{SOURCE_PREFIX}{key}"), object.clone());
-    let mut history = world.history.0.lock();
-    let states = history.entry(key.to_owned()).or_default();
-    states.versions.push(version);
-    states.is_deleted = false;
-    object
+    }
 }
 
 /// The event that EventBridge sends for a new object.

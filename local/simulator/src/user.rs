@@ -7,20 +7,13 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::checks::accounting::{self, Account};
-use crate::checks::{Rule, Violation};
-use crate::environment::Function;
-use crate::lambda::{self, Reply};
-use crate::old_version;
+use crate::lambda::Reply;
+use crate::old_fanout;
+use crate::party::Function;
+use crate::places::{DESTINATION, DESTINATION_BUCKET, EARLY, JOB, JOB_PREFIX};
+use crate::rule::{Rule, Violation};
 use crate::scenario::Action;
-use crate::scenario::settings::DESTINATION;
-use crate::source::{DESTINATION_BUCKET, JOB_PREFIX};
-use crate::world::World;
-
-/// The first job. Its redrives are `job-2` and so on.
-pub const JOB: &str = "job";
-
-/// A redrive that is sent while the job may still run.
-pub const EARLY: &str = "job-early";
+use crate::simulation::Simulation;
 
 /// Once nothing goes wrong any longer, a job goes on within three minutes. The rest is time for its work.
 const PATIENCE: Duration = Duration::from_secs(40 * 60);
@@ -34,96 +27,105 @@ const STEP: Duration = Duration::from_secs(5);
 /// How often the user asks until there is a response.
 const MAX_TRIES: usize = 20;
 
-pub fn start(world: &Arc<World>) {
-    lambda::accept(world, Function::Fanout, &world.scenario.request(JOB));
+pub fn start(simulation: &Arc<Simulation>) {
+    simulation
+        .lambda
+        .accept(Function::Fanout, &simulation.world.scenario.request(JOB));
 }
 
-pub async fn act(world: &Arc<World>, action: Action) {
-    world.note(format!("the user: {action:?}"));
+pub async fn act(simulation: &Arc<Simulation>, action: Action) {
+    simulation.world.note(format!("the user: {action:?}"));
     let request = |action: &str| json!({"action": action, "destination": DESTINATION, "job_id": JOB});
     match action {
-        Action::Start => start(world),
-        Action::Status => drop(ask(world, request("status")).await),
-        Action::Stop => drop(ask(world, request("stop")).await),
+        Action::Start => start(simulation),
+        Action::Status => drop(ask(simulation, request("status")).await),
+        Action::Stop => drop(ask(simulation, request("stop")).await),
         Action::Redrive => {
             let mut request = request("redrive");
             request["parent"] = json!(JOB);
             request["job_id"] = json!(EARLY);
-            world.observer.expect_job(EARLY);
-            drop(ask(world, request).await);
+            simulation.observer.expect_job(EARLY);
+            drop(ask(simulation, request).await);
         }
         Action::OldProcessor => {
-            world.lambda.use_old_processor(true);
+            simulation.lambda.use_old_processor(true);
             sleep(Duration::from_secs(60)).await;
-            world.lambda.use_old_processor(false);
+            simulation.lambda.use_old_processor(false);
         }
-        Action::OldCheckpoint => old_version::leave_checkpoint(world, JOB),
+        Action::OldCheckpoint => old_fanout::leave_checkpoint(simulation, JOB),
     }
 }
 
 /// Invokes fanout, and waits for its response.
-async fn ask(world: &Arc<World>, request: Value) -> Reply {
-    let id = format!("user-{}", world.random(0..u32::MAX));
-    let reply = lambda::invoke(world, Function::Fanout, &id, request).await;
-    world.note(format!("the user's {id}: {reply:?}").chars().take(200).collect());
+async fn ask(simulation: &Arc<Simulation>, request: Value) -> Reply {
+    let id = format!("user-{}", simulation.world.random(0..u32::MAX));
+    let reply = simulation.lambda.invoke(Function::Fanout, &id, request).await;
+    simulation
+        .world
+        .note(format!("the user's {id}: {reply:?}").chars().take(200).collect());
     reply
 }
 
 /// Fails if a rule was broken.
-pub fn seen(world: &World) -> Result<(), Violation> {
-    world.observer.violation().map_or(Ok(()), Err)
+pub fn seen(simulation: &Simulation) -> Result<(), Violation> {
+    simulation.observer.violation().map_or(Ok(()), Err)
 }
 
 /// Waits until a job has ended. Returns how often the user had to help.
-pub async fn until_ended(world: &Arc<World>, job_id: &str) -> Result<usize, Violation> {
-    let (began, mut helped) = (world.elapsed(), 0);
+pub async fn until_ended(simulation: &Arc<Simulation>, job_id: &str) -> Result<usize, Violation> {
+    let (began, mut helped) = (simulation.world.elapsed(), 0);
     let mut last_help = began;
     loop {
         sleep(STEP).await;
-        seen(world)?;
-        let state = state(world, job_id);
+        seen(simulation)?;
+        let state = state(simulation, job_id);
         if state.as_deref().is_some_and(|state| state != "running") {
             return Ok(helped);
         }
-        let now = world.elapsed();
+        let now = simulation.world.elapsed();
         if now > began + PATIENCE {
             let what = format!(
                 "{job_id} did not end within {} s: {:?}",
                 PATIENCE.as_secs(),
-                accounting::report(world, job_id)
+                accounting::report(simulation, job_id)
             );
             return Err(Violation {
                 rule: Rule::Liveness,
                 what,
             });
         }
-        let is_alone = world.lambda.events() == 0 && (state.is_none() || world.schedules.count() == 0);
+        let is_alone =
+            simulation.lambda.waiting_events() == 0 && (state.is_none() || simulation.scheduler.count() == 0);
         if is_alone && now > last_help + HELP_AFTER {
-            world.note(format!("nothing starts {job_id} again, so the user does"));
+            simulation
+                .world
+                .note(format!("nothing starts {job_id} again, so the user does"));
             (helped, last_help) = (helped + 1, now);
-            lambda::accept(world, Function::Fanout, &world.scenario.request(job_id));
+            simulation
+                .lambda
+                .accept(Function::Fanout, &simulation.world.scenario.request(job_id));
         }
     }
 }
 
 /// The state in the checkpoint of a job.
-pub fn state(world: &World, job_id: &str) -> Option<String> {
+pub fn state(simulation: &Simulation, job_id: &str) -> Option<String> {
     let key = format!("{JOB_PREFIX}jobs/{job_id}/checkpoint.json");
-    let file = world.s3.store.get(DESTINATION_BUCKET, &key)?;
+    let file = simulation.s3.store().get(DESTINATION_BUCKET, &key)?;
     let checkpoint: Value = serde_json::from_slice(&file.body.bytes()).ok()?;
     checkpoint["state"].as_str().map(str::to_owned)
 }
 
 /// Asks for the status of a job that has ended, which also mends its report, and checks its account.
-pub async fn looked_at(world: &Arc<World>, job_id: &str) -> Result<Account, Violation> {
+pub async fn looked_at(simulation: &Arc<Simulation>, job_id: &str) -> Result<Account, Violation> {
     for _ in 0..MAX_TRIES {
         if let Reply::Response(_) = ask(
-            world,
+            simulation,
             json!({"action": "status", "destination": DESTINATION, "job_id": job_id}),
         )
         .await
         {
-            return accounting::account(world, job_id);
+            return accounting::account(simulation, job_id);
         }
         sleep(STEP).await;
     }
@@ -134,19 +136,22 @@ pub async fn looked_at(world: &Arc<World>, job_id: &str) -> Result<Account, Viol
     })
 }
 
-pub async fn redrive(world: &Arc<World>, parent: &str, id: &str) -> Result<usize, Violation> {
-    world.observer.expect_job(id);
-    let request = json!({"action": "redrive", "destination": DESTINATION, "parent": parent, "job_id": id});
-    lambda::accept(world, Function::Fanout, &request);
-    until_ended(world, id).await
+pub async fn redrive(simulation: &Arc<Simulation>, parent: &str, id: &str) -> Result<usize, Violation> {
+    simulation.observer.expect_job(id);
+    // A redrive of failed keys may fail for all of them.
+    let request = json!({
+        "action": "redrive", "destination": DESTINATION, "parent": parent, "job_id": id, "max_failed_percent": 100,
+    });
+    simulation.lambda.accept(Function::Fanout, &request);
+    until_ended(simulation, id).await
 }
 
 /// Sends the events of objects again that Lambda has given up. Returns whether there were any.
-pub fn send_again(world: &Arc<World>) -> bool {
-    let mut dead = world.lambda.take_dead();
+pub fn send_again(simulation: &Arc<Simulation>) -> bool {
+    let mut dead = simulation.lambda.take_dead_events();
     dead.retain(|(function, _)| *function == Function::Processor);
     for (function, event) in &dead {
-        lambda::accept(world, *function, event);
+        simulation.lambda.accept(*function, event);
     }
     !dead.is_empty()
 }

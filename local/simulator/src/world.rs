@@ -2,57 +2,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use local::s3::{Chances, Part, Responder};
-use local::scheduler::Schedules;
 use parking_lot::Mutex;
 use rand::distr::uniform::{SampleRange, SampleUniform};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shared::clock::Clock;
 
-use crate::checks::Observer;
-use crate::lambda::Lambda;
 use crate::scenario::{Scenario, Trouble};
-use crate::source::History;
 use crate::trace::Trace;
 
-/// S3's time at the start of each run: 2026-01-01T00:00:00Z.
-const START: Duration = Duration::from_secs(1_767_225_600);
+/// The time at the start of each run: 2026-01-01T00:00:00Z.
+pub const START: Duration = Duration::from_secs(1_767_225_600);
 
-/// Everything that a run has: the parties, the time, chance, and what was seen.
+/// What all parties of a run live in: what is to happen, the time and chance. It also has the trace.
 pub struct World {
     pub scenario: Scenario,
     /// The right time. Each environment of a function has its own.
     pub clock: Clock,
-    pub s3: Responder,
-    pub schedules: Schedules,
-    pub lambda: Lambda,
     pub trace: Trace,
-    pub observer: Observer,
-    pub history: History,
-    /// The SDK's settings, without connections.
-    pub sdk: SdkConfig,
     random: Mutex<ChaCha8Rng>,
-    calm: AtomicBool,
+    is_calm: AtomicBool,
 }
 
 impl World {
-    pub fn new(scenario: Scenario, sdk: SdkConfig) -> Arc<Self> {
+    pub fn new(scenario: Scenario) -> Arc<Self> {
         fastrand::seed(scenario.seed);
-        let clock = Clock::simulated(START);
         Arc::new(Self {
-            s3: Responder::new(clock.clone()),
-            schedules: Schedules::default(),
-            lambda: Lambda::default(),
+            clock: Clock::simulated(START),
             trace: Trace::default(),
-            observer: Observer::default(),
-            history: History::default(),
             random: Mutex::new(ChaCha8Rng::seed_from_u64(scenario.seed)),
-            calm: AtomicBool::new(false),
-            clock,
+            is_calm: AtomicBool::new(false),
             scenario,
-            sdk,
         })
     }
 
@@ -82,7 +62,7 @@ impl World {
 
     /// The troubles of this moment.
     pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
-        let now = if self.calm.load(Relaxed) {
+        let now = if self.is_calm.load(Relaxed) {
             Duration::MAX
         } else {
             self.elapsed()
@@ -102,30 +82,9 @@ impl World {
             .find_map(|(percent, found)| self.happens(percent).then_some(found))
     }
 
-    /// Sets S3's random faults to those of this moment.
-    pub fn set_s3_faults(&self) {
-        let mut chances = Chances {
-            seed: self.random(0..u64::MAX),
-            ..Chances::default()
-        };
-        self.troubles().for_each(|trouble| trouble.add_to(&mut chances));
-        self.s3.faults.set_chances((chances.total() > 0.0).then_some(chances));
-    }
-
-    /// Sets what S3 is like as long as the run lasts.
-    pub fn set_s3_up(&self) {
-        let settings = &self.scenario.settings;
-        self.s3.faults.set_latency(settings.latency);
-        if settings.ignores_conditions {
-            self.s3.faults.ignore(Part::Conditions);
-        }
-    }
-
     /// No trouble comes from now on.
     pub fn calm_down(&self) {
         self.note("all faults end".to_owned());
-        self.calm.store(true, Relaxed);
-        self.s3.faults.clear();
-        self.set_s3_up();
+        self.is_calm.store(true, Relaxed);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use shared::protocol::job::{Report, State};
 
-use super::{Rule, Violation};
+use crate::places::{DESTINATION_BUCKET, EARLY, JOB_PREFIX, SOURCE_PREFIX};
+use crate::rule::{Rule, Violation};
 use crate::scenario::is_image;
-use crate::source::{DESTINATION_BUCKET, JOB_PREFIX, SOURCE_PREFIX};
-use crate::world::World;
+use crate::simulation::Simulation;
 
 /// What one job says.
 pub struct Account {
@@ -19,8 +20,9 @@ pub struct Account {
 }
 
 /// Reads and checks the account of a job that has ended.
-pub fn account(world: &World, job_id: &str) -> Result<Account, Violation> {
-    let report = report(world, job_id).ok_or_else(|| broken(Rule::Accounting, format!("{job_id} has no report")))?;
+pub fn account(simulation: &Simulation, job_id: &str) -> Result<Account, Violation> {
+    let report =
+        report(simulation, job_id).ok_or_else(|| broken(Rule::Accounting, format!("{job_id} has no report")))?;
     let wrong = |what: &str| broken(Rule::Accounting, format!("{what}: {report:?}"));
     if report.listed != report.ignored + report.skipped + report.ok + report.failed + report.pending {
         return Err(wrong("the counts do not add up"));
@@ -31,8 +33,8 @@ pub fn account(world: &World, job_id: &str) -> Result<Account, Violation> {
     if report.state == State::Running {
         return Err(wrong("job.json says that an ended job runs"));
     }
-    let records = times(world, &format!("{JOB_PREFIX}records/job={job_id}/"));
-    let failed = times(world, &format!("{JOB_PREFIX}jobs/{job_id}/failed/"));
+    let records = times(simulation, &format!("{JOB_PREFIX}records/job={job_id}/"));
+    let failed = times(simulation, &format!("{JOB_PREFIX}jobs/{job_id}/failed/"));
     if let Some((key, count)) = records.iter().chain(&failed).find(|&(_, &count)| count > 1) {
         return Err(broken(
             Rule::OneOutcome,
@@ -45,7 +47,7 @@ pub fn account(world: &World, job_id: &str) -> Result<Account, Violation> {
             format!("{key:?} is both ok and failed in {job_id}"),
         ));
     }
-    let has_records = world.scenario.settings.records == "ndjson";
+    let has_records = simulation.world.scenario.settings.records == "ndjson";
     if has_records && records.len() as u64 != report.ok {
         return Err(wrong(&format!("{} keys have records", records.len())));
     }
@@ -60,7 +62,7 @@ pub fn account(world: &World, job_id: &str) -> Result<Account, Violation> {
 }
 
 /// Checks a job and its redrives, the last of which is complete.
-pub fn check_keys(world: &World, accounts: &[Account]) -> Result<(), Violation> {
+pub fn check_keys(simulation: &Simulation, accounts: &[Account]) -> Result<(), Violation> {
     let mut ok = BTreeSet::new();
     for account in accounts {
         for key in &account.ok {
@@ -70,48 +72,67 @@ pub fn check_keys(world: &World, accounts: &[Account]) -> Result<(), Violation> 
             }
         }
     }
-    let Some((first, last)) = accounts.first().zip(accounts.last()) else {
+    let Some(last) = accounts.last() else {
         return Ok(());
     };
-    let known = world.history.keys();
+    let known = simulation.history.keys();
     if let Some(key) = ok.iter().chain(&last.failed).find(|key| !known.contains(*key)) {
         return Err(broken(Rule::Keys, format!("{key:?} was never in the source")));
     }
-    if world.scenario.settings.records == "ndjson" {
-        let states = world.history.states();
-        let missing = states.iter().find(|(key, states)| {
-            states.is_constant && is_image(key) && !ok.contains(*key) && !last.failed.contains(*key)
-        });
-        if let Some((key, _)) = missing {
+    let current = &simulation.world.scenario.current;
+    let states = simulation.history.states();
+    for (key, states) in states.iter().filter(|(_, states)| states.is_constant) {
+        let is_ok = ok.contains(key) || current.contains(key) || is_written(simulation, key);
+        let is_done = is_ok || last.failed.contains(key);
+        if is_image(key) && !is_done {
             return Err(broken(Rule::Keys, format!("{key:?} has no outcome")));
         }
-    } else {
-        let done: u64 = accounts.iter().map(|account| account.report.ok).sum();
-        let listed = first.report.listed - first.report.ignored;
-        if accounts.len() == 1 && done + last.report.failed != listed {
+        let is_current = current.contains(key) && states.versions.len() == 1;
+        if is_current && ok.contains(key) {
             return Err(broken(
                 Rule::Keys,
-                format!("{done} of {listed} keys are ok: {:?}", last.report),
+                format!("{key:?} was current, but it was not skipped"),
             ));
         }
     }
     Ok(())
 }
 
+/// Whether something other than a record in a file shows that a key was processed.
+fn is_written(simulation: &Simulation, key: &str) -> bool {
+    let settings = &simulation.world.scenario.settings;
+    let output = match settings.records {
+        "sidecar" => format!("{JOB_PREFIX}sidecars/{key}.json"),
+        // No trace is left of what is only counted.
+        "none" if settings.images == "none" => return true,
+        "none" => settings.output(JOB_PREFIX, key),
+        // A redrive beside the others may have made the output that they skip, and has the record.
+        _ => {
+            let early = format!("{JOB_PREFIX}records/job={EARLY}/");
+            return settings.skip_current && times(simulation, &early).contains_key(key);
+        }
+    };
+    simulation.s3.store().get(DESTINATION_BUCKET, &output).is_some()
+}
+
 /// `job.json`.
-pub fn report(world: &World, job_id: &str) -> Option<Report> {
-    let file = world
+pub fn report(simulation: &Simulation, job_id: &str) -> Option<Report> {
+    let file = simulation
         .s3
-        .store
+        .store()
         .get(DESTINATION_BUCKET, &format!("{JOB_PREFIX}jobs/{job_id}/job.json"))?;
     serde_json::from_slice(&file.body.bytes()).ok()
 }
 
 /// How often each key is in the files below a prefix.
-fn times(world: &World, prefix: &str) -> BTreeMap<String, usize> {
+fn times(simulation: &Simulation, prefix: &str) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
-    for line in lines(world, prefix) {
+    for line in lines(simulation, prefix) {
         if let Some(key) = line["key"].as_str() {
+            // A key that was listed as no UTF-8 had U+FFFD there.
+            let is_encoded = line["url_encoded"] == true;
+            let decoded = percent_decode_str(key).decode_utf8_lossy();
+            let key = if is_encoded { &*decoded } else { key };
             // Relative to the source, as everywhere here.
             let key = key.strip_prefix(SOURCE_PREFIX).unwrap_or(key);
             *times.entry(key.to_owned()).or_default() += 1;
@@ -121,10 +142,10 @@ fn times(world: &World, prefix: &str) -> BTreeMap<String, usize> {
 }
 
 /// The JSON lines of all files below a prefix of the destination.
-pub fn lines(world: &World, prefix: &str) -> Vec<Value> {
+pub fn lines(simulation: &Simulation, prefix: &str) -> Vec<Value> {
     let mut lines = Vec::new();
-    for key in world.s3.store.keys(DESTINATION_BUCKET, prefix) {
-        let Some(file) = world.s3.store.get(DESTINATION_BUCKET, &key) else {
+    for key in simulation.s3.store().keys(DESTINATION_BUCKET, prefix) {
+        let Some(file) = simulation.s3.store().get(DESTINATION_BUCKET, &key) else {
             continue;
         };
         let bytes = file.body.bytes();

@@ -5,51 +5,46 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::accounting::lines;
-use super::{Rule, Violation};
+use crate::history::States;
+use crate::places::{DESTINATION_BUCKET, EVENTS_PREFIX, JOB_PREFIX, SOURCE_PREFIX};
+use crate::rule::{Rule, Violation};
 use crate::scenario::is_image;
 use crate::scenario::photo::{height, height_of, make, photo};
-use crate::source::{DESTINATION_BUCKET, EVENTS_PREFIX, JOB_PREFIX, SOURCE_PREFIX, States};
-use crate::world::World;
+use crate::simulation::Simulation;
 
 /// Checks every output of the jobs and of the events.
-pub fn check(world: &World) -> Result<(), Violation> {
-    let states = world.history.states();
+pub fn check(simulation: &Simulation) -> Result<(), Violation> {
+    let states = simulation.history.states();
     for prefix in [JOB_PREFIX, EVENTS_PREFIX] {
-        check_images(world, prefix, &states)?;
-        check_records(world, prefix, &states)?;
+        check_images(simulation, prefix, &states)?;
+        check_records(simulation, prefix, &states)?;
     }
-    if world.scenario.settings.events {
-        check_newest(world, &states)?;
+    if simulation.world.scenario.settings.events {
+        check_newest(simulation, &states)?;
     }
     Ok(())
 }
 
-fn check_images(world: &World, prefix: &str, states: &BTreeMap<String, States>) -> Result<(), Violation> {
+fn check_images(simulation: &Simulation, prefix: &str, states: &BTreeMap<String, States>) -> Result<(), Violation> {
     let images = format!("{prefix}images/");
-    for output in world.s3.store.keys(DESTINATION_BUCKET, &images) {
-        let key = output[images.len()..].strip_suffix(ending(world)).unwrap_or_default();
+    for output in simulation.s3.store().keys(DESTINATION_BUCKET, &images) {
+        let key = output[images.len()..]
+            .strip_suffix(simulation.world.scenario.settings.ending())
+            .unwrap_or_default();
         let known = states
             .get(key)
             .ok_or_else(|| wrong(format!("{output:?} is no object's output")))?;
-        if version(world, &output, key, known).is_none() {
+        if version(simulation, &output, key, known).is_none() {
             return Err(wrong(format!("{output:?} is no state of {key:?}: {known:?}")));
         }
     }
     Ok(())
 }
 
-/// What the output of a key adds to its name.
-fn ending(world: &World) -> &'static str {
-    match world.scenario.settings.images {
-        "transform" => ".jpeg",
-        _ => "",
-    }
-}
-
 /// The version of which an output is the complete processed form.
-fn version(world: &World, output: &str, key: &str, states: &States) -> Option<u32> {
-    let object = world.s3.store.get(DESTINATION_BUCKET, output)?;
-    if world.scenario.settings.images == "transform" {
+fn version(simulation: &Simulation, output: &str, key: &str, states: &States) -> Option<u32> {
+    let object = simulation.s3.store().get(DESTINATION_BUCKET, output)?;
+    if simulation.world.scenario.settings.images == "transform" {
         let found = height_of(&object.body.bytes());
         return states
             .versions
@@ -67,10 +62,10 @@ fn version(world: &World, output: &str, key: &str, states: &States) -> Option<u3
 }
 
 /// Each record says what one version of its object holds.
-fn check_records(world: &World, prefix: &str, states: &BTreeMap<String, States>) -> Result<(), Violation> {
-    for record in lines(world, &format!("{prefix}records/"))
+fn check_records(simulation: &Simulation, prefix: &str, states: &BTreeMap<String, States>) -> Result<(), Violation> {
+    for record in lines(simulation, &format!("{prefix}records/"))
         .iter()
-        .chain(&sidecars(world, prefix))
+        .chain(&sidecars(simulation, prefix))
     {
         let key = record["key"].as_str().unwrap_or_default();
         let key = key.strip_prefix(SOURCE_PREFIX).unwrap_or(key);
@@ -84,16 +79,16 @@ fn check_records(world: &World, prefix: &str, states: &BTreeMap<String, States>)
     Ok(())
 }
 
-fn sidecars(world: &World, prefix: &str) -> Vec<Value> {
-    lines(world, &format!("{prefix}sidecars/"))
+fn sidecars(simulation: &Simulation, prefix: &str) -> Vec<Value> {
+    lines(simulation, &format!("{prefix}sidecars/"))
 }
 
 /// After all events, each output is of the newest version, unless the failure of its object is recorded.
-fn check_newest(world: &World, states: &BTreeMap<String, States>) -> Result<(), Violation> {
-    if world.scenario.settings.images == "none" {
+fn check_newest(simulation: &Simulation, states: &BTreeMap<String, States>) -> Result<(), Violation> {
+    if simulation.world.scenario.settings.images == "none" {
         return Ok(());
     }
-    let failed: BTreeSet<String> = lines(world, &format!("{EVENTS_PREFIX}jobs/events/failed/"))
+    let failed: BTreeSet<String> = lines(simulation, &format!("{EVENTS_PREFIX}jobs/events/failed/"))
         .iter()
         .filter_map(|line| line["key"].as_str()?.strip_prefix(SOURCE_PREFIX).map(str::to_owned))
         .collect();
@@ -103,8 +98,8 @@ fn check_newest(world: &World, states: &BTreeMap<String, States>) -> Result<(), 
         if newest == 0 || states.is_deleted || !is_image(key) || failed.contains(key) {
             continue;
         }
-        let output = format!("{EVENTS_PREFIX}images/{key}{}", ending(world));
-        let found = version(world, &output, key, states);
+        let output = simulation.world.scenario.settings.output(EVENTS_PREFIX, key);
+        let found = version(simulation, &output, key, states);
         if found != Some(newest) {
             let what = format!("{output:?} is of version {found:?}, and the newest is {newest}");
             return Err(wrong(what));

@@ -3,8 +3,9 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 /// Parts of keys. S3 allows any text of up to 1,024 bytes.
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 17] = [
     "a", "album/", "b c", "été", "😀", "%2F", "+", "//", "..", "&<>", "\u{1}", "=?", "/", "~", "\"'", "日本",
+    "\u{FFFD}",
 ];
 
 /// The ending of keys that the job ignores.

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 pub use keys::is_image;
 pub use settings::Settings;
-pub use trouble::{Lasting, Service, Trouble};
+pub use trouble::{Lasting, Trouble};
 
 /// A change of the source while the job runs.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub struct Scenario {
     pub seed: u64,
     /// The keys that are there when the job starts.
     pub keys: Vec<String>,
+    /// Those of them whose output an earlier job has made.
+    pub current: Vec<String>,
     pub changes: Vec<Change>,
     pub troubles: Vec<Lasting>,
     pub actions: Vec<(Duration, Action)>,
@@ -69,12 +71,14 @@ impl Scenario {
             .choose(random)
             .expect("it is not empty");
         let keys = keys::keys(random, count);
+        let settings = Settings::new(random);
         Self {
             seed,
+            current: current(random, &keys, &settings),
             changes: changes(random, &keys, calm_at),
             troubles: trouble::troubles(random, &keys, calm_at),
             actions: actions(random, calm_at),
-            settings: Settings::new(random),
+            settings,
             keys,
             calm_at,
         }
@@ -91,6 +95,9 @@ impl fmt::Display for Scenario {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "    {:?}", self.settings)?;
         writeln!(formatter, "    keys: {:?}", self.keys)?;
+        if !self.current.is_empty() {
+            writeln!(formatter, "    have an output: {:?}", self.current)?;
+        }
         for Change { at, key, version } in &self.changes {
             writeln!(
                 formatter,
@@ -111,6 +118,15 @@ impl fmt::Display for Scenario {
         }
         Ok(())
     }
+}
+
+fn current(random: &mut ChaCha8Rng, keys: &[String], settings: &Settings) -> Vec<String> {
+    if !settings.skip_current {
+        return Vec::new();
+    }
+    let mut current = keys.to_vec();
+    current.retain(|key| is_image(key) && random.random_bool(0.5));
+    current
 }
 
 fn changes(random: &mut ChaCha8Rng, keys: &[String], calm_at: Duration) -> Vec<Change> {

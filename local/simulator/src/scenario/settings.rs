@@ -6,10 +6,12 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::environment::Function;
+use crate::party::Function;
+use crate::places::{DESTINATION, MANIFEST, SOURCE};
 
 /// The settings of the job and of the functions.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     pub images: &'static str,
     /// Whether the keys come from a list instead of a listing.
@@ -19,6 +21,9 @@ pub struct Settings {
     pub parallel: usize,
     pub concurrency: usize,
     pub max_requests_per_second: Option<u32>,
+    /// Whether the job skips images with an output.
+    pub skip_current: bool,
+    pub max_failed_percent: u32,
     /// Time-outs in seconds.
     pub fanout_timeout: u64,
     pub processor_timeout: u64,
@@ -38,9 +43,9 @@ pub fn transform() -> Value {
 }
 
 /// Some stores are slow, so that jobs take long and are handed over.
-fn latency(random: &mut ChaCha8Rng, fanout_timeout: u64) -> Latency {
-    // An invocation must have time for a few requests.
-    let most = Duration::from_secs(fanout_timeout) / 60;
+fn latency(random: &mut ChaCha8Rng, fanout_timeout: u64, processor_timeout: u64) -> Latency {
+    // An invocation must have time for some requests.
+    let most = Duration::from_secs(fanout_timeout / 3).min(Duration::from_secs(processor_timeout)) / 20;
     let time = |random: &mut ChaCha8Rng| {
         Duration::from_millis(*[0, 0, 50, 1_000, 4_000].choose(random).expect("it is not empty")).min(most)
     };
@@ -52,23 +57,19 @@ fn latency(random: &mut ChaCha8Rng, fanout_timeout: u64) -> Latency {
     }
 }
 
-/// A list of the keys, beside the source.
-pub const MANIFEST: &str = "s3://photos/lists/keys.ndjson";
-
-pub const SOURCE: &str = "s3://photos/in/";
-pub const DESTINATION: &str = "s3://photos-out/job/";
-/// Where the outputs of events go.
-pub const EVENTS_DESTINATION: &str = "s3://photos-out/events/";
-
 impl Settings {
     pub fn new(random: &mut ChaCha8Rng) -> Self {
         let some = "it is not empty";
         let fanout_timeout = *[60, 120, 300, 900].choose(random).expect(some);
+        // At most a third of it, as in the template, so that an attempt can always end.
+        let processor_timeout = fanout_timeout / *[3, 3, 6].choose(random).expect(some);
+        let images = *["copy", "copy", "upload", "upload", "none", "transform"]
+            .choose(random)
+            .expect(some);
+        let manifest = random.random_bool(0.1);
         Self {
-            images: ["copy", "copy", "upload", "upload", "none", "transform"]
-                .choose(random)
-                .expect(some),
-            manifest: random.random_bool(0.1),
+            images,
+            manifest,
             records: ["ndjson", "ndjson", "ndjson", "ndjson", "sidecar", "none"]
                 .choose(random)
                 .expect(some),
@@ -77,10 +78,13 @@ impl Settings {
             parallel: *[1, 2, 4, 8, 1000].choose(random).expect(some),
             concurrency: *[1, 4, 64].choose(random).expect(some),
             max_requests_per_second: random.random_bool(0.1).then_some(20),
+            // It compares a listing with outputs.
+            skip_current: !manifest && images != "none" && random.random_bool(0.2),
+            max_failed_percent: *[100, 100, 100, 100, 10].choose(random).expect(some),
             fanout_timeout,
-            processor_timeout: *[30, 60, 300].choose(random).expect(some),
+            processor_timeout,
             account_concurrency: *[3, 10, 1000].choose(random).expect(some),
-            latency: latency(random, fanout_timeout),
+            latency: latency(random, fanout_timeout, processor_timeout),
             ignores_conditions: random.random_bool(0.01),
             events: random.random_bool(0.2),
         }
@@ -94,11 +98,25 @@ impl Settings {
         })
     }
 
+    /// What the output of a key adds to its name.
+    pub fn ending(&self) -> &'static str {
+        match self.images {
+            "transform" => ".jpeg",
+            _ => "",
+        }
+    }
+
+    /// The key of an output.
+    pub fn output(&self, prefix: &str, key: &str) -> String {
+        format!("{prefix}images/{key}{}", self.ending())
+    }
+
     pub fn request(&self, job_id: &str) -> Value {
         let mut request = json!({
             "source": SOURCE, "destination": DESTINATION, "job_id": job_id, "images": self.images,
             "records": self.records, "chunk_keys": self.chunk_keys, "parallel": self.parallel,
-            "concurrency": self.concurrency,
+            "concurrency": self.concurrency, "skip_current": self.skip_current,
+            "max_failed_percent": self.max_failed_percent,
         });
         if self.manifest {
             request["manifest"] = json!(MANIFEST);

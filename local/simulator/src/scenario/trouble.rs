@@ -1,4 +1,3 @@
-use std::fmt;
 use std::time::Duration;
 
 use local::s3::{Chances, Effect, Fault, S3ErrorCode};
@@ -6,25 +5,7 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::environment::Function;
-
-/// A party that gets requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    S3,
-    Lambda,
-    Scheduler,
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::S3 => "S3",
-            Self::Lambda => "Lambda",
-            Self::Scheduler => "Scheduler",
-        })
-    }
-}
+use crate::party::{Function, Service};
 
 /// A trouble, and when it happens.
 #[derive(Clone, Debug)]
@@ -217,40 +198,64 @@ fn trouble(random: &mut ChaCha8Rng, keys: &[String]) -> Trouble {
     }
 }
 
-fn planned(random: &mut ChaCha8Rng, keys: &[String]) -> Trouble {
-    let write = ["PutObject", "CopyObject"];
-    let read = ["GetObject", "HeadObject"];
-    let list = ["ListObjectsV2"];
-    let (operations, effect): (&[&'static str], Effect) = match random.random_range(0..22) {
-        0 => (&write, Effect::Nothing),
-        1 => (&write, Effect::NoETag),
-        2 => (&write, Effect::Cut),
-        3 => (&write, Effect::Stall),
-        4 => (&write, Effect::Hang),
-        5 => (&write, Effect::Drop),
-        6 => (&write, Effect::Status(409, Some("ConditionalRequestConflict"))),
-        7 => (&write[1..], Effect::ErrorWithin("InternalError")),
-        8 => (&write, Effect::Error(S3ErrorCode::AccessDenied)),
-        9 => (&read, Effect::Error(S3ErrorCode::AccessDenied)),
-        10 => (&read, Effect::Hang),
-        11 => (&read, Effect::NoETag),
-        12 => (&read[..1], Effect::Shorter),
-        13 => (&read[..1], Effect::NoBytes),
-        14 => (&read[..1], Effect::Flipped),
-        15 => (&read[..1], Effect::WholeBody),
-        16 => (&read[..1], Effect::OtherRange),
-        17 => (&read[..1], Effect::NoLength),
-        18 => (&list, Effect::NoProgress),
-        19 => (&list, Effect::FromStartAfter),
-        20 => (&list, Effect::Status(503, None)),
-        _ => (
-            &write[1..],
-            Effect::Spaces {
-                every: Duration::from_secs(10),
-                count: 7,
-            },
-        ),
+/// Operations that write, that copy, that read, that read a body, and that list.
+const WRITES: &[&str] = &["PutObject", "CopyObject"];
+const COPIES: &[&str] = &["CopyObject"];
+const READS: &[&str] = &["GetObject", "HeadObject"];
+const GETS: &[&str] = &["GetObject"];
+const LISTS: &[&str] = &["ListObjectsV2"];
+
+/// The faults of the local server that happen to single requests, and to which operations. Those that are missing
+/// happen by chance, or as long as the run lasts.
+fn effects() -> Vec<(&'static [&'static str], Effect)> {
+    let long = Effect::Spaces {
+        every: Duration::from_secs(10),
+        count: 7,
     };
+    let mut effects = vec![
+        (WRITES, Effect::Nothing),
+        (WRITES, Effect::NoETag),
+        (WRITES, Effect::Cut),
+        (WRITES, Effect::Stall),
+        (WRITES, Effect::Hang),
+        (WRITES, Effect::Drop),
+        (WRITES, Effect::Status(409, Some("ConditionalRequestConflict"))),
+        (WRITES, Effect::Status(307, Some("TemporaryRedirect"))),
+        (WRITES, Effect::Status(301, Some("PermanentRedirect"))),
+        (COPIES, Effect::ErrorWithin("InternalError")),
+        (COPIES, long),
+        (READS, Effect::Hang),
+        (READS, Effect::NoETag),
+        (READS, Effect::Status(503, None)),
+        (GETS, Effect::Shorter),
+        (GETS, Effect::NoBytes),
+        (GETS, Effect::Flipped),
+        (GETS, Effect::WholeBody),
+        (GETS, Effect::OtherRange),
+        (GETS, Effect::NoLength),
+        (GETS, Effect::Endless),
+        (LISTS, Effect::NoProgress),
+        (LISTS, Effect::NoStartAfter),
+        (LISTS, Effect::FromStartAfter),
+        (LISTS, Effect::PlainKeys),
+        (LISTS, Effect::NotUtf8),
+        (LISTS, Effect::Status(503, None)),
+    ];
+    for operations in [WRITES, READS, LISTS] {
+        for code in [
+            S3ErrorCode::AccessDenied,
+            S3ErrorCode::ExpiredToken,
+            S3ErrorCode::InvalidAccessKeyId,
+            S3ErrorCode::NoSuchBucket,
+        ] {
+            effects.push((operations, Effect::Error(code)));
+        }
+    }
+    effects
+}
+
+fn planned(random: &mut ChaCha8Rng, keys: &[String]) -> Trouble {
+    let (operations, effect) = effects().choose(random).expect("it is not empty").clone();
     let places = [
         "",
         "checkpoint.json",
@@ -261,18 +266,19 @@ fn planned(random: &mut ChaCha8Rng, keys: &[String]) -> Trouble {
         "images/",
     ];
     let key_contains = match random.random_range(0..3) {
+        _ if operations == LISTS => String::new(),
         0 => keys.choose(random).cloned().unwrap_or_default(),
         _ => (*places.choose(random).expect("it is not empty")).to_owned(),
     };
     Trouble::Planned {
         operation: operations.choose(random).expect("it is not empty"),
         key_contains,
-        effect: effect.clone(),
         after: random.random_range(0..6),
         // The same wrong bytes twice look like a store whose ETags are no MD5.
         times: match effect {
             Effect::Flipped => 1,
             _ => *[1, 2, 20].choose(random).expect("it is not empty"),
         },
+        effect,
     }
 }

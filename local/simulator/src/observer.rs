@@ -3,18 +3,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use local::s3::{Headers, Object};
+use local::s3::{Headers, Object, Store};
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::{Rule, Violation};
-use crate::environment::{Environment, Function};
+use crate::environment::Environment;
+use crate::party::Function;
+use crate::places::{DESTINATION_BUCKET, EVENTS_PREFIX, JOB_PREFIX};
 use crate::request::Named;
-use crate::source::{DESTINATION_BUCKET, EVENTS_PREFIX, JOB_PREFIX};
+use crate::rule::{Rule, Violation};
 use crate::world::World;
 
 /// Lambda gives a process this many file descriptors.
 const MAX_REQUESTS: usize = 1_024;
+
+/// Lambda takes requests of this size, from a caller that waits and from one that does not. The documentation of its
+/// quotas has them.
+const MAX_REQUEST_BYTES: usize = 6 << 20;
+const MAX_EVENT_BYTES: usize = 256 << 10;
 
 /// A checkpoint does not grow with the number of keys.
 const MAX_CHECKPOINT_BYTES: u64 = 200_000;
@@ -23,8 +29,11 @@ const MAX_CHECKPOINT_BYTES: u64 = 200_000;
 const FOLDERS: [&str; 4] = ["images/", "records/", "sidecars/", "jobs/"];
 
 /// Sees each request, and each checkpoint that S3 accepts.
-#[derive(Default)]
-pub struct Observer(Mutex<Seen>);
+pub struct Observer {
+    world: Arc<World>,
+    store: Arc<Store>,
+    seen: Mutex<Seen>,
+}
 
 #[derive(Default)]
 struct Seen {
@@ -46,9 +55,17 @@ struct Accepted {
 }
 
 impl Observer {
+    pub fn new(world: &Arc<World>, store: &Arc<Store>) -> Self {
+        Self {
+            world: world.clone(),
+            store: store.clone(),
+            seen: Mutex::default(),
+        }
+    }
+
     /// A job may exist from now on.
     pub fn expect_job(&self, job_id: &str) {
-        self.0
+        self.seen
             .lock()
             .checkpoints
             .entry(job_id.to_owned())
@@ -60,16 +77,16 @@ impl Observer {
     }
 
     pub fn violation(&self) -> Option<Violation> {
-        self.0.lock().violations.first().cloned()
+        self.seen.lock().violations.first().cloned()
     }
 
     pub fn report(&self, rule: Rule, what: String) {
-        self.0.lock().violations.push(Violation { rule, what });
+        self.seen.lock().violations.push(Violation { rule, what });
     }
 
     /// A request has arrived at S3.
-    pub fn request(&self, world: &World, named: &Named, environment: &Environment) {
-        self.look(world);
+    pub fn request(&self, named: &Named, environment: &Environment) {
+        self.look();
         let requests = environment.requests.load(Relaxed);
         if requests > MAX_REQUESTS {
             self.report(Rule::Bounds, format!("{environment} has {requests} requests in flight"));
@@ -88,14 +105,21 @@ impl Observer {
     }
 
     /// An invocation has arrived at Lambda.
-    pub fn invoked(&self, world: &World, sender: &Environment, function: Function, payload: &Value) {
+    pub fn invoked(&self, sender: &Environment, function: Function, payload: &Value, bytes: usize) {
+        let limit = match function {
+            Function::Fanout => MAX_EVENT_BYTES,
+            Function::Processor => MAX_REQUEST_BYTES,
+        };
+        if bytes > limit {
+            self.report(Rule::Bounds, format!("{sender} sent {bytes} bytes to {function}"));
+        }
         if function != Function::Processor {
             return;
         }
-        self.look(world);
+        self.look();
         let text = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();
         let attempt = (text("job_id"), text("attempt"));
-        let mut seen = self.0.lock();
+        let mut seen = self.seen.lock();
         if !seen.written_ahead.contains(&attempt) {
             let what = format!(
                 "{sender} sent attempt {} of {} before a checkpoint named it",
@@ -107,7 +131,7 @@ impl Observer {
             });
         }
         let what = format!("{sender} sent attempt {} of {} twice", attempt.1, attempt.0);
-        if !seen.sent.insert(attempt) && !world.scenario.settings.ignores_conditions {
+        if !seen.sent.insert(attempt) && !self.world.scenario.settings.ignores_conditions {
             seen.violations.push(Violation {
                 rule: Rule::WrittenAhead,
                 what,
@@ -117,8 +141,8 @@ impl Observer {
 
     /// Looks whether S3 has accepted another checkpoint. Nobody can write one without a request that comes after the
     /// last one, so none is missed.
-    pub fn look(&self, world: &World) {
-        let mut seen = self.0.lock();
+    pub fn look(&self) {
+        let mut seen = self.seen.lock();
         let Seen {
             violations,
             checkpoints,
@@ -127,7 +151,7 @@ impl Observer {
         } = &mut *seen;
         for (job_id, last) in checkpoints {
             let key = format!("{JOB_PREFIX}jobs/{job_id}/checkpoint.json");
-            let Some(found) = world.s3.store.get(DESTINATION_BUCKET, &key) else {
+            let Some(found) = self.store.get(DESTINATION_BUCKET, &key) else {
                 continue;
             };
             if Arc::ptr_eq(&found, &last.object) {
@@ -140,7 +164,14 @@ impl Observer {
                     what: format!("the checkpoint of {job_id} has {} bytes", found.body.len()),
                 });
             }
-            if !last.checkpoint.is_null() && !world.scenario.settings.ignores_conditions {
+            let (in_flight, parallel) = (attempts(&checkpoint), self.world.scenario.settings.parallel);
+            if in_flight > parallel + parallel.div_ceil(2) {
+                violations.push(Violation {
+                    rule: Rule::Bounds,
+                    what: format!("{in_flight} attempts of {job_id} are in flight, and parallel is {parallel}"),
+                });
+            }
+            if !last.checkpoint.is_null() && !self.world.scenario.settings.ignores_conditions {
                 let passed = found.last_modified.duration_since(last.renewed).unwrap_or_default();
                 violations.extend(follows(&last.checkpoint, &checkpoint, passed));
             }
@@ -148,7 +179,7 @@ impl Observer {
                 let attempt = attempt["attempt"].as_str().unwrap_or_default();
                 written_ahead.insert((job_id.clone(), attempt.to_owned()));
             }
-            world.note(format!(
+            self.world.note(format!(
                 "checkpoint of {job_id}: generation {} of {}, revision {}, {}",
                 checkpoint["generation"], checkpoint["owner"], checkpoint["revision"], checkpoint["state"]
             ));
@@ -159,6 +190,11 @@ impl Observer {
             last.checkpoint = checkpoint;
         }
     }
+}
+
+/// Attempts that may have been sent, and those of the next chunks.
+fn attempts(checkpoint: &Value) -> usize {
+    checkpoint["in_flight"].as_array().map_or(0, Vec::len)
 }
 
 /// Whether a checkpoint only adds a request to stop to the last one.

@@ -1,47 +1,24 @@
-//! Older versions of the functions, as far as newer ones meet them during a deploy: their requests, responses and
-//! checkpoints.
+//! What an older version of fanout leaves for a newer one after a deploy.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use local::s3::{Headers, Object};
 use serde_json::{Value, json};
 
-use crate::source::{DESTINATION_BUCKET, JOB_PREFIX};
-use crate::world::World;
-
-/// Fields of requests that older processors do not know, and ignore.
-const NEW_REQUEST_FIELDS: [&str; 2] = ["request_payer", "max_pixels"];
-
-/// Fields of responses that older processors do not send.
-const NEW_RESPONSE_FIELDS: [&str; 5] = ["concurrency", "vcpu_ms", "bottleneck", "advice", "diagnosis"];
-
-/// What an older processor reads of a request.
-pub fn request(mut request: Value) -> Value {
-    if let Some(fields) = request.as_object_mut() {
-        fields.retain(|name, _| !NEW_REQUEST_FIELDS.contains(&name.as_str()));
-    }
-    request
-}
-
-/// What an older processor responds.
-pub fn response(mut response: Value) -> Value {
-    if let Some(fields) = response.as_object_mut() {
-        fields.retain(|name, _| !NEW_RESPONSE_FIELDS.contains(&name.as_str()));
-    }
-    response
-}
+use crate::places::{DESTINATION_BUCKET, JOB_PREFIX};
+use crate::simulation::Simulation;
 
 /// Replaces the checkpoint of a job that no invocation works on by what an older fanout would leave that took the job
 /// over and died: layout 2, with the objects of all chunks.
-pub fn leave_checkpoint(world: &World, job_id: &str) {
+pub fn leave_checkpoint(simulation: &Simulation, job_id: &str) {
     let key = format!("{JOB_PREFIX}jobs/{job_id}/checkpoint.json");
-    let Some(file) = world.s3.store.get(DESTINATION_BUCKET, &key) else {
+    let Some(file) = simulation.s3.store().get(DESTINATION_BUCKET, &key) else {
         return;
     };
     let Ok(mut checkpoint) = serde_json::from_slice::<Value>(&file.body.bytes()) else {
         return;
     };
-    let now = world.clock.since_epoch();
+    let now = simulation.world.clock.since_epoch();
     let age = now.saturating_sub(file.last_modified.duration_since(UNIX_EPOCH).unwrap_or_default());
     let is_leased = age < Duration::from_secs(checkpoint["lease_s"].as_u64().unwrap_or_default() + 2);
     if checkpoint["state"] != "running" || is_leased || checkpoint["version"] != 3 {
@@ -63,19 +40,21 @@ pub fn leave_checkpoint(world: &World, job_id: &str) {
         fields.remove("lease_s");
     }
     for chunk in checkpoint["queue"].as_array_mut().into_iter().flatten() {
-        inline(world, job_id, chunk);
+        inline(simulation, job_id, chunk);
     }
     for attempt in checkpoint["in_flight"].as_array_mut().into_iter().flatten() {
-        inline(world, job_id, &mut attempt["chunk"]);
+        inline(simulation, job_id, &mut attempt["chunk"]);
     }
-    world.note(format!("an older fanout takes {job_id} over and dies"));
+    simulation
+        .world
+        .note(format!("an older fanout takes {job_id} over and dies"));
     let mut object = Object::new(checkpoint.to_string().into_bytes().into(), Headers::default());
     object.last_modified = UNIX_EPOCH + Duration::from_secs(now.as_secs());
-    world.s3.store.load(DESTINATION_BUCKET, &key, object);
+    simulation.s3.store().load(DESTINATION_BUCKET, &key, object);
 }
 
 /// Puts the objects of a chunk into the checkpoint itself.
-fn inline(world: &World, job_id: &str, chunk: &mut Value) {
+fn inline(simulation: &Simulation, job_id: &str, chunk: &mut Value) {
     let body = chunk["body"].take();
     if let Some(fields) = chunk.as_object_mut() {
         fields.remove("body");
@@ -84,7 +63,12 @@ fn inline(world: &World, job_id: &str, chunk: &mut Value) {
     let number = |index: usize| body[index].as_u64().unwrap_or_default();
     let job_id = body[4].as_str().unwrap_or(job_id);
     let key = format!("{JOB_PREFIX}jobs/{job_id}/chunks/{}-{}.ndjson", number(0), number(1));
-    let Some(file) = world.s3.store.get(DESTINATION_BUCKET, &key).filter(|_| body.is_array()) else {
+    let Some(file) = simulation
+        .s3
+        .store()
+        .get(DESTINATION_BUCKET, &key)
+        .filter(|_| body.is_array())
+    else {
         return;
     };
     let bytes = file.body.bytes();
