@@ -42,6 +42,8 @@ struct Seen {
     checkpoints: BTreeMap<String, Accepted>,
     /// The attempts that accepted checkpoints name.
     written_ahead: BTreeSet<(String, String)>,
+    /// The environments of owners, by the name of the owner. `None` if that invocation has ended.
+    owners: BTreeMap<String, Option<String>>,
     /// The attempts that reached Lambda.
     sent: BTreeSet<(String, String)>,
 }
@@ -85,7 +87,7 @@ impl Observer {
     }
 
     /// A request has arrived at S3.
-    pub fn request(&self, named: &Named, environment: &Environment) {
+    pub fn request(&self, named: &Named, body: &[u8], environment: &Environment) {
         self.look();
         let requests = environment.requests.load(Relaxed);
         if requests > MAX_REQUESTS {
@@ -93,6 +95,9 @@ impl Observer {
         }
         if !named.is_write() {
             return;
+        }
+        if named.key.ends_with("/checkpoint.json") {
+            self.add_owner(body, environment);
         }
         let folder = [JOB_PREFIX, EVENTS_PREFIX]
             .iter()
@@ -102,6 +107,46 @@ impl Observer {
             let what = format!("{environment}: {} {}/{}", named.operation, named.bucket, named.key);
             self.report(Rule::Places, what);
         }
+    }
+
+    /// An owner writes a checkpoint.
+    fn add_owner(&self, checkpoint: &[u8], environment: &Environment) {
+        let checkpoint: Value = serde_json::from_slice(checkpoint).unwrap_or_default();
+        if let Some(owner) = checkpoint["owner"].as_str() {
+            let mut seen = self.seen.lock();
+            seen.owners
+                .entry(owner.to_owned())
+                .or_insert_with(|| Some(environment.to_string()));
+        }
+    }
+
+    /// An invocation has ended.
+    pub fn ended(&self, environment: &Environment, is_error: bool) {
+        self.look();
+        let mut seen = self.seen.lock();
+        let Seen {
+            violations,
+            checkpoints,
+            owners,
+            ..
+        } = &mut *seen;
+        let name = Some(environment.to_string());
+        let is_left = |checkpoint: &Value| {
+            let owner = checkpoint["owner"].as_str().unwrap_or_default();
+            let is_leased = checkpoint["state"] == "running" && checkpoint["lease_s"] != 0;
+            is_leased && owners.get(owner) == Some(&name)
+        };
+        let left = checkpoints.iter().find(|(_, last)| is_left(&last.checkpoint));
+        if let Some((job_id, _)) = left.filter(|_| !is_error) {
+            violations.push(Violation {
+                rule: Rule::Abandoned,
+                what: format!("{environment} ends, and has left {job_id}, which it owns"),
+            });
+        }
+        owners
+            .values_mut()
+            .filter(|owner| **owner == name)
+            .for_each(|owner| *owner = None);
     }
 
     /// An invocation has arrived at Lambda.

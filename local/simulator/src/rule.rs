@@ -17,6 +17,8 @@ pub enum Rule {
     OneOwner,
     /// Nobody takes a job over while its lease holds.
     Lease,
+    /// An invocation that ends without an error does not leave a job that it owns.
+    Abandoned,
     /// A request to stop is not forgotten.
     Stop,
     /// An attempt is in a checkpoint before it is sent, and its number is used once.

@@ -131,7 +131,8 @@ fn times(simulation: &Simulation, prefix: &str) -> BTreeMap<String, usize> {
         if let Some(key) = line["key"].as_str() {
             // A key that was listed as no UTF-8 had U+FFFD there.
             let is_encoded = line["url_encoded"] == true;
-            let decoded = percent_decode_str(key).decode_utf8_lossy();
+            let encoded = key.replace('+', " ");
+            let decoded = percent_decode_str(&encoded).decode_utf8_lossy();
             let key = if is_encoded { &*decoded } else { key };
             // Relative to the source, as everywhere here.
             let key = key.strip_prefix(SOURCE_PREFIX).unwrap_or(key);

@@ -120,6 +120,7 @@ impl Lambda {
                 Reply::FunctionError(json!({"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}))
             }
         };
+        self.observer.ended(&environment, !matches!(reply, Reply::Response(_)));
         self.environments.put_back(environment, app);
         reply
     }

@@ -72,7 +72,7 @@ impl Scenario {
             .expect("it is not empty");
         let keys = keys::keys(random, count);
         let settings = Settings::new(random);
-        Self {
+        let mut scenario = Self {
             seed,
             current: current(random, &keys, &settings),
             changes: changes(random, &keys, calm_at),
@@ -81,7 +81,11 @@ impl Scenario {
             settings,
             keys,
             calm_at,
+        };
+        if scenario.settings.events {
+            repeat_some(random, &mut scenario.changes);
         }
+        scenario
     }
 
     /// The request that starts the job.
@@ -150,6 +154,24 @@ fn changes(random: &mut ChaCha8Rng, keys: &[String], calm_at: Duration) -> Vec<C
         .collect();
     changes.sort_by_key(|change| change.at);
     changes
+}
+
+/// Some objects are replaced again at once, so that two events are about the same object at the same time.
+fn repeat_some(random: &mut ChaCha8Rng, changes: &mut Vec<Change>) {
+    let count = u32::try_from(changes.len()).unwrap_or_default();
+    let again: Vec<Change> = (count + 1..)
+        .zip(changes.iter().filter(|_| random.random_bool(0.5)))
+        .map(|(version, change)| Change {
+            at: change.at,
+            key: change.key.clone(),
+            version: Some(version),
+        })
+        .collect();
+    for mut change in again {
+        change.at += Duration::from_millis(random.random_range(1..500));
+        changes.push(change);
+    }
+    changes.sort_by_key(|change| change.at);
 }
 
 fn actions(random: &mut ChaCha8Rng, calm_at: Duration) -> Vec<(Duration, Action)> {

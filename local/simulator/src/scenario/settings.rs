@@ -66,7 +66,7 @@ impl Settings {
         let images = *["copy", "copy", "upload", "upload", "none", "transform"]
             .choose(random)
             .expect(some);
-        let manifest = random.random_bool(0.1);
+        let manifest = random.random_bool(0.15);
         Self {
             images,
             manifest,

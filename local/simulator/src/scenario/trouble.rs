@@ -158,39 +158,39 @@ fn trouble(random: &mut ChaCha8Rng, keys: &[String]) -> Trouble {
     let waits = *[5, 30, 200, 1000].choose(random).expect("it is not empty");
     let at_most = Duration::from_secs(*[1, 20, 90, 400].choose(random).expect("it is not empty"));
     let soft = percent.min(30);
-    match random.random_range(0..25) {
+    match random.random_range(0..28) {
         0 => Trouble::Throttles { percent },
         1 => Trouble::Errors { percent },
         2 => Trouble::WrongResponses { percent: soft },
         3 => Trouble::BrokenBodies { percent: soft },
         4 => Trouble::ShortPages { percent },
-        5..8 => planned(random, keys),
-        8..11 => Trouble::LostResponses { service, percent },
-        11..13 => Trouble::LateRequests {
+        5..11 => planned(random, keys),
+        11..14 => Trouble::LostResponses { service, percent },
+        14..16 => Trouble::LateRequests {
             service,
             percent: soft,
             at_most,
         },
-        13..15 => Trouble::Partition {
+        16..18 => Trouble::Partition {
             function,
             service,
             silent: random.random_bool(0.5),
         },
-        15..18 => Trouble::Deaths {
+        18..21 => Trouble::Deaths {
             function,
             percent,
             waits,
         },
-        18..20 => Trouble::Freezes {
+        21..23 => Trouble::Freezes {
             function,
             percent: soft,
             waits,
             at_most,
         },
-        20 => Trouble::Refusals { percent },
-        21 => Trouble::Failures { percent },
-        22 => Trouble::DuplicateEvents { percent },
-        23 => Trouble::Poison {
+        23 => Trouble::Refusals { percent },
+        24 => Trouble::Failures { percent },
+        25 => Trouble::DuplicateEvents { percent },
+        26 => Trouble::Poison {
             key: keys.choose(random).cloned().unwrap_or_default(),
         },
         _ if random.random_bool(0.5) => Trouble::LateEvents { percent, at_most },
@@ -264,6 +264,7 @@ fn planned(random: &mut ChaCha8Rng, keys: &[String]) -> Trouble {
         "chunks/",
         "failed/",
         "images/",
+        "lists/",
     ];
     let key_contains = match random.random_range(0..3) {
         _ if operations == LISTS => String::new(),

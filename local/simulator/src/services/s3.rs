@@ -79,7 +79,7 @@ impl Serve for S3 {
     ) -> BoxFuture<'static, Result<Response<SdkBody>, Lost>> {
         Box::pin(async move {
             let named = Named::of(&request);
-            self.observer.request(&named, &sender);
+            self.observer.request(&named, request.body(), &sender);
             let responded = self.responder.respond(request.map(s3s::Body::from)).await;
             let status = match &responded {
                 Ok(response) => response.status().as_u16().to_string(),
