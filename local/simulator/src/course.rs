@@ -156,8 +156,8 @@ fn left_over(accounts: &[Account]) -> Option<&Account> {
     let is_redriven = accounts.len() > 1;
     let report = &last.report;
     // A redrive of failed keys shows once that they still fail.
-    let again = report.failed > 0 && !is_redriven;
-    (report.state == State::Aborted || report.pending > 0 || again).then_some(last)
+    let again = (report.state == State::Aborted || report.failed > 0) && !is_redriven;
+    (report.pending > 0 || again).then_some(last)
 }
 
 /// Waits until nothing is on its way any longer.

@@ -40,6 +40,7 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
         shorter(scenario, |scenario| &mut scenario.changes),
         shorter(scenario, |scenario| &mut scenario.keys),
         shorter(scenario, |scenario| &mut scenario.current),
+        shorter(scenario, |scenario| &mut scenario.denied),
     ]
     .concat();
     let latency = &scenario.settings.latency;

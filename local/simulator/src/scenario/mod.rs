@@ -53,6 +53,8 @@ pub struct Scenario {
     pub keys: Vec<String>,
     /// Those of them whose output an earlier job has made.
     pub current: Vec<String>,
+    /// Those that nobody may read.
+    pub denied: Vec<String>,
     pub changes: Vec<Change>,
     pub troubles: Vec<Lasting>,
     pub actions: Vec<(Duration, Action)>,
@@ -78,6 +80,7 @@ impl Scenario {
             changes: changes(random, &keys, calm_at),
             troubles: trouble::troubles(random, &keys, calm_at),
             actions: actions(random, calm_at),
+            denied: Vec::new(),
             settings,
             keys,
             calm_at,
@@ -85,6 +88,9 @@ impl Scenario {
         if scenario.settings.events {
             repeat_some(random, &mut scenario.changes);
         }
+        // More could end the job: if all images are denied, it does not try the rest.
+        let denied = *[0, 0, 1, 2].choose(random).expect("it is not empty");
+        scenario.denied = scenario.keys.sample(random, denied).cloned().collect();
         scenario
     }
 
@@ -101,6 +107,9 @@ impl fmt::Display for Scenario {
         writeln!(formatter, "    keys: {:?}", self.keys)?;
         if !self.current.is_empty() {
             writeln!(formatter, "    have an output: {:?}", self.current)?;
+        }
+        if !self.denied.is_empty() {
+            writeln!(formatter, "    may not be read: {:?}", self.denied)?;
         }
         for Change { at, key, version } in &self.changes {
             writeln!(

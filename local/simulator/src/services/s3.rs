@@ -15,6 +15,7 @@ use local::s3::{Chances, Fault, Part, Responder, Store};
 use crate::environment::Environment;
 use crate::network::{Lost, Serve};
 use crate::observer::Observer;
+use crate::places::SOURCE_PREFIX;
 use crate::request::Named;
 use crate::world::World;
 
@@ -63,10 +64,13 @@ impl S3 {
 
     /// Sets what it is like as long as the run lasts.
     fn set_lasting(&self) {
-        let settings = &self.world.scenario.settings;
-        self.responder.faults.set_latency(settings.latency);
+        let (settings, faults) = (&self.world.scenario.settings, &self.responder.faults);
+        faults.set_latency(settings.latency);
+        for key in &self.world.scenario.denied {
+            faults.deny("GetObject", &format!("{SOURCE_PREFIX}{key}"));
+        }
         if settings.ignores_conditions {
-            self.responder.faults.ignore(Part::Conditions);
+            faults.ignore(Part::Conditions);
         }
     }
 }
