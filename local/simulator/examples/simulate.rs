@@ -77,7 +77,7 @@ fn main() -> anyhow::Result<ExitCode> {
     });
     progress.finish_and_clear();
     let failures = failures.load(Relaxed);
-    all.lock().print(started.elapsed(), failures);
+    all.lock().print(options.seed, started.elapsed(), failures);
     Ok(ExitCode::from(u8::from(failures > 0)))
 }
 
@@ -131,11 +131,11 @@ impl Total {
         self.simulated += summary.simulated;
     }
 
-    fn print(&self, took: Duration, failures: u64) {
+    fn print(&self, first: Seed, took: Duration, failures: u64) {
         let hours = self.simulated.as_secs_f64() / 3600.0;
         let seconds = took.as_secs_f64();
         println!(
-            "{} seeds without a violation, {failures} with one; {} jobs and redrives, {} generations of fanout; in {} \
+            "{} seeds from {first} on without a violation, {failures} with one; {} jobs and redrives, {} generations of fanout; in {} \
              runs the user had to start a job again, because Lambda had given up its event and it had no schedule",
             self.runs, self.jobs, self.generations, self.helped
         );
