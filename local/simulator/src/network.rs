@@ -46,12 +46,10 @@ pub const SCHEDULER_URL: &str = "http://scheduler";
 /// A service, as the network sees it.
 pub trait Serve: Send + Sync {
     /// Responds to a request. If it fails, its sender gets no response.
-    fn serve(
-        self: Arc<Self>,
-        sender: Arc<Environment>,
-        request: Request<Bytes>,
-    ) -> BoxFuture<'static, Result<Response<SdkBody>, Lost>>;
+    fn serve(self: Arc<Self>, sender: Arc<Environment>, request: Request<Bytes>) -> Served;
 }
+
+pub type Served = BoxFuture<'static, Result<Response<SdkBody>, Lost>>;
 
 /// How a request gets no response.
 #[derive(Clone, Copy, Debug)]

@@ -17,8 +17,7 @@ use crate::world::World;
 /// Lambda gives a process this many file descriptors.
 const MAX_REQUESTS: usize = 1_024;
 
-/// Lambda takes requests of this size, from a caller that waits and from one that does not. The documentation of its
-/// quotas has them.
+/// The largest payloads that fanout may send: to a function whose response it waits for, and as an event.
 const MAX_REQUEST_BYTES: usize = 6 << 20;
 const MAX_EVENT_BYTES: usize = 256 << 10;
 
@@ -46,6 +45,12 @@ struct Seen {
     owners: BTreeMap<String, Option<String>>,
     /// The attempts that reached Lambda.
     sent: BTreeSet<(String, String)>,
+}
+
+impl Seen {
+    fn report(&mut self, rule: Rule, what: String) {
+        self.violations.push(Violation { rule, what });
+    }
 }
 
 /// A checkpoint that S3 has accepted.
@@ -82,8 +87,8 @@ impl Observer {
         self.seen.lock().violations.first().cloned()
     }
 
-    pub fn report(&self, rule: Rule, what: String) {
-        self.seen.lock().violations.push(Violation { rule, what });
+    fn report(&self, rule: Rule, what: String) {
+        self.seen.lock().report(rule, what);
     }
 
     /// A request has arrived at S3.
@@ -170,17 +175,11 @@ impl Observer {
                 "{sender} sent attempt {} of {} before a checkpoint named it",
                 attempt.1, attempt.0
             );
-            seen.violations.push(Violation {
-                rule: Rule::WrittenAhead,
-                what,
-            });
+            seen.report(Rule::WrittenAhead, what);
         }
         let what = format!("{sender} sent attempt {} of {} twice", attempt.1, attempt.0);
         if !seen.sent.insert(attempt) && !self.world.scenario.settings.ignores_conditions {
-            seen.violations.push(Violation {
-                rule: Rule::WrittenAhead,
-                what,
-            });
+            seen.report(Rule::WrittenAhead, what);
         }
     }
 

@@ -14,8 +14,8 @@ use tokio::runtime::Builder;
 
 const SEEDS: u64 = 500;
 
-/// Later seeds that have found faults which are mended: a failed key whose encoding a redrive took for a name, and a late write
-/// of a file of failed keys.
+/// Later seeds that have found faults which are mended: a failed key whose encoding a redrive took for a name, and a
+/// late write of a file of failed keys.
 const KEPT: [&str; 2] = ["8187c9-740", "8187c9-1255"];
 
 fn settings() -> SdkConfig {

@@ -129,17 +129,23 @@ fn times(simulation: &Simulation, prefix: &str) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for line in lines(simulation, prefix) {
         if let Some(key) = line["key"].as_str() {
-            // A key that was listed as no UTF-8 had U+FFFD there.
-            let is_encoded = line["url_encoded"] == true;
-            let encoded = key.replace('+', " ");
-            let decoded = percent_decode_str(&encoded).decode_utf8_lossy();
-            let key = if is_encoded { &*decoded } else { key };
+            let key = if line["url_encoded"] == true {
+                decoded(key)
+            } else {
+                key.to_owned()
+            };
             // Relative to the source, as everywhere here.
-            let key = key.strip_prefix(SOURCE_PREFIX).unwrap_or(key);
+            let key = key.strip_prefix(SOURCE_PREFIX).unwrap_or(&key);
             *times.entry(key.to_owned()).or_default() += 1;
         }
     }
     times
+}
+
+/// The name of an object that was listed as if its key were not UTF-8. It has U+FFFD where the bytes were wrong.
+fn decoded(key: &str) -> String {
+    let key = key.replace('+', " ");
+    percent_decode_str(&key).decode_utf8_lossy().into_owned()
 }
 
 /// The JSON lines of all files below a prefix of the destination.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -19,7 +18,7 @@ use self::environments::Environments;
 use self::events::Events;
 use crate::environment::{Environment, Fate};
 use crate::functions::Outcome;
-use crate::network::{Lost, Network, Serve};
+use crate::network::{Lost, Network, Serve, Served};
 use crate::observer::Observer;
 use crate::party::Function;
 use crate::places::SOURCE_PREFIX;
@@ -136,11 +135,7 @@ impl Lambda {
 }
 
 impl Serve for Lambda {
-    fn serve(
-        self: Arc<Self>,
-        sender: Arc<Environment>,
-        request: Request<Bytes>,
-    ) -> BoxFuture<'static, Result<Response<SdkBody>, Lost>> {
+    fn serve(self: Arc<Self>, sender: Arc<Environment>, request: Request<Bytes>) -> Served {
         Box::pin(async move {
             // /2015-03-31/functions/NAME/invocations
             let function = match request.uri().path().split('/').nth(3) {

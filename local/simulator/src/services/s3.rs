@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use futures::channel::mpsc;
-use futures::future::BoxFuture;
 use futures::{SinkExt as _, StreamExt as _};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -13,7 +12,7 @@ use hyper::{Request, Response};
 use local::s3::{Chances, Fault, Part, Responder, Store};
 
 use crate::environment::Environment;
-use crate::network::{Lost, Serve};
+use crate::network::{Lost, Serve, Served};
 use crate::observer::Observer;
 use crate::places::SOURCE_PREFIX;
 use crate::request::Named;
@@ -76,11 +75,7 @@ impl S3 {
 }
 
 impl Serve for S3 {
-    fn serve(
-        self: Arc<Self>,
-        sender: Arc<Environment>,
-        request: Request<Bytes>,
-    ) -> BoxFuture<'static, Result<Response<SdkBody>, Lost>> {
+    fn serve(self: Arc<Self>, sender: Arc<Environment>, request: Request<Bytes>) -> Served {
         Box::pin(async move {
             let named = Named::of(&request);
             self.observer.request(&named, request.body(), &sender);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use hyper::{Request, Response};
 use local::scheduler::Schedules;
@@ -13,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::environment::Environment;
 use crate::lambda::Lambda;
-use crate::network::{Lost, Serve};
+use crate::network::{Lost, Serve, Served};
 use crate::party::Function;
 use crate::world::World;
 
@@ -66,11 +65,7 @@ impl Scheduler {
 }
 
 impl Serve for Scheduler {
-    fn serve(
-        self: Arc<Self>,
-        sender: Arc<Environment>,
-        request: Request<Bytes>,
-    ) -> BoxFuture<'static, Result<Response<SdkBody>, Lost>> {
+    fn serve(self: Arc<Self>, sender: Arc<Environment>, request: Request<Bytes>) -> Served {
         Box::pin(async move {
             let (method, path) = (request.method(), request.uri().path());
             self.world.note(format!("{sender} → Scheduler {method} {path}"));
