@@ -13,7 +13,7 @@ const MAX_UNSORTED_KEYS: usize = 1_000_000;
 pub struct Distinct {
     hashing: [RandomState; 2],
     hashes: HashSet<u128>,
-    last: Option<String>,
+    last: Option<Vec<u8>>,
     ascending: bool,
 }
 
@@ -34,7 +34,7 @@ impl Distinct {
     }
 
     /// Whether the key was not in the list before.
-    pub fn is_new(&mut self, key: &str) -> Result<bool, Unsorted> {
+    pub fn is_new(&mut self, key: &[u8]) -> Result<bool, Unsorted> {
         if self.ascending {
             match self.last.as_deref() {
                 Some(last) if last == key => return Ok(false),
@@ -54,7 +54,7 @@ impl Distinct {
         }
     }
 
-    fn hash(&self, key: &str) -> u128 {
+    fn hash(&self, key: &[u8]) -> u128 {
         let [high, low] = self.hashing.each_ref().map(|state| u128::from(state.hash_one(key)));
         high << 64 | low
     }
@@ -69,7 +69,7 @@ mod tests {
         let mut distinct = Distinct::new();
         let new: Vec<bool> = ["b", "b", "a", "c", "b", "", "a"]
             .iter()
-            .map(|key| distinct.is_new(key).unwrap())
+            .map(|key| distinct.is_new(key.as_bytes()).unwrap())
             .collect();
         assert_eq!(new, [true, false, true, true, false, true, false]);
     }
@@ -78,9 +78,12 @@ mod tests {
     fn long_lists_must_be_sorted() {
         let mut distinct = Distinct::new();
         for number in 0..MAX_UNSORTED_KEYS + 10 {
-            assert_eq!(distinct.is_new(&format!("{number:08}")), Ok(true));
+            assert_eq!(distinct.is_new(format!("{number:08}").as_bytes()), Ok(true));
         }
-        assert_eq!(distinct.is_new(&format!("{:08}", MAX_UNSORTED_KEYS + 9)), Ok(false));
-        assert_eq!(distinct.is_new("00000000"), Err(Unsorted));
+        assert_eq!(
+            distinct.is_new(format!("{:08}", MAX_UNSORTED_KEYS + 9).as_bytes()),
+            Ok(false)
+        );
+        assert_eq!(distinct.is_new(b"00000000"), Err(Unsorted));
     }
 }

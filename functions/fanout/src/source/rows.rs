@@ -3,7 +3,7 @@
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use csv_async::StringRecord;
 use serde::Deserialize;
-use shared::object::{ETag, Key, ObjectRef, S3Uri};
+use shared::object::{ETag, Key, NotUtf8, ObjectRef, S3Uri};
 
 use super::candidate::{Candidate, Disposition};
 use super::cursor::Format;
@@ -32,9 +32,9 @@ struct Row {
     noncurrent: bool,
     /// Whether `key` is URL-encoded. The files of failed keys have such keys.
     url_encoded: bool,
-    /// Whether `key` stays URL-encoded, because it is not UTF-8.
+    /// The bytes of a key that is not UTF-8. Then `key` stays URL-encoded.
     #[serde(skip)]
-    unnamed: bool,
+    unnamed: Option<Vec<u8>>,
 }
 
 impl Row {
@@ -42,7 +42,7 @@ impl Row {
     fn decode(&mut self) {
         match Key::decode(&self.key) {
             Ok(key) => self.key = key.into_string(),
-            Err(_) => self.unnamed = true,
+            Err(NotUtf8 { bytes, .. }) => self.unnamed = Some(bytes),
         }
     }
 }
@@ -112,7 +112,11 @@ impl Rows {
         let is_new = match self.format {
             // An inventory names each current object once.
             Format::Inventory { .. } => true,
-            Format::Csv | Format::Ndjson => self.distinct.is_new(key.as_str()).map_err(|error| error.to_string())?,
+            Format::Csv | Format::Ndjson => {
+                // The URL-encoded form of a key may be the name of another object, so the bytes are compared.
+                let bytes = row.unnamed.as_deref().unwrap_or(key.as_str().as_bytes());
+                self.distinct.is_new(bytes).map_err(|error| error.to_string())?
+            }
         };
         let wanted = is_new && !row.noncurrent && key.as_str().starts_with(self.source.prefix.as_str());
         Ok(Candidate {
@@ -125,7 +129,7 @@ impl Rows {
             },
             last_modified,
             disposition: match wanted {
-                true if row.unnamed => Disposition::Unnamed,
+                true if row.unnamed.is_some() => Disposition::Unnamed,
                 true => Disposition::Process,
                 false => Disposition::Ignore,
             },
@@ -253,9 +257,15 @@ mod tests {
         assert_eq!(row("2023/%FF.jpg").disposition, Disposition::Ignore);
         // A redrive of it must not process another object, which has the encoded key as its name.
         let failed = r#"{"key":"2024/%FF.jpg","url_encoded":true,"class":"internal","error":""}"#;
-        let failed = rows(Format::Ndjson).json_line(failed).unwrap().unwrap();
-        assert_eq!(failed.disposition, Disposition::Unnamed);
-        assert_eq!(failed.object.key.as_str(), "2024/%FF.jpg");
+        let mut list = rows(Format::Ndjson);
+        let first = list.json_line(failed).unwrap().unwrap();
+        assert_eq!(first.disposition, Disposition::Unnamed);
+        assert_eq!(first.object.key.as_str(), "2024/%FF.jpg");
+        // The list may name that object, too, and each of them once.
+        let other = list.json_line(r#"{"key":"2024/%FF.jpg"}"#).unwrap().unwrap();
+        assert_eq!(other.disposition, Disposition::Process);
+        let again = list.json_line(failed).unwrap().unwrap();
+        assert_eq!(again.disposition, Disposition::Ignore);
     }
 
     #[test]
