@@ -12,6 +12,7 @@
 //! | [`metadata`] | from the bytes of an image to its record, without I/O |
 //! | [`bottleneck`] | what limits a job or an invocation, and what would make it faster |
 //! | [`prices`] | what AWS charges |
+//! | [`logs`] | log lines, and the summary of an invocation with its metrics |
 //! | [`settings`] | values from environment variables; each error names its variable |
 //! | [`clock`] | the clock for deadlines and leases |
 //! | [`process`] | the end of a process whose credentials have expired |
@@ -20,6 +21,7 @@ pub mod bottleneck;
 pub mod clock;
 pub mod destination;
 pub mod filter;
+pub mod logs;
 pub mod metadata;
 pub mod modes;
 pub mod object;

@@ -33,9 +33,11 @@ mod source;
 mod store;
 
 use aws_config::SdkConfig;
+use lambda_runtime::tracing::error;
 use serde::Serialize;
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::logs;
 use shared::protocol::job::Report;
 
 pub use attempt::{invoke_client, invoke_client_over};
@@ -65,6 +67,13 @@ pub enum Response {
 
 /// Handles one invocation.
 pub async fn handle(app: &App, request: Value, invocation: &Invocation) -> Result<Response, Error> {
+    // On the heap, because the future is large.
+    Box::pin(respond(app, request, invocation))
+        .await
+        .inspect_err(|error| error!(error = logs::shortened(&error.to_string()), "the invocation failed"))
+}
+
+async fn respond(app: &App, request: Value, invocation: &Invocation) -> Result<Response, Error> {
     let session = Session::new(app, invocation);
     let request_id = &invocation.request_id;
     if actions::continuation::is_continuation(&request) {
@@ -76,6 +85,9 @@ pub async fn handle(app: &App, request: Value, invocation: &Invocation) -> Resul
         job_id: filled.job_id.clone().or_else(|| Some(request_id.clone())),
         ..filled.clone()
     };
+    if let Some(job_id) = &named.job_id {
+        logs::belongs_to_job(job_id);
+    }
     match filled.action() {
         Action::Run => actions::run::run(&session, named).await.map(report),
         Action::Plan => actions::plan::plan(&session, &named)

@@ -4,18 +4,19 @@
 use std::sync::Arc;
 
 use fanout::{App, Config, Error, Invocation, handle, invoke_client};
-use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::layer::layer_fn;
 use lambda_runtime::tower::util::MapFuture;
-use lambda_runtime::{LambdaEvent, Runtime, service_fn, tracing};
+use lambda_runtime::tracing::Instrument as _;
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::logs;
 use shared::process::Staleness;
 use shared::s3::ErrorKind;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    tracing::init_default_subscriber();
+    logs::init(&shared::settings::environment);
     let sdk = shared::s3::config().await;
     // As text, because an error of `main` is printed in its `Debug` form.
     let config = Config::load(&shared::settings::environment).map_err(|error| error.to_string())?;
@@ -30,7 +31,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let stale = staleness.clone();
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let (app, stale) = (app.clone(), stale.clone());
-        async move {
+        let span = logs::invocation(&event.context.request_id);
+        let handling = async move {
             let context = event.context;
             let invocation = Invocation {
                 request_id: context.request_id,
@@ -42,13 +44,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 stale.set();
             }
             result
-        }
+        };
+        handling.instrument(span)
     });
     let ending = layer_fn(move |responding| {
         let staleness = staleness.clone();
         MapFuture::new(responding, move |responding| staleness.clone().end_after(responding))
     });
-    let runtime = Runtime::new(handler).layer(TracingLayer::new()).layer(ending);
+    let runtime = Runtime::new(handler).layer(ending);
     // On the heap, because the future is large.
     Box::pin(runtime.run_concurrent()).await
 }

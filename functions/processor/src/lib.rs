@@ -15,6 +15,7 @@
 //! | [`clients`] | the S3 clients, with a time-out for each kind of request |
 //! | [`config`] | environment variables |
 //! | [`settings`] | the settings of one invocation: mode, record sink, destination, concurrency |
+//! | [`summary`] | the log line that ends an invocation, with its metrics |
 //! | [`image`], [`outcome`] | one object to process, and its outcome |
 //! | [`error`] | why a whole invocation failed |
 
@@ -31,6 +32,7 @@ mod outcome;
 mod pipeline;
 mod records;
 mod settings;
+mod summary;
 
 pub use app::App;
 pub use callers::{EventResponse, handle};

@@ -1,12 +1,16 @@
+// The futures of the SDK nest deeper than the compiler's default limit of 128.
+#![recursion_limit = "256"]
+
 use std::sync::Arc;
 
-use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::layer::layer_fn;
 use lambda_runtime::tower::util::MapFuture;
-use lambda_runtime::{LambdaEvent, Runtime, service_fn, tracing};
+use lambda_runtime::tracing::Instrument as _;
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use mimalloc::MiMalloc;
 use processor::{App, Config, Error, handle};
 use serde_json::Value;
+use shared::logs;
 use shared::process::Staleness;
 use shared::protocol::failure::Systemic;
 use tokio::runtime::Builder;
@@ -30,7 +34,7 @@ fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn serve() -> Result<(), lambda_runtime::Error> {
-    tracing::init_default_subscriber();
+    logs::init(&shared::settings::environment);
     // As text, because an error that `main` returns is printed in its `Debug` form.
     let config = Config::load(&shared::settings::environment).map_err(|error| error.to_string())?;
     let app = Arc::new(App::new(config, &shared::s3::config().await));
@@ -38,18 +42,20 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
     let stale = staleness.clone();
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let (app, stale) = (app.clone(), stale.clone());
-        async move {
+        let span = logs::invocation(&event.context.request_id);
+        let handling = async move {
             let result = handle(&app, event.payload, event.context.deadline).await;
             if result.as_ref().err().and_then(Error::systemic) == Some(Systemic::CredentialsExpired) {
                 stale.set();
             }
             result
-        }
+        };
+        handling.instrument(span)
     });
     let ending = layer_fn(move |responding| {
         let staleness = staleness.clone();
         MapFuture::new(responding, move |responding| staleness.clone().end_after(responding))
     });
-    let runtime = Runtime::new(handler).layer(TracingLayer::new()).layer(ending);
+    let runtime = Runtime::new(handler).layer(ending);
     runtime.run_concurrent().await
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use shared::destination::Destination;
+use shared::logs;
 use shared::protocol::job::{Report, State};
 
 use crate::error::Error;
@@ -22,6 +23,7 @@ pub async fn continue_job(session: &Session<'_>, request: Value) -> Result<Repor
         .map_err(|error| BadRequest::new(&error.path().to_string(), error.inner()))?;
     let destination = Destination::from(continuation.destination);
     let job_id = &continuation.continue_job;
+    logs::belongs_to_job(job_id);
     let found = match Checkpoint::load(&session.s3, &destination, job_id).await {
         // It did not even begin, or only a person can help.
         Err(error @ (store::Error::NoSuchJob { .. } | store::Error::Unreadable { .. })) => {

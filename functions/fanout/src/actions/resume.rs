@@ -39,7 +39,7 @@ async fn resume(session: &Session<'_>, job: &Job, request: &Request, found: Foun
         let job = Job::from_request(&header.request, &job.id)?;
         return Box::pin(session.take_over(&job, found)).await;
     }
-    warn!(job_id = job.id, state = ?header.state, "the job was started before; the response is its report");
+    warn!(state = ?header.state, "the job was started before; the response is its report");
     if header.state == State::Running {
         return Ok(found.checkpoint.report());
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use lambda_runtime::tracing::Instrument as _;
 use shared::clock::Clock;
 use shared::object::ETag;
 use tokio::task::JoinSet;
@@ -146,7 +147,8 @@ impl<'a> Saver<'a> {
         if is_idle {
             self.reported = Some(self.clock.now());
             let (s3, file, report) = (self.s3.clone(), self.report_file.clone(), checkpoint.report());
-            self.reporting.spawn(async move { file.update(&s3, &report).await });
+            self.reporting
+                .spawn(async move { file.update(&s3, &report).await }.in_current_span());
         }
         is_idle
     }

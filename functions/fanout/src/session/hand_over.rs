@@ -77,10 +77,7 @@ pub async fn hand_over(session: &Session<'_>, checkpoint: &Checkpoint) -> Result
         .when(|_| session.clock().now() + next_try <= session.deadline)
         .await
         .map_err(HandOverError::NotStarted)?;
-    info!(
-        job_id = header.job_id,
-        generation, "the time is up; the next invocation continues the job"
-    );
+    info!(generation, "the time is up; the next invocation continues the job");
     Ok(())
 }
 

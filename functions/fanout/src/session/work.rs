@@ -33,7 +33,7 @@ impl Session<'_> {
             .first_page()
             .await
             .map_err(|error| Error::listing(error, job.manifest.is_some()))?;
-        info!(job_id = job.id, source = %job.source, destination = %job.destination.uri(), "job started");
+        info!(source = %job.source, destination = %job.destination.uri(), "job started");
         // On the heap, because the future is large.
         Box::pin(self.work(job, engine)).await
     }
@@ -53,7 +53,7 @@ impl Session<'_> {
         if !engine.claim().await? {
             return self.report(job).await;
         }
-        info!(job_id = job.id, generation = engine.header.generation, "job continues");
+        info!(generation = engine.header.generation, "job continues");
         let is_stuck = engine.header.takeovers > MAX_TAKEOVERS;
         let continued = Box::pin(self.go_on(job, engine)).await;
         if continued.is_err() && is_stuck {
@@ -132,7 +132,7 @@ impl Session<'_> {
                 Box::pin(self.continue_later(job, checkpoint, is_scheduled.load(Relaxed))).await?
             }
             Ok((Ending::LeaseLost, _)) => {
-                warn!(job_id = job.id, "another invocation works on the job; this one ends");
+                warn!("another invocation works on the job; this one ends");
                 return Ok(None);
             }
             Ok((Ending::Completed | Ending::Aborted(_) | Ending::StoreFailed(_), checkpoint)) => checkpoint,

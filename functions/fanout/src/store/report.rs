@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use bytes::Bytes;
-use lambda_runtime::tracing::{info, warn};
+use lambda_runtime::tracing::warn;
 use shared::bottleneck::{JobMeasurements, Measurements};
 use shared::destination::Destination;
+use shared::logs::{Summary, Unit};
 use shared::object::ETag;
 use shared::protocol::diagnosis::Diagnosis;
 use shared::protocol::job::{Report, State};
@@ -172,19 +173,20 @@ pub fn log_end(report: &Report) {
     if report.state == State::Running {
         return;
     }
-    info!(
-        job_id = report.job_id,
-        state = ?report.state,
-        reason = report.reason,
-        generation = report.generation,
-        listed = report.listed,
-        ok = report.ok,
-        failed = report.failed,
-        pending = report.pending,
-        invocations = report.invocations,
-        elapsed_ms = report.elapsed_ms,
-        "job ended"
-    );
+    let is = |wanted| u64::from(wanted);
+    Summary::new("job ended")
+        .metric("JobsCompleted", Unit::Count, is(report.state == State::Completed))
+        .metric("JobsAborted", Unit::Count, is(report.state == State::Aborted))
+        .metric("JobsWithFailures", Unit::Count, is(report.failed > 0))
+        .metric("KeysFailed", Unit::Count, report.failed)
+        .property("reason", report.reason.as_deref())
+        .property("generation", report.generation)
+        .property("listed", report.listed)
+        .property("ok", report.ok)
+        .property("pending", report.pending)
+        .property("invocations", report.invocations)
+        .property("elapsed_ms", report.elapsed_ms)
+        .log();
 }
 
 #[cfg(test)]

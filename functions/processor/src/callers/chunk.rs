@@ -1,7 +1,7 @@
 //! fanout: a chunk of the objects of a job. Its wire format is in `shared::protocol::chunk`.
 
-use lambda_runtime::tracing::info;
 use shared::destination::Destination;
+use shared::logs;
 use shared::modes::Records;
 use shared::object::{Key, S3Uri};
 use shared::protocol::chunk::{ChunkRequest, ChunkResponse};
@@ -17,8 +17,10 @@ use crate::limits::MAX_IN_FLIGHT;
 use crate::outcome::Outcome;
 use crate::records::{ChunkFile, RecordSink};
 use crate::settings::{Purpose, Settings, renditions};
+use crate::summary::{Counts, summary};
 
 pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) -> Result<ChunkResponse, Error> {
+    logs::belongs_to_job(&request.job_id);
     let (intake, settings) = accept(&mut request)?;
     let report = invocation::process(app, settings, &intake, deadline).await?;
 
@@ -111,19 +113,17 @@ fn count(response: &mut ChunkResponse, key: &Key, outcome: Outcome) {
 }
 
 fn log(response: &ChunkResponse) {
-    info!(
-        job_id = response.job_id,
-        chunk = response.chunk,
-        attempt = response.attempt,
-        ok = response.ok,
-        with_exif = response.with_exif,
-        failed = response.failed.len(),
-        unprocessed = response.unprocessed.len(),
-        throttled = response.usage.throttled,
-        concurrency = response.concurrency,
-        bytes_read = response.usage.bytes_read,
-        elapsed_ms = response.usage.elapsed_ms,
-        cpu_ms = response.usage.cpu_ms,
-        "chunk processed"
-    );
+    let mut counts = Counts {
+        ok: response.ok,
+        with_exif: response.with_exif,
+        retried: response.unprocessed.len() as u64,
+        ..Counts::default()
+    };
+    for failed in &response.failed {
+        counts.add_failed(failed.class);
+    }
+    summary("chunk processed", &counts, &response.usage, response.concurrency)
+        .property("chunk", response.chunk)
+        .property("attempt", response.attempt.as_str())
+        .log();
 }

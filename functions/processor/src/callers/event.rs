@@ -1,7 +1,8 @@
 //! What all callers except fanout share. The environment variables say what is done with their objects.
 
-use lambda_runtime::tracing::{info, warn};
+use lambda_runtime::tracing::warn;
 use serde::{Deserialize, Serialize};
+use shared::logs;
 use shared::modes::Records;
 use shared::object::Key;
 use shared::protocol::diagnosis::Diagnosis;
@@ -13,9 +14,10 @@ use crate::app::App;
 use crate::error::Error;
 use crate::intake::{Entry, Ignored, Intake};
 use crate::invocation::{self, Report};
-use crate::outcome::Outcome;
+use crate::outcome::{Failed, Outcome};
 use crate::records::RecordSink;
 use crate::settings::{Purpose, Settings};
+use crate::summary::{Counts, summary};
 
 /// The response to an event. Step Functions reads it, and so do people who invoke the function by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,32 +145,33 @@ fn response(entries: &[Entry], report: Report) -> EventResponse {
 
 /// Logs the outcomes, because most callers do not read the response.
 fn log(entries: &[Entry], report: &Report) {
-    let (mut ok, mut failed, mut unprocessed, mut ignored) = (0, 0, 0, 0);
+    let (mut counts, mut ignored) = (Counts::default(), 0);
     for (entry, outcome) in entries.iter().zip(&report.outcomes) {
         match outcome {
-            Outcome::Ok { .. } => ok += 1,
+            Outcome::Ok { with_exif } => {
+                counts.ok += 1;
+                counts.with_exif += u64::from(*with_exif);
+            }
             Outcome::Ignored(_) | Outcome::Duplicate(_) => ignored += 1,
-            Outcome::Failed(object) => {
-                failed += 1;
+            Outcome::Failed(Failed { failure, retryable }) => {
+                if *retryable {
+                    counts.retried += 1;
+                } else {
+                    counts.add_failed(failure.class);
+                }
                 warn!(
-                    key = %entry.name().1,
-                    class = %object.failure.class,
-                    retryable = object.retryable,
-                    error = object.failure.message,
+                    key = logs::shortened(entry.name().1.as_str()),
+                    class = %failure.class,
+                    retryable,
+                    error = logs::shortened(&failure.message),
                     "object failed"
                 );
             }
-            Outcome::Unprocessed => unprocessed += 1,
+            Outcome::Unprocessed => counts.retried += 1,
         }
     }
-    info!(
-        ok,
-        failed,
-        unprocessed,
-        ignored,
-        concurrency = report.concurrency,
-        elapsed_ms = report.usage.elapsed_ms,
-        cpu_ms = report.usage.cpu_ms,
-        "event processed"
-    );
+    summary("event processed", &counts, &report.usage, report.concurrency)
+        .property("entries", entries.len())
+        .property("ignored", ignored)
+        .log();
 }

@@ -13,7 +13,9 @@ mod sample;
 mod shape;
 mod sqs;
 
+use lambda_runtime::tracing::error;
 use serde_json::{Value, json};
+use shared::logs;
 use shared::object::S3Uri;
 use shared::protocol::chunk::ChunkRequest;
 use shared::protocol::sample::SampleRequest;
@@ -29,6 +31,12 @@ use crate::intake::Entry;
 
 /// Handles one invocation. `deadline_ms` is in milliseconds since 1970, as Lambda gives it.
 pub async fn handle(app: &App, event: Value, deadline_ms: u64) -> Result<Value, Error> {
+    Box::pin(respond(app, event, deadline_ms))
+        .await
+        .inspect_err(|error| error!(error = logs::shortened(&error.to_string()), "the invocation failed"))
+}
+
+async fn respond(app: &App, event: Value, deadline_ms: u64) -> Result<Value, Error> {
     let deadline = app.clock.deadline(deadline_ms, app.config.timeout);
     let response = match Event::parse(event, app.config.source.as_ref())? {
         Event::Chunk(request) => serde_json::to_value(chunk::respond(app, *request, deadline).await?),

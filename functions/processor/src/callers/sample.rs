@@ -45,7 +45,6 @@ pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) ->
         }
     }
     info!(
-        job_id = request.job_id,
         images = response.images,
         failed = response.finished() - response.images,
         unprocessed = response.unprocessed,

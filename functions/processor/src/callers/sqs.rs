@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use lambda_runtime::tracing::{info, warn};
+use lambda_runtime::tracing::warn;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -83,6 +83,5 @@ pub async fn respond(app: &App, messages: Vec<Message>, deadline: Instant) -> Re
             response.add_failure(message.id);
         }
     }
-    info!(failed = response.batch_item_failures.len(), "messages processed");
     Ok(response)
 }
