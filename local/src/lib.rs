@@ -6,6 +6,7 @@
 //! | [`s3`] | an S3 server in memory, with faults, latency and counts |
 //! | [`lambda`] | a Lambda endpoint in this process, for tests |
 //! | [`scheduler`] | a stand-in for EventBridge Scheduler |
+//! | [`queue`] | a stand-in for a queue of SQS and its event source mapping |
 //! | [`starts`] | what starts a job again when nobody does |
 //! | [`runtime`] | one instance of a function, run as Lambda runs it |
 //! | [`emulator`] | `cargo lambda watch`, run as a child process |
@@ -29,6 +30,7 @@ pub mod emulator;
 pub mod http_server;
 pub mod lambda;
 pub mod process;
+pub mod queue;
 pub mod runtime;
 pub mod s3;
 pub mod scheduler;

@@ -16,7 +16,7 @@ pub struct App {
     clients: Clients,
     /// For sources whose requester pays. Few sources are of this kind.
     paying_clients: OnceLock<Clients>,
-    sdk: SdkConfig,
+    pub(crate) sdk: SdkConfig,
     pub(crate) limits: Limits,
 }
 
