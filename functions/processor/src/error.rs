@@ -22,6 +22,8 @@ pub enum Error {
     AttemptGivenUp { chunk: u64, attempt: String },
     #[error("the record file could not be written: {0}")]
     Commit(s3::Error),
+    #[error("the record file could not be written, unless a try without a response has written it: {0}")]
+    CommitUnknown(s3::Error),
     /// Every other image would fail, too.
     #[error("{0}")]
     Systemic(Failure),
@@ -38,6 +40,7 @@ impl Error {
             // Without access, no other chunk can be committed either.
             Self::Commit(error) if error.kind == ErrorKind::AccessDenied => Some(Systemic::Destination),
             Self::Commit(error) => Failure::from(error.clone()).systemic,
+            // The caller must first find out whether the file was written.
             _ => None,
         }
     }
@@ -51,6 +54,7 @@ impl From<Error> for Diagnostic {
             Error::Overlap(_) => "DestinationInsideSource",
             Error::NoDestination => "NoDestination",
             Error::AttemptGivenUp { .. } => "AttemptGivenUp",
+            Error::CommitUnknown(_) => "CommitFailed",
             Error::Systemic(_) | Error::Commit(_) => match error.systemic() {
                 Some(Systemic::CredentialsExpired) => "CredentialsExpired",
                 Some(Systemic::CredentialsRefused) => "CredentialsRefused",

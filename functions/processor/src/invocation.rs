@@ -60,7 +60,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
             return Err(Error::Systemic(failure.clone()));
         }
         if let RecordSink::Chunk(file) = &pipeline.settings.sink {
-            commit(&pipeline, file, &outcomes).await?;
+            commit(&pipeline, &meter, file, &outcomes).await?;
         }
         Ok::<_, Error>(outcomes)
     });
@@ -83,19 +83,27 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
 }
 
 /// Writes the record file of a chunk, if any image is `ok`.
-async fn commit(pipeline: &Pipeline<'_>, file: &ChunkFile, outcomes: &[ImageOutcome]) -> Result<(), Error> {
+async fn commit(
+    pipeline: &Pipeline<'_>,
+    meter: &Meter,
+    file: &ChunkFile,
+    outcomes: &[ImageOutcome],
+) -> Result<(), Error> {
     let records: Vec<&[u8]> = outcomes.iter().filter_map(ImageOutcome::record).collect();
     if records.is_empty() {
         return Ok(());
     }
     let body = records::chunk_body(&records);
     pipeline.traffic.add_written(body.len() as u64);
+    let puts = meter.requests().put;
     match records::commit(&pipeline.clients.writes, &pipeline.settings.destination, file, body).await {
         Ok(ConditionalWrite::Written(_)) => Ok(()),
         Ok(ConditionalWrite::ConditionFailed) => Err(Error::AttemptGivenUp {
             chunk: file.chunk,
             attempt: file.attempt.to_string(),
         }),
+        // The last try failed. An earlier one may have written the file, although its response was lost.
+        Err(error) if meter.requests().put > puts + 1 => Err(Error::CommitUnknown(error)),
         Err(error) => Err(Error::Commit(error)),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use lambda_runtime::Diagnostic;
 use local::s3::Effect;
 use serde_json::Value;
 use shared::s3::Timeouts;
 
-use crate::cloud::{Cloud, PHOTOS, RECORDS, photo};
+use crate::cloud::{Cloud, PHOTOS, RECORDS, chunk, photo};
 
 const MIB: usize = 1024 * 1024;
 
@@ -204,5 +205,19 @@ async fn a_connection_without_a_response_leaves_time_for_another_one() {
         let response = cloud.chunk(mode, &[object]).await;
         assert_eq!(response.ok, 1, "{operation}: {:?}", response.failed);
         cloud.server.store.delete("photos-out", RECORDS);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_response_was_lost_is_not_said_to_be_impossible() {
+    for (lost, error_type) in [(0, "DestinationRefused"), (1, "CommitFailed")] {
+        let cloud = Cloud::start_impatient(&[]).await;
+        let object = cloud.put("a.jpg", photo(20_000));
+        cloud.fault("PutObject", "records/", Effect::Cut, lost);
+        let refused = Effect::Status(301, Some("PermanentRedirect"));
+        cloud.fault("PutObject", "records/", refused, usize::MAX);
+        let error = cloud.invoke(chunk("none", &[object])).await.unwrap_err();
+        assert_eq!(cloud.output(RECORDS).is_some(), lost == 1);
+        assert_eq!(Diagnostic::from(error).error_type, error_type);
     }
 }
