@@ -25,6 +25,25 @@ pub struct OutputFolder {
 /// Stands in place of a job id in the output of objects that arrived by event.
 pub const EVENTS: &str = "events";
 
+/// The text is no job id.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a job id: give 1 to 128 letters, digits, hyphens, underscores and dots; not only dots, not events, and \
+     not starting with events-"
+)]
+pub struct BadJobId(String);
+
+/// Checks the id of a job, which is a part of keys.
+pub fn check_job_id(id: &str) -> Result<(), BadJobId> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let dots_only = id.bytes().all(|byte| byte == b'.');
+    let of_events = id == EVENTS || id.starts_with("events-");
+    if (1..=128).contains(&id.len()) && id.bytes().all(plain) && !dots_only && !of_events {
+        return Ok(());
+    }
+    Err(BadJobId(id.to_owned()))
+}
+
 /// The folders in a destination.
 const FOLDERS: [&str; 4] = ["images/", "records/", "sidecars/", "jobs/"];
 
@@ -115,6 +134,12 @@ impl Destination {
     #[must_use]
     pub fn event_record(&self, date: &str, id: &str) -> ObjectUri {
         self.object(format!("records/job={EVENTS}-{date}/{id}.ndjson"))
+    }
+
+    /// The record file of one batch of a Distributed Map. `job` is a job id, and `id` names the batch.
+    #[must_use]
+    pub fn batch_records(&self, job: &str, id: &str) -> ObjectUri {
+        self.object(format!("records/job={job}/{id}.ndjson"))
     }
 
     /// The file that reports one object that arrived by event and failed for a reason that is not retryable.

@@ -1,7 +1,7 @@
 //! A job: a checked request with all defaults filled in.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use shared::destination::{Destination, EVENTS, OutputFolder};
+use shared::destination::{Destination, OutputFolder, check_job_id};
 use shared::filter::{Filter, Names};
 use shared::modes::{Images, Records};
 use shared::object::{ObjectUri, S3Uri};
@@ -188,19 +188,8 @@ fn date_time(text: &str) -> Result<DateTime, BadRequest> {
 
 /// Checks the id of a job, which is a part of keys and of Hive-style folder names (`job=<job_id>`).
 fn job_id(field: &str, id: String) -> Result<String, BadRequest> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let dots_only = id.bytes().all(|byte| byte == b'.');
-    if (1..=128).contains(&id.len())
-        && id.bytes().all(plain)
-        && !dots_only
-        && id != EVENTS
-        && !id.starts_with("events-")
-    {
-        return Ok(id);
-    }
-    let problem = "give 1 to 128 letters, digits, hyphens, underscores and dots; not only dots, not events, and not \
-                   starting with events-";
-    Err(BadRequest::new(field, format!("{id:?} is not a job id: {problem}")))
+    check_job_id(&id).map_err(|error| BadRequest::new(field, error))?;
+    Ok(id)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::limits::Rate;
 use crate::limits::deadline::Schedule;
 use crate::outcome::Outcome;
 use crate::pipeline::{ImageOutcome, Pipeline, Traffic};
-use crate::records::{self, ChunkFile, RecordSink};
+use crate::records::{self, BatchFile, ChunkFile, RecordSink};
 use crate::settings::Settings;
 
 /// What an invocation did and used.
@@ -34,7 +34,7 @@ pub struct Report {
     pub concurrency: usize,
 }
 
-/// Processes the images of an event or a chunk. For a chunk, also writes the record file.
+/// Processes the images of an event or a chunk. For a chunk or a batch, also writes the record file.
 pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: Instant) -> Result<Report, Error> {
     let meter = Meter::default();
     let usage = UsageAtStart::now(app);
@@ -59,8 +59,10 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
         if let Some(failure) = pipeline.systemic.get() {
             return Err(Error::Systemic(failure.clone()));
         }
-        if let RecordSink::Chunk(file) = &pipeline.settings.sink {
-            commit(&pipeline, &meter, file, &outcomes).await?;
+        match &pipeline.settings.sink {
+            RecordSink::Chunk(file) => commit(&pipeline, &meter, file, &outcomes).await?,
+            RecordSink::Batch(file) => add(&pipeline, file, &outcomes).await?,
+            RecordSink::None | RecordSink::Event | RecordSink::Sidecar => {}
         }
         Ok::<_, Error>(outcomes)
     });
@@ -106,6 +108,17 @@ async fn commit(
         Err(error) if meter.requests().put > puts + 1 => Err(Error::CommitUnknown(error)),
         Err(error) => Err(Error::Commit(error)),
     }
+}
+
+/// Adds the records of all images that are `ok` to the file of their batch.
+async fn add(pipeline: &Pipeline<'_>, file: &BatchFile, outcomes: &[ImageOutcome]) -> Result<(), Error> {
+    let records: Vec<&[u8]> = outcomes.iter().filter_map(ImageOutcome::record).collect();
+    let written = file
+        .add(&pipeline.clients.writes, &records)
+        .await
+        .map_err(Error::Commit)?;
+    pipeline.traffic.add_written(written);
+    Ok(())
 }
 
 struct UsageAtStart {

@@ -89,7 +89,7 @@ fn object(bucket: Option<String>, key: &str, version_id: Option<String>) -> Resu
 pub async fn respond(app: &App, job: BatchJob, deadline: Instant) -> Result<S3BatchJobResponse, Error> {
     let objects = job.tasks.iter().filter_map(|task| task.object.clone().ok());
     let entries: Vec<Entry> = objects.map(|(bucket, object)| Entry::exact(bucket, object)).collect();
-    let report = event::process(app, &entries, false, deadline).await?;
+    let report = event::process(app, event::settings(app, false)?, &entries, deadline).await?;
     let mut index = 0..entries.len();
     let result = |task: Task| {
         let (code, text) = task.object.map_or_else(

@@ -24,8 +24,14 @@ use crate::summary::{Counts, summary};
 pub struct EventResponse {
     pub ok: u64,
     pub with_exif: u64,
+    /// The number of objects that failed, also of those that the lists leave out.
+    pub failed_count: usize,
     pub failed: Vec<FailedKey>,
+    /// The file with all objects that failed, if the response has no room for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_file: Option<String>,
     pub unprocessed: Vec<Key>,
+    pub ignored_count: usize,
     pub ignored: Vec<Ignored>,
     pub concurrency: usize,
     #[serde(flatten)]
@@ -35,12 +41,10 @@ pub struct EventResponse {
     pub diagnosis: Option<Diagnosis>,
 }
 
-/// Processes the objects that the entries name. With `record_failures`, failures that are not retryable are written
-/// into the destination, because the caller does not keep them.
-pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadline: Instant) -> Result<Report, Error> {
-    let destination = app.config.destination.clone().ok_or(Error::NoDestination)?;
-    let intake = Intake::of_event(&app.config, &destination, entries);
-    let settings = Settings {
+/// The settings of the environment. With `record_failures`, failures that are not retryable are written into the
+/// destination, because the caller does not keep them.
+pub fn settings(app: &App, record_failures: bool) -> Result<Settings, Error> {
+    Ok(Settings {
         images: app.config.images,
         renditions: app.config.renditions.clone(),
         max_pixels: app.config.max_pixels,
@@ -52,11 +56,16 @@ pub async fn process(app: &App, entries: &[Entry], record_failures: bool, deadli
         },
         record_failures,
         purpose: Purpose::Write,
-        destination,
+        destination: app.config.destination.clone().ok_or(Error::NoDestination)?,
         concurrency: app.config.concurrency,
         max_requests_per_second: None,
         request_payer: app.config.request_payer,
-    };
+    })
+}
+
+/// Processes the objects that the entries name.
+pub async fn process(app: &App, settings: Settings, entries: &[Entry], deadline: Instant) -> Result<Report, Error> {
+    let intake = Intake::of_event(&app.config, &settings.destination, entries);
     let report = invocation::process(app, settings, &intake, deadline).await?;
     log(entries, &report);
     Ok(report)
@@ -110,8 +119,11 @@ fn response(entries: &[Entry], report: Report) -> EventResponse {
     let mut response = EventResponse {
         ok: 0,
         with_exif: 0,
+        failed_count: 0,
         failed: Vec::new(),
+        failed_file: None,
         unprocessed: Vec::new(),
+        ignored_count: 0,
         ignored: Vec::new(),
         concurrency: report.concurrency,
         usage: report.usage,
@@ -140,6 +152,8 @@ fn response(entries: &[Entry], report: Report) -> EventResponse {
             Outcome::Unprocessed => response.unprocessed.push(key.clone()),
         }
     }
+    response.failed_count = response.failed.len();
+    response.ignored_count = response.ignored.len();
     response
 }
 

@@ -1,8 +1,11 @@
 //! Step Functions: one batch of a Distributed Map that lists a bucket and uses `ItemBatcher`. Keys are plain.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::destination::{Destination, check_job_id};
+use shared::logs;
 use shared::object::{ETag, Key, ObjectRef, S3Uri};
+use shared::s3;
 use tokio::time::Instant;
 
 use super::event::{self, EventResponse};
@@ -10,6 +13,14 @@ use super::shape;
 use crate::app::App;
 use crate::error::Error;
 use crate::intake::{Entry, any_readable};
+use crate::records::{BatchFile, File, RecordSink, batch_id, failures_file};
+
+/// Step Functions accepts 256 KiB of a state ("Step Functions service quotas" in the Step Functions Developer Guide). The
+/// workflow adds something of its own.
+const MAX_RESPONSE_BYTES: usize = 240 * 1024;
+
+/// For the name of a field.
+const MARGIN: usize = 32;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -21,10 +32,20 @@ struct Batch {
 
 /// What the workflow adds to every batch.
 #[derive(Deserialize)]
-#[serde(expecting = "an object like {\"Bucket\": \"...\"}")]
+#[serde(expecting = "an object like {\"Bucket\": \"...\", \"Job\": \"...\"}")]
 struct BatchInput {
     #[serde(rename = "Bucket", alias = "bucket")]
     bucket: Option<String>,
+    #[serde(rename = "Job", alias = "job")]
+    job: Option<String>,
+}
+
+/// The objects of one batch.
+#[derive(Debug)]
+pub struct Objects {
+    /// The job to whose records the batch belongs. Without it, each object has a record file of its own.
+    job: Option<String>,
+    entries: Vec<Entry>,
 }
 
 /// An object as `ListObjectsV2` lists it. The bucket is there only if the workflow adds it.
@@ -39,12 +60,16 @@ struct Item {
     version_id: Option<String>,
 }
 
-pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, String> {
+pub fn objects(event: Value, source: Option<&S3Uri>) -> Result<Objects, String> {
     let batch: Batch = shape::of(event)?;
-    let of_all = batch
+    let (bucket, job) = batch
         .batch_input
-        .and_then(|input| input.bucket)
-        .or_else(|| source.map(|source| source.bucket.to_string()));
+        .map(|input| (input.bucket, input.job))
+        .unwrap_or_default();
+    if let Some(job) = &job {
+        check_job_id(job).map_err(|error| format!("BatchInput.Job: {error}"))?;
+    }
+    let of_all = bucket.or_else(|| source.map(|source| source.bucket.to_string()));
     let entry = |item: Value| {
         let item: Item = shape::of(item)?;
         let bucket = item
@@ -64,13 +89,80 @@ pub fn entries(event: Value, source: Option<&S3Uri>) -> Result<Vec<Entry>, Strin
     let entries = items.map(|(index, item)| {
         entry(item).unwrap_or_else(|problem| Entry::Unreadable(format!("Items[{index}]: {problem}")))
     });
-    any_readable(entries.collect())
+    let entries = any_readable(entries.collect())?;
+    Ok(Objects { job, entries })
 }
 
-/// Responds with all failures. The workflow reads them, so they are not written into the destination.
-pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<EventResponse, Error> {
-    let report = event::process(app, entries, false, deadline).await?;
-    event::respond(entries, report)
+/// Responds with all failures. The workflow reads them, so they are not written into the destination, unless there are
+/// more than a response can have.
+///
+/// Objects that an earlier invocation for this batch has recorded are `ok`, and are not processed again.
+pub async fn respond(app: &App, objects: Objects, deadline: Instant) -> Result<EventResponse, Error> {
+    let Objects { job, mut entries } = objects;
+    let mut settings = event::settings(app, false)?;
+    let (mut ok, mut with_exif) = (0, 0);
+    if let (Some(job), RecordSink::Event) = (job, &settings.sink) {
+        logs::belongs_to_job(&job);
+        let client = &app.clients(false).reads;
+        let opened = BatchFile::open(client, &settings.destination, &job, &entries).await;
+        let file = opened.map_err(Error::Commit)?;
+        entries.retain(|entry| {
+            let Entry::Object(named) = entry else { return true };
+            let Some(has_exif) = file.exif_of(named) else {
+                return true;
+            };
+            ok += 1;
+            with_exif += u64::from(has_exif);
+            false
+        });
+        settings.sink = RecordSink::Batch(file);
+    }
+    let destination = settings.destination.clone();
+    let report = event::process(app, settings, &entries, deadline).await?;
+    let mut response = event::respond(&entries, report)?;
+    response.ok += ok;
+    response.with_exif += with_exif;
+    shorten(app, &destination, &entries, &mut response).await?;
+    Ok(response)
+}
+
+/// Makes the response fit into what Step Functions accepts. What it has no room for is in a file, or is only ignored.
+async fn shorten(
+    app: &App,
+    destination: &Destination,
+    entries: &[Entry],
+    response: &mut EventResponse,
+) -> Result<(), Error> {
+    let mut size = bytes(response);
+    while size > MAX_RESPONSE_BYTES
+        && let Some(ignored) = response.ignored.pop()
+    {
+        size -= bytes(&ignored);
+    }
+    if size <= MAX_RESPONSE_BYTES {
+        return Ok(());
+    }
+    let File {
+        target,
+        content_type,
+        body,
+    } = failures_file(destination, &batch_id(entries), &response.failed);
+    size += bytes(&target.to_string()) + MARGIN;
+    s3::put_object(&app.clients(false).writes, &target, content_type, body)
+        .await
+        .map_err(Error::Commit)?;
+    response.failed_file = Some(target.to_string());
+    while size > MAX_RESPONSE_BYTES
+        && let Some(failed) = response.failed.pop()
+    {
+        size -= bytes(&failed);
+    }
+    Ok(())
+}
+
+/// The size as JSON.
+fn bytes(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |json| json.len())
 }
 
 #[cfg(test)]
@@ -99,7 +191,7 @@ mod tests {
             ),
             (json!({"Items": [item]}), Some(&source), "of-source"),
         ] {
-            let entries = entries(event, source).unwrap();
+            let entries = objects(event, source).unwrap().entries;
             let object = ObjectRef {
                 size: Some(5),
                 etag: ETag::parse("e"),
@@ -107,7 +199,7 @@ mod tests {
             };
             assert_eq!(entries, [Entry::exact(bucket.to_owned(), object)]);
         }
-        let error = entries(json!({"Items": [item]}), None).unwrap_err();
+        let error = objects(json!({"Items": [item]}), None).unwrap_err();
         assert!(error.contains("BatchInput"), "{error}");
     }
 }

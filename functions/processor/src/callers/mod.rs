@@ -44,7 +44,7 @@ async fn respond(app: &App, event: Value, deadline_ms: u64) -> Result<Value, Err
         Event::Notification(entries) => serde_json::to_value(notification::respond(app, &entries, deadline).await?),
         Event::Sqs(messages) => serde_json::to_value(sqs::respond(app, messages, deadline).await?),
         Event::Batch(job) => serde_json::to_value(batch::respond(app, job, deadline).await?),
-        Event::Map(entries) => serde_json::to_value(map::respond(app, &entries, deadline).await?),
+        Event::Map(objects) => serde_json::to_value(map::respond(app, objects, deadline).await?),
     };
     Ok(response.expect("a response is valid JSON"))
 }
@@ -63,7 +63,7 @@ enum Event {
     /// From S3 Batch Operations. The response has a result for each task.
     Batch(BatchJob),
     /// From a Distributed Map of Step Functions. The workflow reads the response.
-    Map(Vec<Entry>),
+    Map(map::Objects),
 }
 
 impl Event {
@@ -88,7 +88,7 @@ impl Event {
             return parsed("S3 Batch Operations", batch::job(event)).map(Self::Batch);
         }
         if has("Items") {
-            return parsed("Distributed Map", map::entries(event, source)).map(Self::Map);
+            return parsed("Distributed Map", map::objects(event, source)).map(Self::Map);
         }
         if record_source(&event["Records"][0]) == Some("aws:sqs") || event["Records"][0].get("messageId").is_some() {
             return parsed("SQS", sqs::messages(event)).map(Self::Sqs);

@@ -17,7 +17,7 @@ use crate::image::ObjectVersion;
 use crate::intake::{Entry, Ignored, NamedObject, any_readable};
 
 pub async fn respond(app: &App, entries: &[Entry], deadline: Instant) -> Result<EventResponse, Error> {
-    let report = event::process(app, entries, true, deadline).await?;
+    let report = event::process(app, event::settings(app, true)?, entries, deadline).await?;
     event::respond(entries, report)
 }
 

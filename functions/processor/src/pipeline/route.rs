@@ -20,7 +20,7 @@ impl Task<'_> {
         // Checked first, so that nothing is written for an image whose sidecar key is too long.
         let sidecar = match settings.sink {
             RecordSink::Sidecar => Some(self.sidecar_target()?),
-            RecordSink::None | RecordSink::Chunk(_) | RecordSink::Event => None,
+            RecordSink::None | RecordSink::Chunk(_) | RecordSink::Batch(_) | RecordSink::Event => None,
         };
         let recorded = match settings.images {
             Images::None => self.read_only(object).await?,

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use serde::Serialize;
 use shared::destination::Destination;
 use shared::object::{Bucket, ETag};
@@ -38,5 +39,15 @@ pub fn failure_file(destination: &Destination, image: &Image, failure: &Failure)
         target: destination.event_failed(&id),
         content_type: s3::NDJSON,
         body: line(&failed),
+    }
+}
+
+/// The file about all objects of a batch that failed.
+pub fn failures_file(destination: &Destination, batch_id: &str, failed: &[FailedKey]) -> File {
+    let lines: Vec<Bytes> = failed.iter().map(line).collect();
+    File {
+        target: destination.event_failed(batch_id),
+        content_type: s3::NDJSON,
+        body: lines.concat().into(),
     }
 }

@@ -1,6 +1,7 @@
 //! The files with records and failures: where they go, and what is in them. The pipeline writes the files of single
 //! images. The invocation writes the record file of a chunk.
 
+mod batch_file;
 mod chunk_file;
 mod event_file;
 mod failures;
@@ -10,18 +11,21 @@ use bytes::Bytes;
 use serde::Serialize;
 use shared::object::ObjectUri;
 
+pub use batch_file::{BatchFile, batch_id};
 pub use chunk_file::{ChunkFile, chunk_body, commit};
 pub use event_file::event_file;
-pub use failures::failure_file;
+pub use failures::{failure_file, failures_file};
 pub use sidecar::sidecar_body;
 
 /// Where the record of each image goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RecordSink {
     /// Nowhere.
     None,
     /// Into the record file of the chunk. Writing it commits the attempt.
     Chunk(ChunkFile),
+    /// Into the record file of the batch.
+    Batch(BatchFile),
     /// Into its own file among the records of events.
     Event,
     /// Into a sidecar: a file named after the image.

@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod gate;
 mod headers;
+mod map;
 mod order;
 mod requests;
 mod responses;

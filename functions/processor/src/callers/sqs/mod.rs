@@ -128,7 +128,7 @@ impl Batch {
             }
             ranges.push(start..entries.len());
         }
-        let report = event::process(app, &entries, true, deadline).await?;
+        let report = event::process(app, event::settings(app, true)?, &entries, deadline).await?;
         let mut finished = Vec::with_capacity(messages.len());
         for (message, mut range) in messages.into_iter().zip(ranges) {
             if self.is_held_back(&message)

@@ -54,7 +54,14 @@ fn turn(message: &Message) -> Turn {
     // A new order for each pair of receives, so that two deadly messages do not always have the same ones between them.
     (&message.id, message.receives / 2).hash(&mut hasher);
     let order = hasher.finish();
-    (message.receives, if message.receives % 2 == 0 { order } else { !order })
+    (
+        message.receives,
+        if message.receives.is_multiple_of(2) {
+            order
+        } else {
+            !order
+        },
+    )
 }
 
 #[cfg(test)]
