@@ -24,9 +24,6 @@ const HELP_AFTER: Duration = Duration::from_secs(5 * 60);
 /// How often the user looks.
 const STEP: Duration = Duration::from_secs(5);
 
-/// How often the user asks until there is a response.
-const MAX_TRIES: usize = 20;
-
 pub fn start(simulation: &Arc<Simulation>) {
     simulation
         .lambda
@@ -118,7 +115,9 @@ pub fn state(simulation: &Simulation, job_id: &str) -> Option<String> {
 
 /// Asks for the status of a job that has ended, which also mends its report, and checks its account.
 pub async fn looked_at(simulation: &Arc<Simulation>, job_id: &str) -> Result<Account, Violation> {
-    for _ in 0..MAX_TRIES {
+    let began = simulation.world.elapsed();
+    // Other jobs may use all of the account's concurrency for a while.
+    while simulation.world.elapsed() <= began + PATIENCE {
         if let Reply::Response(_) = ask(
             simulation,
             json!({"action": "status", "destination": DESTINATION, "job_id": job_id}),
