@@ -6,7 +6,7 @@ use shared::clock::MAX_TIMEOUT;
 use shared::prices::Architecture;
 use shared::settings::{self, Lookup, SettingError};
 
-use crate::request::Request;
+use crate::request::{BadRequest, Request};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -28,6 +28,10 @@ pub struct Config {
     /// `SCHEDULE_GROUP` and `SCHEDULE_ROLE`: the group of the schedules of jobs, and the ARN of the role with which they
     /// invoke this function. Without both, jobs have no schedule.
     pub restarts: Option<RestartConfig>,
+    /// `PROCESSOR_CONCURRENCY`: the concurrency that is reserved for the processor.
+    pub processor_concurrency: Option<u32>,
+    /// `UPLOAD_CONCURRENCY`: the most invocations of the processor for the queue of uploads.
+    pub upload_concurrency: u32,
     /// The defaults for a request. The variable of a field is its name in capitals.
     pub defaults: Request,
 }
@@ -52,7 +56,49 @@ impl Config {
             restarts: lookup("SCHEDULE_GROUP")
                 .zip(lookup("SCHEDULE_ROLE"))
                 .map(|(group, role_arn)| RestartConfig { group, role_arn }),
+            processor_concurrency: settings::parsed(lookup, "PROCESSOR_CONCURRENCY")?,
+            upload_concurrency: settings::parsed(lookup, "UPLOAD_CONCURRENCY")?.unwrap_or(0),
             defaults: Request::from_environment(lookup)?,
         })
+    }
+
+    /// Checks that a job leaves the processor enough of its reserved concurrency for uploads.
+    pub fn check_parallel(&self, parallel: usize) -> Result<(), BadRequest> {
+        let Some(reserved) = self.processor_concurrency else {
+            return Ok(());
+        };
+        let most = reserved.saturating_sub(self.upload_concurrency) as usize;
+        if parallel <= most {
+            return Ok(());
+        }
+        let problem = format!(
+            "{parallel} is more than {most}: {reserved} invocations are reserved for the processor, and {} of them are \
+             for uploads; ask for less, or raise ProcessorConcurrency of the stack",
+            self.upload_concurrency
+        );
+        Err(BadRequest::new("parallel", problem))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_leaves_the_reserved_concurrency_of_uploads_alone() {
+        let lookup = |name: &str| match name {
+            "PROCESSOR_CONCURRENCY" => Some("40".to_owned()),
+            "UPLOAD_CONCURRENCY" => Some("10".to_owned()),
+            _ => None,
+        };
+        let config = Config::load(&lookup).unwrap();
+        assert_eq!(config.check_parallel(30), Ok(()));
+        let error = config.check_parallel(31).unwrap_err().to_string();
+        assert!(
+            error.contains("parallel: 31 is more than 30: 40 invocations"),
+            "{error}"
+        );
+        assert_eq!(Config::load(&|_| None).unwrap().check_parallel(1000), Ok(()));
     }
 }

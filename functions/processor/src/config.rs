@@ -198,10 +198,13 @@ mod tests {
             [
                 "SOURCE",
                 "DESTINATION",
+                "INCLUDE",
+                "EXCLUDE",
                 "IMAGES",
                 "TRANSFORM",
                 "RECORDS",
-                "REQUEST_PAYER"
+                "REQUEST_PAYER",
+                "CONCURRENCY"
             ]
         );
         // This shows that the section of a single function is found, too.

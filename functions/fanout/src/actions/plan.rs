@@ -23,6 +23,7 @@ const TIME_TO_RESPOND: Duration = Duration::from_secs(5);
 
 pub async fn plan(session: &Session<'_>, request: &Request) -> Result<Estimate, Error> {
     let job = Job::listing(request, &session.id)?;
+    session.app.config.check_parallel(job.parallel)?;
     let respond_by = session.deadline - TIME_TO_RESPOND;
     if job.transform.is_none() {
         let found = list(session, &job, respond_by, |_| {}).await?;

@@ -41,6 +41,7 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
     .or(&parent.header.request);
     request.action = None;
     let job = Job::from_request(&request, &session.id)?;
+    session.app.config.check_parallel(job.parallel)?;
     if job.source != parent.header.source || job.destination != destination {
         let problem = format!(
             "a redrive has the source and destination of its parent, {} and {}; give these, or leave both out",

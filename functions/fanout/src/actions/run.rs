@@ -13,6 +13,7 @@ use crate::store::Checkpoint;
 
 pub async fn run(session: &Session<'_>, request: Request) -> Result<Report, Error> {
     let job = Job::listing(&request, &session.id)?;
+    session.app.config.check_parallel(job.parallel)?;
     let begun = Box::pin(begin(session, &job, &request)).await;
     or_resume(session, &job, &request, begun).await
 }

@@ -15,6 +15,7 @@ mod order;
 mod requests;
 mod responses;
 mod sizes;
+mod template;
 mod time;
 mod transform;
 mod writes;
