@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -11,11 +12,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
+use parking_lot::RwLock;
 use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
 
 use crate::connections::Connections;
 use crate::http_server::HttpServer;
+use crate::iam::Roles;
 
 /// How an invocation ends.
 #[derive(Debug)]
@@ -31,7 +34,11 @@ pub enum Reply {
 
 /// A running endpoint. Dropping it stops it.
 #[derive(Debug)]
-pub struct Endpoint(HttpServer);
+pub struct Endpoint {
+    /// Whose policies are enforced. The access key of a role is its name.
+    pub roles: Arc<RwLock<Roles>>,
+    http: HttpServer,
+}
 
 impl Endpoint {
     /// Starts an endpoint that calls `function` with the function name and the payload of each invocation. An
@@ -50,23 +57,32 @@ impl Endpoint {
         F: Fn(String, Value) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
-        let service = service_fn(move |request| respond(request, function.clone()));
-        Ok(Self(HttpServer::start(0, tls, service).await?))
+        let roles = Arc::<RwLock<Roles>>::default();
+        let enforced = roles.clone();
+        let service = service_fn(move |request| respond(request, enforced.clone(), function.clone()));
+        Ok(Self {
+            roles,
+            http: HttpServer::start(0, tls, service).await?,
+        })
     }
 
     /// The connections that clients have opened until now.
     #[must_use]
     pub fn connections(&self) -> Connections {
-        self.0.connections()
+        self.http.connections()
     }
 
     #[must_use]
     pub fn url(&self) -> String {
-        self.0.url()
+        self.http.url()
     }
 }
 
-async fn respond<F, R>(request: Request<Incoming>, function: F) -> Result<Response<Full<Bytes>>, Dropped>
+async fn respond<F, R>(
+    request: Request<Incoming>,
+    roles: Arc<RwLock<Roles>>,
+    function: F,
+) -> Result<Response<Full<Bytes>>, Dropped>
 where
     F: Fn(String, Value) -> R,
     R: Future<Output = Reply> + Send + 'static,
@@ -77,9 +93,20 @@ where
         .is_some_and(|kind| kind == "Event");
     // /2015-03-31/functions/NAME/invocations
     let name = request.uri().path().split('/').nth(3).unwrap_or_default().to_owned();
+    let resource = format!("arn:aws:lambda:us-east-1:111122223333:function:{name}");
+    let is_denied = access_key(&request)
+        .and_then(|role| roles.read().allow(role, "lambda:InvokeFunction", &resource, &[]))
+        .is_some_and(|is_allowed| !is_allowed);
     let body = request.into_body().collect().await.map_err(|_| Dropped)?.to_bytes();
     let payload = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let response = Response::builder();
+    if is_denied {
+        let denied = json!({"Message": format!("not authorized to perform lambda:InvokeFunction on {resource}")});
+        let response = response
+            .status(StatusCode::FORBIDDEN)
+            .header("x-amzn-ErrorType", "AccessDeniedException");
+        return response.body(Full::from(denied.to_string())).map_err(|_| Dropped);
+    }
     let mut reply = Box::pin(function(name, payload));
     let reply = if is_event {
         match poll!(&mut reply) {
@@ -109,6 +136,12 @@ where
         Reply::Dropped => return Err(Dropped),
     };
     response.body(Full::from(body.to_string())).map_err(|_| Dropped)
+}
+
+/// The access key with which a request is signed.
+fn access_key<T>(request: &Request<T>) -> Option<&str> {
+    let authorization = request.headers().get("Authorization")?.to_str().ok()?;
+    authorization.split_once("Credential=")?.1.split('/').next()
 }
 
 /// An error from the service makes hyper close the connection without a response.

@@ -4,6 +4,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`s3`] | an S3 server in memory, with faults, latency and counts |
+//! | [`cloudformation`], [`iam`] | the template, translated; the roles in it, and what they allow |
 //! | [`lambda`] | a Lambda endpoint in this process, for tests |
 //! | [`scheduler`] | a stand-in for EventBridge Scheduler |
 //! | [`queue`] | a stand-in for a queue of SQS and its event source mapping |
@@ -23,11 +24,13 @@
 //! crates because the functions' tests build this crate, and should not build dependencies that only those two need.
 
 pub mod active;
+pub mod cloudformation;
 pub mod connections;
 pub mod dataset;
 pub mod demo;
 pub mod emulator;
 pub mod http_server;
+pub mod iam;
 pub mod lambda;
 pub mod process;
 pub mod queue;

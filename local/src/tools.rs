@@ -43,6 +43,28 @@ pub async fn cargo_lambda() -> anyhow::Result<PathBuf> {
     Ok(installed)
 }
 
+/// Returns a Python with the packages that a file of requirements lists. It is in the environment `name`.
+pub async fn python(name: &str, requirements: &Path) -> anyhow::Result<PathBuf> {
+    let environment = folder().join(name);
+    let python = environment.join("bin/python");
+    // This copy of the requirements is written last, so it lists what is installed.
+    let installed = environment.join("installed.txt");
+    let wanted = std::fs::read(requirements)?;
+    let _lock = lock(folder()).await?;
+    if std::fs::read(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(python);
+    }
+    println!("installing Python packages into {}", environment.display());
+    make_virtual_environment(&environment).await?;
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--requirement"])
+        .arg(requirements))
+    .await
+    .with_context(|| format!("the packages in {} could not be installed", requirements.display()))?;
+    std::fs::write(&installed, wanted)?;
+    Ok(python)
+}
+
 async fn works(program: &Path) -> bool {
     let mut command = Command::new(program);
     command
@@ -64,7 +86,7 @@ async fn lock(tools: PathBuf) -> anyhow::Result<File> {
 }
 
 /// Creates an empty virtual environment for Python 3, and replaces an existing one.
-pub async fn make_virtual_environment(environment: &Path) -> anyhow::Result<()> {
+async fn make_virtual_environment(environment: &Path) -> anyhow::Result<()> {
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment))
         .await
         .context("the virtual environment could not be created; is Python 3 installed, with its venv module?")

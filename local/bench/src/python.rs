@@ -6,8 +6,10 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 
-use local::tools::{self, make_virtual_environment};
-use local::workspace::{self, run};
+use local::tools;
+use local::workspace;
+
+const ENVIRONMENT: &str = "peers";
 
 /// A command that runs one of our Python programs.
 pub fn program(name: &str) -> Command {
@@ -38,27 +40,12 @@ pub fn package(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 fn environment() -> PathBuf {
-    tools::folder().join("peers")
+    tools::folder().join(ENVIRONMENT)
 }
 
 /// Installs the packages that our Python programs need, unless they are installed.
 pub async fn install() -> anyhow::Result<()> {
-    let environment = environment();
-    let requirements = folder().join("requirements.txt");
-    // This copy of the requirements is written last, so it lists what is installed.
-    let installed = environment.join("installed.txt");
-    let wanted = std::fs::read(&requirements)?;
-    if std::fs::read(&installed).is_ok_and(|found| found == wanted) {
-        return Ok(());
-    }
-    println!("installing the Python peers into {}", environment.display());
-    make_virtual_environment(&environment).await?;
-    run(Command::new(binary("python"))
-        .args(["-m", "pip", "install", "--quiet", "--requirement"])
-        .arg(&requirements))
-    .await
-    .context("the Python peers could not be installed")?;
-    std::fs::write(&installed, wanted)?;
+    tools::python(ENVIRONMENT, &folder().join("requirements.txt")).await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`responder`] | responds to requests, from wherever they come |
+//! | [`access`] | the permissions of roles |
 //! | [`operations`] | the S3 operations, each with the module that implements it |
 //! | [`read`], [`write`], [`multipart`], [`listing`] | GET and HEAD; PUT and COPY; uploads in parts; `ListObjectsV2` |
 //! | [`conditions`], [`copy_source`] | `If-Match` and archived objects; the source of a copy |
@@ -13,6 +14,7 @@
 //! | [`served`] | the number of requests and bytes |
 //! | [`folder`] | files on disk, as keys |
 
+mod access;
 mod body;
 mod bucket;
 mod chances;
@@ -45,11 +47,13 @@ use aws_sdk_s3::config::Credentials;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use parking_lot::RwLock;
 use shared::clock::Clock;
 use tokio_rustls::TlsAcceptor;
 
 use crate::active::Active;
 use crate::http_server::HttpServer;
+use crate::iam::Roles;
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;
@@ -63,7 +67,8 @@ pub use s3s::S3ErrorCode;
 pub use served::{Served, Totals};
 pub use store::Store;
 
-/// The only account. The server checks the signature of each request.
+/// May do everything. A role has its name as the access key, and the same secret. The server checks the signature of each
+/// request.
 pub const ACCESS_KEY: &str = "local";
 pub const SECRET_KEY: &str = "local-secret";
 pub const REGION: &str = "us-east-1";
@@ -74,6 +79,8 @@ pub struct Server {
     pub store: Arc<Store>,
     pub faults: Arc<Faults>,
     pub served: Arc<Served>,
+    /// Whose policies are enforced.
+    pub roles: Arc<RwLock<Roles>>,
     /// For the dates of responses and objects.
     pub clock: Clock,
     responder: Responder,
@@ -89,6 +96,7 @@ impl Server {
             store: responder.store.clone(),
             faults: responder.faults.clone(),
             served: responder.served.clone(),
+            roles: responder.roles.clone(),
             clock: responder.clock.clone(),
             http: listen(port, None, responder.clone(), active.clone()).await?,
             responder,
@@ -127,6 +135,11 @@ impl Server {
     pub async fn sdk(&self) -> SdkConfig {
         sdk(&self.endpoint()).await
     }
+
+    /// The same, with the permissions of a role.
+    pub async fn sdk_of(&self, role: &str) -> SdkConfig {
+        sdk_of(&self.endpoint(), role).await
+    }
 }
 
 async fn listen(
@@ -159,10 +172,15 @@ pub fn environment(endpoint: &str) -> Vec<(&'static str, String)> {
 /// The functions' own settings of the SDK, for a local endpoint. The endpoint is set before loading, so it wins over
 /// variables like `AWS_ENDPOINT_URL_S3`, which are set when somebody runs functions by hand.
 pub async fn sdk(endpoint: &str) -> SdkConfig {
+    sdk_of(endpoint, ACCESS_KEY).await
+}
+
+/// The same, with the permissions of a role.
+pub async fn sdk_of(endpoint: &str, role: &str) -> SdkConfig {
     shared::s3::loader()
         .endpoint_url(endpoint)
         .region(Region::from_static(REGION))
-        .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local"))
+        .credentials_provider(Credentials::new(role, SECRET_KEY, None, None, "local"))
         .load()
         .await
 }

@@ -5,16 +5,18 @@ use std::time::UNIX_EPOCH;
 use anyhow::anyhow;
 use hyper::header::DATE;
 use hyper::{Request, Response};
-use s3s::auth::SimpleAuth;
+use parking_lot::RwLock;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use shared::clock::Clock;
 
+use super::access::Access;
 use super::faults::Faults;
 use super::served::Served;
 use super::service::Service;
 use super::store::Store;
-use super::{ACCESS_KEY, SECRET_KEY, wire};
+use super::wire;
+use crate::iam::Roles;
 
 /// Responds to S3's requests, from wherever they come. Clones share everything.
 #[derive(Clone)]
@@ -22,6 +24,8 @@ pub struct Responder {
     pub store: Arc<Store>,
     pub faults: Arc<Faults>,
     pub served: Arc<Served>,
+    /// Whose policies are enforced.
+    pub roles: Arc<RwLock<Roles>>,
     /// For the dates of responses and objects.
     pub clock: Clock,
     s3: S3Service,
@@ -35,7 +39,12 @@ impl Responder {
             ..Service::default()
         };
         let mut builder = S3ServiceBuilder::new(service.clone());
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let access = Access {
+            store: service.store.clone(),
+            ..Access::default()
+        };
+        builder.set_auth(access.clone());
+        builder.set_access(access.clone());
         // The SDK signs with the time of this server, which may be set forward.
         let mut config = S3Config::default();
         config.presigned_url_max_skew_time_secs = u32::MAX;
@@ -44,6 +53,7 @@ impl Responder {
             store: service.store,
             faults: service.faults,
             served: service.served,
+            roles: access.roles,
             clock: service.clock,
             s3: builder.build(),
         }

@@ -15,6 +15,7 @@ mod lost;
 mod plan;
 mod redrive;
 mod responses;
+mod roles;
 mod sources;
 mod systemic;
 mod template;

@@ -1,0 +1,127 @@
+//! Enforces the policies of roles. The access key of a role is its logical id in the template.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::dto::CopySource;
+use s3s::{S3Result, s3_error};
+
+use super::copy_source::Source;
+use super::store::Store;
+use super::{ACCESS_KEY, SECRET_KEY};
+use crate::iam::Roles;
+
+/// Who may do what. Clones share the roles.
+#[derive(Clone, Default)]
+pub struct Access {
+    pub roles: Arc<RwLock<Roles>>,
+    pub store: Arc<Store>,
+}
+
+/// All access keys have the same secret.
+#[async_trait::async_trait]
+impl S3Auth for Access {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let is_known = access_key == ACCESS_KEY || self.roles.read().allow(access_key, "", "", &[]).is_some();
+        if is_known {
+            return Ok(SecretKey::from(SECRET_KEY));
+        }
+        Err(s3_error!(InvalidAccessKeyId, "The access key does not exist"))
+    }
+}
+
+/// An action, and the bucket and key that it is done with.
+type Needed = (&'static str, String);
+
+#[async_trait::async_trait]
+impl S3Access for Access {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let credentials = context
+            .credentials()
+            .ok_or_else(|| s3_error!(AccessDenied, "Anonymous access is forbidden"))?;
+        let role = credentials.access_key.as_str();
+        if role == ACCESS_KEY {
+            return Ok(());
+        }
+        let prefix = query(context, "prefix");
+        let conditions: Vec<(&str, &str)> = prefix.iter().map(|prefix| ("s3:prefix", prefix.as_str())).collect();
+        let roles = self.roles.read();
+        let may = |action: &str, resource: &str| {
+            roles.allow(role, action, &format!("arn:aws:s3:::{resource}"), &conditions) == Some(true)
+        };
+        for (action, resource) in needed(context)? {
+            if !may(action, &resource) {
+                return Err(s3_error!(
+                    AccessDenied,
+                    "{role} is not allowed to do {action} with {resource}"
+                ));
+            }
+            // "If the object you request doesn't exist, the error that S3 returns depends on whether you also have the
+            // s3:ListBucket permission" (GetObject in the S3 API Reference).
+            if let Some((bucket, key)) = resource.split_once('/')
+                && action.starts_with("s3:GetObject")
+                && self.store.get(bucket, key).is_none()
+                && !may("s3:ListBucket", bucket)
+            {
+                return Err(s3_error!(AccessDenied, "{role} may not know whether {resource} exists"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a request needs: "Required permissions for Amazon S3 API operations" in the S3 User Guide. An operation that is
+/// not here is never allowed.
+fn needed(context: &S3AccessContext<'_>) -> S3Result<Vec<Needed>> {
+    let path = context.s3_path();
+    let bucket = path.get_bucket_name().unwrap_or_default();
+    let object = format!("{bucket}/{}", path.get_object_key().unwrap_or_default());
+    let has = |header: &str| context.headers().contains_key(header);
+    Ok(match context.s3_op().name() {
+        "ListObjectsV2" | "HeadBucket" => vec![("s3:ListBucket", bucket.to_owned())],
+        "GetObject" | "HeadObject" if query(context, "versionId").is_some() => vec![("s3:GetObjectVersion", object)],
+        "GetObject" | "HeadObject" => vec![("s3:GetObject", object)],
+        "PutObject" => {
+            let mut needed = vec![("s3:PutObject", object.clone())];
+            if has("x-amz-tagging") {
+                needed.push(("s3:PutObjectTagging", object.clone()));
+            }
+            // The page does not say it. It is assumed, because such a write shows whether an object has an ETag.
+            if has("if-match") {
+                needed.push(("s3:GetObject", object));
+            }
+            needed
+        }
+        "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => vec![("s3:PutObject", object)],
+        "AbortMultipartUpload" => vec![("s3:AbortMultipartUpload", object)],
+        "CopyObject" | "UploadPartCopy" => vec![source(context)?, ("s3:PutObject", object)],
+        other => return Err(s3_error!(AccessDenied, "{other} is not modelled")),
+    })
+}
+
+/// What a copy needs of its source.
+fn source(context: &S3AccessContext<'_>) -> S3Result<Needed> {
+    let header = context.headers().get("x-amz-copy-source");
+    let header = header.and_then(|source| source.to_str().ok()).unwrap_or_default();
+    let source = CopySource::parse(header).map_err(|error| s3_error!(InvalidArgument, "x-amz-copy-source: {error}"))?;
+    let source = Source::of(&source)?;
+    let action = match source.version_id {
+        Some(_) => "s3:GetObjectVersion",
+        None => "s3:GetObject",
+    };
+    Ok((action, format!("{}/{}", source.bucket, source.key)))
+}
+
+/// A field of the query, decoded.
+fn query(context: &S3AccessContext<'_>, name: &str) -> Option<String> {
+    let query = context.uri().query()?;
+    let value = query
+        .split('&')
+        .find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
+    percent_encoding::percent_decode_str(value)
+        .decode_utf8()
+        .ok()
+        .map(Into::into)
+}
