@@ -165,9 +165,9 @@ def names_in_code():
     request = re.search(r"^request_fields! \{\n(.*?)^\}", read("functions/fanout/src/request.rs"), re.DOTALL | re.MULTILINE)
     fields = set(re.findall(r"^    (\w+): ", request[1], re.MULTILINE))
     sources = "".join(
-        map(without_tests, ("functions/fanout/src/request.rs", "functions/fanout/src/config.rs", "functions/processor/src/config.rs"))
+        map(without_tests, ("functions/fanout/src/request.rs", "functions/fanout/src/config.rs", "functions/processor/src/config.rs", "shared/src/logs/mod.rs"))
     )
-    variables = set(re.findall(r'"([A-Z][A-Z_]{3,})"', sources)) - {"VARIABLE"}
+    variables = set(re.findall(r'"([A-Z][A-Z_]{3,})"', sources)) - {"VARIABLE", "FATAL"}
     enum = re.search(r"pub enum FailureClass \{(.*?)\n\}", read("shared/src/protocol/failure.rs"), re.DOTALL)[1]
     variants = re.findall(r"^    (\w+),", enum, re.MULTILINE)
     classes = {re.sub(r"(?<!^)(?=[A-Z])", "_", variant).lower() for variant in variants}

@@ -186,12 +186,8 @@ fn matches(pattern: &str, text: &str) -> bool {
         return same(pattern, text);
     };
     let length = start.chars().count();
-    let Some((split, _)) = text
-        .char_indices()
-        .map(|(at, _)| (at, ()))
-        .chain([(text.len(), ())])
-        .nth(length)
-    else {
+    let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let Some(split) = starts.nth(length) else {
         return false;
     };
     let (head, tail) = text.split_at(split);
@@ -214,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    fn policy(statement: Value) -> anyhow::Result<Policy> {
+    fn policy(statement: &Value) -> anyhow::Result<Policy> {
         let mut policy = Policy::default();
         policy.add(&json!({"Statement": [statement]}))?;
         Ok(policy)
@@ -226,7 +222,7 @@ mod tests {
             "Sid": "a", "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"],
             "Resource": ["arn:aws:s3:::b/x/*", "arn:aws:s3:::b/y?"],
         });
-        let mut policy = policy(statement).unwrap();
+        let mut policy = policy(&statement).unwrap();
         let allows = |policy: &Policy, action, key| policy.allows(action, &format!("arn:aws:s3:::b/{key}"), &[]);
         for (action, key, expected) in [
             ("s3:GetObject", "x/1", true),
@@ -251,7 +247,7 @@ mod tests {
             "Sid": "a", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b",
             "Condition": {"StringLike": {"s3:prefix": "2024/*"}},
         });
-        let policy = policy(statement).unwrap();
+        let policy = policy(&statement).unwrap();
         let allows = |context: &[(&str, &str)]| policy.allows("s3:ListBucket", "arn:aws:s3:::b", context);
         assert!(allows(&[("s3:prefix", "2024/05/")]));
         assert!(!allows(&[("s3:prefix", "2023/")]) && !allows(&[]));
@@ -263,9 +259,9 @@ mod tests {
         let with = |name: &str, value: Value| {
             let mut changed = statement.clone();
             changed[name] = value;
-            policy(changed)
+            policy(&changed)
         };
-        assert!(policy(statement.clone()).is_ok());
+        assert!(policy(&statement).is_ok());
         for (name, value) in [
             ("Effect", json!("Deny")),
             ("Action", json!("s3:*")),

@@ -6,8 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use aws_config::SdkConfig;
 use fanout::{App, Config, Invocation, Response, handle, invoke_client};
 use futures::{StreamExt as _, stream};
+use lambda_runtime::Diagnostic;
 use local::dataset;
 use local::iam::{Grant, Roles};
 use local::lambda::{Endpoint, Reply};
@@ -33,83 +35,88 @@ const LARGE: u64 = 70 * 1024 * 1024;
 struct Account {
     server: Arc<Server>,
     fanout: Arc<App>,
-    processor_sdk: aws_config::SdkConfig,
+    processor_sdk: SdkConfig,
     /// Whether the response of the next chunk is lost.
     loses_response: Arc<AtomicBool>,
     _lambda: Endpoint,
 }
 
-fn processor_config(images: &str) -> processor::Config {
-    let lookup = |name: &str| match name {
-        "SOURCE" => Some("s3://photos/in/".to_owned()),
-        "DESTINATION" => Some("s3://photos-out/out/".to_owned()),
-        "IMAGES" => Some(images.to_owned()),
-        _ => None,
+/// The settings that the template gives both functions.
+fn variable(name: &str) -> Option<String> {
+    let value = match name {
+        "SOURCE" => "s3://photos/in/",
+        "DESTINATION" => "s3://photos-out/out/",
+        "PROCESSOR_FUNCTION" => "stack-Processor",
+        "AWS_LAMBDA_FUNCTION_NAME" => "stack-Fanout",
+        "CHUNK_KEYS" => "2",
+        _ => return None,
     };
-    processor::Config::load(&lookup).unwrap()
+    Some(value.to_owned())
+}
+
+fn processor_app(sdk: &SdkConfig) -> processor::App {
+    processor::App::new(processor::Config::load(&variable).unwrap(), sdk)
+}
+
+/// An S3 server with photos, an empty destination and a bucket for lists.
+async fn s3(roles: &Roles) -> Server {
+    let server = Server::start(0).await.unwrap();
+    *server.roles.write() = roles.clone();
+    server.store.create_versioned("photos");
+    server.store.create_bucket("photos-out");
+    server.store.create_bucket("lists");
+    for number in 0..PHOTOS {
+        let photo = Object::new(dataset::photo(number).unwrap().into(), Headers::default());
+        server.store.load("photos", &format!("in/{number}.jpg"), photo);
+    }
+    // An output is current if it is newer by the second.
+    server.clock.advance(Duration::from_secs(5));
+    server
+}
+
+/// Runs the processor. The first generation of the job `chain` is throttled, until fanout has invoked itself.
+async fn process(processor: Arc<processor::App>, payload: Value, loses_response: Arc<AtomicBool>) -> Reply {
+    let attempt = payload["attempt"].as_str().unwrap_or_default();
+    if payload["job_id"] == "chain" && attempt.starts_with("1-") {
+        return Reply::Rejected(429, "TooManyRequestsException");
+    }
+    let response = processor::handle(&processor, payload, 0).await;
+    if loses_response.swap(false, Relaxed) {
+        return Reply::Dropped;
+    }
+    match response {
+        Ok(response) => Reply::Ok(response),
+        Err(error) => {
+            let error: Diagnostic = error.into();
+            Reply::FunctionError(json!({"errorType": error.error_type, "errorMessage": error.error_message}))
+        }
+    }
 }
 
 impl Account {
     async fn new(roles: &Roles) -> Self {
-        let server = Arc::new(Server::start(0).await.unwrap());
-        *server.roles.write() = roles.clone();
-        server.store.create_versioned("photos");
-        server.store.create_bucket("photos-out");
-        server.store.create_bucket("lists");
-        for number in 0..PHOTOS {
-            let photo = Object::new(dataset::photo(number).unwrap().into(), Headers::default());
-            server.store.load("photos", &format!("in/{number}.jpg"), photo);
-        }
-        // An output is current if it is newer by the second.
-        server.clock.advance(Duration::from_secs(5));
+        let server = Arc::new(s3(roles).await);
         let processor_sdk = server.sdk_of("ProcessorRole").await;
-        let processor = Arc::new(processor::App::new(processor_config("copy"), &processor_sdk));
+        let processor = Arc::new(processor_app(&processor_sdk));
         let (itself, loses_response) = (Arc::<OnceLock<Arc<App>>>::default(), Arc::<AtomicBool>::default());
         let lambda = {
             let (itself, loses) = (itself.clone(), loses_response.clone());
             Endpoint::start(move |name, payload| {
                 let (fanout, processor, loses) = (itself.get().unwrap().clone(), processor.clone(), loses.clone());
                 async move {
-                    if name == "stack-Fanout" {
-                        let response = handle(&fanout, payload, &invocation("continued", 0)).await;
-                        return Reply::Ok(serde_json::to_value(response.unwrap()).unwrap());
+                    if name == "stack-Processor" {
+                        return process(processor, payload, loses).await;
                     }
-                    // Until fanout has invoked itself.
-                    let is_first = payload["attempt"]
-                        .as_str()
-                        .is_some_and(|attempt| attempt.starts_with("1-"));
-                    if payload["job_id"] == "chain" && is_first {
-                        return Reply::Rejected(429, "TooManyRequestsException");
-                    }
-                    let response = processor::handle(&processor, payload, 0).await;
-                    if loses.swap(false, Relaxed) {
-                        return Reply::Dropped;
-                    }
-                    match response {
-                        Ok(response) => Reply::Ok(response),
-                        Err(error) => {
-                            let error: lambda_runtime::Diagnostic = error.into();
-                            Reply::FunctionError(
-                                json!({"errorType": error.error_type, "errorMessage": error.error_message}),
-                            )
-                        }
-                    }
+                    let response = handle(&fanout, payload, &invocation("continued", 0)).await;
+                    Reply::Ok(serde_json::to_value(response.unwrap()).unwrap())
                 }
             })
             .await
             .unwrap()
         };
         *lambda.roles.write() = roles.clone();
-        let lookup = |name: &str| match name {
-            "PROCESSOR_FUNCTION" => Some("stack-Processor".to_owned()),
-            "AWS_LAMBDA_FUNCTION_NAME" => Some("stack-Fanout".to_owned()),
-            "SOURCE" => Some("s3://photos/in/".to_owned()),
-            "DESTINATION" => Some("s3://photos-out/out/".to_owned()),
-            "CHUNK_KEYS" => Some("2".to_owned()),
-            _ => None,
-        };
         let fanout = Arc::new(App {
-            config: Config::load(&lookup).unwrap(),
+            config: Config::load(&variable).unwrap(),
             lambda: invoke_client(&sdk_of(&lambda.url(), "FanoutRole").await).unwrap(),
             // Without schedules.
             scheduler: aws_sdk_scheduler::Client::new(&sdk(&lambda.url()).await),
@@ -144,7 +151,7 @@ impl Account {
     }
 
     async fn event(&self, event: Value) -> anyhow::Result<Value> {
-        let app = processor::App::new(processor_config("copy"), &self.processor_sdk);
+        let app = processor_app(&self.processor_sdk);
         Ok(Box::pin(processor::handle(&app, event, 0)).await?)
     }
 

@@ -23,10 +23,14 @@ fn key(rng: &mut ChaCha8Rng, endings: &[&str]) -> String {
         .collect();
     if rng.random_bool(0.8) {
         let ending = endings[rng.random_range(0..endings.len())];
-        key.extend(ending.chars().map(|character| match rng.random_bool(0.5) {
-            true => character.to_ascii_uppercase(),
-            false => character,
-        }));
+        for character in ending.chars() {
+            let upper = rng.random_bool(0.5);
+            key.push(if upper {
+                character.to_ascii_uppercase()
+            } else {
+                character
+            });
+        }
     }
     if rng.random_bool(0.2) {
         key.push_str(PARTS[rng.random_range(0..PARTS.len())]);
