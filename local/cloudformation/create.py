@@ -1,6 +1,7 @@
-"""Creates the template as a stack in moto's CloudFormation, with five sets of parameters.
+"""Creates the template as a stack in moto's CloudFormation, with five sets of parameters. Checks the command for a job of
+S3 Batch Operations, too.
 
-usage: create.py TEMPLATE (with the packages of requirements-moto.txt)
+usage: create.py TEMPLATE, with the packages of requirements-moto.txt
 
 It applies the SAM transform first, which moto does not have. Then moto resolves conditions and functions with its own
 code, and creates what it knows. What it does not know is printed: only `translate.py` checks these types.
@@ -8,9 +9,11 @@ code, and creates what it knows. What it does not know is printed: only `transla
 
 import json
 import logging
+import shlex
 import sys
 
 import boto3
+from botocore.validate import ParamValidator
 from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 from samtranslator.translator.transform import transform
@@ -80,12 +83,31 @@ def create(template, parameters):
     return len(created & set(expected)), unknown
 
 
+def check_batch_operations(template):
+    """Checks the options of the command in the output StartBatchOperations as the AWS CLI does."""
+    for prefix in ("", "2024/"):
+        outputs = translated(yaml_parse(template), {**BUCKETS, "Workflow": "yes", "SourcePrefix": prefix})["Outputs"]
+        words = shlex.split(outputs["StartBatchOperations"]["Value"])
+        assert words[:3] == ["aws", "s3control", "create-job"], words
+        options = {"ConfirmationRequired": "--no-confirmation-required" not in words}
+        words = [word for word in words[3:] if word != "--no-confirmation-required"]
+        for name, value in zip(words[::2], words[1::2], strict=True):
+            field = "".join(part.capitalize() for part in name.removeprefix("--").split("-"))
+            options[field] = json.loads(value) if value.startswith("{") else value
+        options["Priority"] = int(options["Priority"])
+        shape = boto3.client("s3control", region_name="us-east-1").meta.service_model.operation_model("CreateJob").input_shape
+        report = ParamValidator().validate(options, shape)
+        if report.has_errors():
+            sys.exit(f"StartBatchOperations: {report.generate_report()}")
+
+
 def main():
     [path] = sys.argv[1:]
     # moto warns again and again about what is printed once below.
     logging.disable(logging.WARNING)
     with open(path, encoding="utf-8") as file:
         template = file.read()
+    check_batch_operations(template)
     for name, parameters in SETS.items():
         created, unknown = create(template, parameters)
         print(f"{name}: {created} resources; moto does not know {', '.join(sorted(unknown)) or 'none'}")

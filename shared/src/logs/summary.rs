@@ -188,7 +188,7 @@ mod tests {
             .metric("ImagesFailed", Unit::Count, 0)
             .metric("BytesRead", Unit::Bytes, 9)
             .property("chunk", 3);
-        let metrics = json!([{"Name": "ImagesOk", "Unit": "Count"}, {"Name": "BytesRead", "Unit": "Bytes"}]);
+        let metrics = json!([{"Name": "ImagesOk"}, {"Name": "BytesRead", "Unit": "Bytes"}]);
         let directive = json!({"Namespace": "s3-exif", "Dimensions": [["FunctionName"]], "Metrics": metrics});
         let expected = json!({
             "_aws": {"Timestamp": 1500, "CloudWatchMetrics": [directive]},
