@@ -11,6 +11,7 @@
 //! | [`starts`] | what starts a job again when nobody does |
 //! | [`runtime`] | one instance of a function, run as Lambda runs it |
 //! | [`emulator`] | `cargo lambda watch`, run as a child process |
+//! | [`functions`] | both functions under `cargo lambda watch`, each with its role |
 //! | [`demo`] | a whole job on this machine, and a check of every object |
 //! | [`dataset`] | sample photos |
 //! | [`http_server`] | the listener and accept loop that all servers here share |
@@ -29,6 +30,7 @@ pub mod connections;
 pub mod dataset;
 pub mod demo;
 pub mod emulator;
+pub mod functions;
 pub mod http_server;
 pub mod iam;
 pub mod lambda;

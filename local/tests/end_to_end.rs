@@ -9,6 +9,7 @@ use std::process::Stdio;
 use local::dataset;
 use local::demo::{self, Options};
 use local::emulator::Emulator;
+use local::functions::Setup;
 use local::s3::{Headers, Object, Server};
 use local::tools;
 use local::workspace::{self, Profile};
@@ -129,19 +130,27 @@ async fn every_sample_event_gets_the_expected_response() {
     }
     workspace::build_functions(Profile::Dev).await.unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let mut environment = server.environment();
-    environment.push(("DESTINATION", "s3://photos-out/".to_owned()));
-    let log = scratch.path().join("functions.log");
-    let emulator = Emulator::start(&cargo_lambda, Profile::Dev, 1, &environment, &log)
-        .await
-        .unwrap();
+    let setup = Setup {
+        cargo_lambda: &cargo_lambda,
+        profile: Profile::Dev,
+        processes: 1,
+        environment: &[("DESTINATION", "s3://photos-out/".to_owned())],
+        logs: scratch.path(),
+    };
+    let parameters = [("SourceBucket", "photos"), ("DestinationBucket", "photos-out")];
+    let functions = setup.start(&server, &parameters).await.unwrap();
 
     let mut responses = Vec::new();
     for (function, event, pointer, expected) in events() {
-        let response = invoke(&cargo_lambda, &emulator, function, event).await;
+        let emulator = if function == "fanout" {
+            &functions.fanout
+        } else {
+            &functions.processor
+        };
+        let response = invoke(&cargo_lambda, emulator, function, event).await;
         responses.push((event, pointer, expected, response));
     }
-    drop(emulator);
+    drop(functions);
     for (event, pointer, expected, response) in responses {
         assert_eq!(response.pointer(pointer), Some(&expected), "{event}: {response}");
     }

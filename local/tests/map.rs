@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use local::dataset;
 use local::emulator::Emulator;
+use local::iam::Roles;
 use local::s3::{ACCESS_KEY, Effect, Fault, Headers, Object, SECRET_KEY, Server};
 use local::workspace::{self, Profile};
 use local::{cloudformation, tools};
@@ -40,7 +41,13 @@ async fn each_image_has_one_record_and_each_batch_one_file() {
     let cargo_lambda = tools::cargo_lambda().await.unwrap();
     workspace::build_functions(Profile::Dev).await.unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let mut environment = server.environment();
+    let parameters = [
+        ("SourceBucket", "photos"),
+        ("DestinationBucket", "photos-out"),
+        ("Workflow", "yes"),
+    ];
+    *server.roles.write() = Roles::of_template(&parameters).await.unwrap();
+    let mut environment = server.environment_of("ProcessorRole");
     environment.push(("DESTINATION", "s3://photos-out/".to_owned()));
     environment.push(("SOURCE", "s3://photos/".to_owned()));
     let log = scratch.path().join("functions.log");
@@ -67,15 +74,20 @@ async fn each_image_has_one_record_and_each_batch_one_file() {
     );
     let files = server.store.keys("photos-out", "records/job=run-1/");
     assert_eq!(files.len(), BATCHES);
+    assert_eq!(recorded(&server, &files).len(), IMAGES - 1);
+    let results = server.store.keys("photos-out", "jobs/map/");
+    assert!(results.iter().any(|key| key.ends_with("manifest.json")), "{results:?}");
+}
+
+/// The keys of the records in these files. Each is there once.
+fn recorded(server: &Server, files: &[String]) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    for file in &files {
+    for file in files {
         let body = server.store.get("photos-out", file).unwrap().body.bytes();
         for line in body.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let record: Value = serde_json::from_slice(line).unwrap();
             assert!(keys.insert(record["key"].to_string()), "{record} is there twice");
         }
     }
-    assert_eq!(keys.len(), IMAGES - 1);
-    let results = server.store.keys("photos-out", "jobs/map/");
-    assert!(results.iter().any(|key| key.ends_with("manifest.json")), "{results:?}");
+    keys
 }

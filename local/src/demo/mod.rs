@@ -13,19 +13,18 @@ use std::process::ExitCode;
 use std::thread;
 
 use anyhow::{Context as _, ensure};
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::destination::Destination;
 use shared::modes::Images;
 use shared::object::S3Uri;
 use shared::protocol::job::{Report, State};
+use shared::transform::Rendition;
 
 use self::finished_job::FinishedJob;
-use crate::emulator::Emulator;
-use crate::s3::{Server, sdk};
+use crate::functions::{Setup, client};
+use crate::s3::Server;
 use crate::terminal::stop_requested;
 use crate::workspace::{Profile, build_functions};
 use crate::{dataset, tools};
@@ -34,8 +33,13 @@ const SOURCE: &str = "s3://photos/album/";
 const DESTINATION: &str = "s3://photos-out/album/";
 const JOB_ID: &str = "demo";
 
-/// The output of both functions. Its folder is deleted, unless the job could not be run.
-const LOG: &str = "functions.log";
+/// The template's parameters for this source and destination.
+const PARAMETERS: [(&str, &str); 4] = [
+    ("SourceBucket", "photos"),
+    ("SourcePrefix", "album/"),
+    ("DestinationBucket", "photos-out"),
+    ("DestinationPrefix", "album/"),
+];
 
 #[derive(Args, Debug)]
 pub struct Options {
@@ -101,28 +105,26 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     build_functions(profile).await?;
 
     let uploaded = upload(&s3, &source, &options).await?;
-    let scratch = tempfile::tempdir().context("no temporary folder could be created for the functions' log")?;
-    let log = scratch.path().join(LOG);
+    // The functions' logs. The folder is deleted, unless the job could not be run.
+    let scratch = tempfile::tempdir().context("no temporary folder could be created for the functions' logs")?;
     let processes = thread::available_parallelism().map_or(1, usize::from);
-    println!("starting cargo lambda watch, with {processes} processes for each function");
-    let emulator = Emulator::start(&cargo_lambda, profile, processes, &server.environment(), &log).await?;
+    println!("starting cargo lambda watch, with {processes} processes for each function, under the template's roles");
+    let setup = Setup {
+        cargo_lambda: &cargo_lambda,
+        profile,
+        processes,
+        environment: &[],
+        logs: scratch.path(),
+    };
+    let functions = setup.start(server, &PARAMETERS).await?;
     println!("invoking fanout, from {source} to {}", destination.uri());
     let rendition = options.transform.map(renditions::rendition);
-    let mut request = json!({
-        "source": source,
-        "destination": destination.uri(),
-        "job_id": JOB_ID,
-        "parallel": processes,
-    });
-    if let Some(rendition) = &rendition {
-        request["images"] = json!(Images::Transform);
-        request["transform"] = json!({"renditions": [rendition]});
-    }
-    let result = watch::job(&s3, &lambda(&emulator).await, &destination, JOB_ID, &request).await;
-    drop(emulator);
+    let request = request(processes, rendition.as_ref());
+    let result = watch::job(&s3, &client(&functions.fanout).await, &destination, JOB_ID, &request).await;
+    drop(functions);
     let report = result.map_err(|error| {
-        let kept = scratch.keep().join(LOG);
-        error.context(format!("the functions' log is in {}", kept.display()))
+        let kept = scratch.keep();
+        error.context(format!("the functions' logs are in {}", kept.display()))
     })?;
     println!("comparing every object of {source} with {}", destination.uri());
     let mut checked = check::job(FinishedJob {
@@ -149,6 +151,15 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     Ok(Outcome { report, checked })
 }
 
+fn request(parallel: usize, rendition: Option<&Rendition>) -> Value {
+    let mut request = json!({"source": SOURCE, "destination": DESTINATION, "job_id": JOB_ID, "parallel": parallel});
+    if let Some(rendition) = rendition {
+        request["images"] = json!(Images::Transform);
+        request["transform"] = json!({"renditions": [rendition]});
+    }
+    request
+}
+
 async fn upload(s3: &Client, source: &S3Uri, options: &Options) -> anyhow::Result<usize> {
     let uploaded = if let Some(folder) = &options.images {
         println!("uploading the images in {} to {source}", folder.display());
@@ -159,13 +170,4 @@ async fn upload(s3: &Client, source: &S3Uri, options: &Options) -> anyhow::Resul
     };
     ensure!(uploaded > 0, "there are no images to process");
     Ok(uploaded)
-}
-
-/// fanout responds only when the job has ended, so the client has no time-out. It does not retry, because a retry would
-/// start the job twice.
-async fn lambda(emulator: &Emulator) -> aws_sdk_lambda::Client {
-    let config = aws_sdk_lambda::config::Builder::from(&sdk(&emulator.endpoint()).await)
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::disabled());
-    aws_sdk_lambda::Client::from_conf(config.build())
 }

@@ -131,6 +131,18 @@ impl Server {
         environment(&self.endpoint())
     }
 
+    /// The same, with the permissions of a role.
+    #[must_use]
+    pub fn environment_of(&self, role: &str) -> Vec<(&'static str, String)> {
+        let mut environment = self.environment();
+        for (name, value) in &mut environment {
+            if *name == "AWS_ACCESS_KEY_ID" {
+                role.clone_into(value);
+            }
+        }
+        environment
+    }
+
     /// The SDK's settings for this server. They win over environment variables.
     pub async fn sdk(&self) -> SdkConfig {
         sdk(&self.endpoint()).await
