@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use local::iam::Roles;
 use local::s3::{Chances, Headers, Latency, Object, Part, Server, files};
 use local::terminal::stop_requested;
 use shared::object::Bucket;
@@ -27,6 +28,16 @@ pub struct Options {
     /// Ignore a part of S3's protocol, as some stores do; can be given more than once
     #[arg(long, value_enum, value_name = "PART")]
     ignore: Vec<Part>,
+    /// Enforce the roles of the template. PARAMETER=VALUE sets a parameter of the template, for example SourcePrefix=2024/
+    #[arg(long, value_name = "PARAMETER=VALUE", num_args = 0.., value_parser = parameter)]
+    roles: Option<Vec<(String, String)>>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write a parameter like SourcePrefix=2024/")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
@@ -37,6 +48,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         latency,
         chances,
         ignore,
+        roles,
     } = options;
     ensure!(
         chances.total() <= 100.0,
@@ -58,6 +70,9 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if let Some(folder) = data {
         load(&server, &bucket, &folder)?;
     }
+    if let Some(parameters) = &roles {
+        enforce(&server, [&bucket, &out], parameters).await?;
+    }
     println!(
         "The S3 server listens at {} and has the buckets {bucket} and {out}. Ctrl-C stops it.",
         server.endpoint()
@@ -66,8 +81,22 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     for (name, value) in server.environment() {
         println!("export {name}={value}");
     }
+    if let Some(parameters) = roles {
+        enforce(&server, [&bucket, &out], &parameters).await?;
+        println!(
+            "\nThe access keys FanoutRole and ProcessorRole have the permissions of these roles, with the same secret."
+        );
+    }
     stop_requested().await;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn enforce(server: &Server, buckets: [&str; 2], parameters: &[(String, String)]) -> anyhow::Result<()> {
+    let buckets = [("SourceBucket", buckets[0]), ("DestinationBucket", buckets[1])];
+    let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let parameters: Vec<(&str, &str)> = buckets.into_iter().chain(parameters).collect();
+    *server.roles.write() = Roles::of_template(&parameters).await?;
+    Ok(())
 }
 
 fn load(server: &Server, bucket: &str, folder: &Path) -> anyhow::Result<()> {
