@@ -23,6 +23,9 @@ use crate::settings::Lookup;
 /// logged the error itself.
 const RUNTIMES_ERRORS: &str = "lambda_runtime::layers::panic";
 
+/// The name of the span of an invocation.
+const INVOCATION: &str = "invocation";
+
 /// The most characters of a key or a message in a log line.
 const MAX_TEXT: usize = 300;
 
@@ -52,7 +55,10 @@ pub fn init(lookup: Lookup<'_>) {
         lines.without_time().with_filter(chosen).boxed()
     };
     let function = lookup("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
-    let summaries = summary::Writer::new(function, &level);
+    // Without a filter, this layer would ask for all spans of all libraries.
+    let of_summaries = filter_fn(|metadata| summary::is_summary(metadata) || metadata.name() == INVOCATION);
+    let summaries =
+        summary::Writer::new(function, &level).with_filter(of_summaries.with_max_level_hint(LevelFilter::ERROR));
     tracing_subscriber::registry().with(lines).with(summaries).init();
 }
 
@@ -69,7 +75,7 @@ fn least(level: &str) -> LevelFilter {
 #[must_use]
 pub fn invocation(request_id: &str) -> Span {
     // As an error, so that no level leaves it out.
-    error_span!("invocation", requestId = request_id, job_id = field::Empty)
+    error_span!(INVOCATION, requestId = request_id, job_id = field::Empty)
 }
 
 /// All further lines of this invocation name the job.

@@ -72,12 +72,13 @@ impl Summary {
         }
     }
 
+    /// The definitions of the metrics. Counts need no unit, which makes the line shorter.
     fn directives(&self) -> Value {
-        let metrics = self
-            .metrics
-            .iter()
-            .map(|(name, unit)| json!({"Name": name, "Unit": unit}));
-        metrics.collect()
+        let definition = |(name, unit): &(String, Unit)| match unit {
+            Unit::Count => json!({"Name": name}),
+            unit => json!({"Name": name, "Unit": unit}),
+        };
+        self.metrics.iter().map(definition).collect()
     }
 }
 

@@ -28,7 +28,6 @@ pub struct EventResponse {
     pub failed_count: usize,
     pub failed: Vec<FailedKey>,
     /// The file with all objects that failed, if the response has no room for them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_file: Option<String>,
     pub unprocessed: Vec<Key>,
     pub ignored_count: usize,

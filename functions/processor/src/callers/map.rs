@@ -99,12 +99,13 @@ pub fn objects(event: Value, source: Option<&S3Uri>) -> Result<Objects, String> 
 /// Objects that an earlier invocation for this batch has recorded are `ok`, and are not processed again.
 pub async fn respond(app: &App, objects: Objects, deadline: Instant) -> Result<EventResponse, Error> {
     let Objects { job, mut entries } = objects;
+    let id = batch_id(&entries);
     let mut settings = event::settings(app, false)?;
     let (mut ok, mut with_exif) = (0, 0);
     if let (Some(job), RecordSink::Event) = (job, &settings.sink) {
         logs::belongs_to_job(&job);
         let client = &app.clients(false).reads;
-        let opened = BatchFile::open(client, &settings.destination, &job, &entries).await;
+        let opened = BatchFile::open(client, &settings.destination, &job, &id).await;
         let file = opened.map_err(Error::Commit)?;
         entries.retain(|entry| {
             let Entry::Object(named) = entry else { return true };
@@ -122,17 +123,12 @@ pub async fn respond(app: &App, objects: Objects, deadline: Instant) -> Result<E
     let mut response = event::respond(&entries, report)?;
     response.ok += ok;
     response.with_exif += with_exif;
-    shorten(app, &destination, &entries, &mut response).await?;
+    shorten(app, &destination, &id, &mut response).await?;
     Ok(response)
 }
 
 /// Makes the response fit into what Step Functions accepts. What it has no room for is in a file, or is only ignored.
-async fn shorten(
-    app: &App,
-    destination: &Destination,
-    entries: &[Entry],
-    response: &mut EventResponse,
-) -> Result<(), Error> {
+async fn shorten(app: &App, destination: &Destination, id: &str, response: &mut EventResponse) -> Result<(), Error> {
     let mut size = bytes(response);
     while size > MAX_RESPONSE_BYTES
         && let Some(ignored) = response.ignored.pop()
@@ -146,7 +142,7 @@ async fn shorten(
         target,
         content_type,
         body,
-    } = failures_file(destination, &batch_id(entries), &response.failed);
+    } = failures_file(destination, id, &response.failed);
     size += bytes(&target.to_string()) + MARGIN;
     s3::put_object(&app.clients(false).writes, &target, content_type, body)
         .await

@@ -41,14 +41,9 @@ struct Line {
 }
 
 impl BatchFile {
-    /// The file of the batch with these entries, in the records of `job`, which is a job id.
-    pub async fn open(
-        client: &Client,
-        destination: &Destination,
-        job: &str,
-        entries: &[Entry],
-    ) -> Result<Self, s3::Error> {
-        let target = destination.batch_records(job, &batch_id(entries));
+    /// The file of a batch in the records of `job`, which is a job id.
+    pub async fn open(client: &Client, destination: &Destination, job: &str, id: &str) -> Result<Self, s3::Error> {
+        let target = destination.batch_records(job, id);
         let found = read(client, &target).await?;
         Ok(Self { target, found })
     }
