@@ -51,7 +51,7 @@ impl Queue {
                     for failed in response.failed() {
                         warn!(
                             code = failed.code(),
-                            message = failed.message(),
+                            error = failed.message(),
                             "a message was not deleted"
                         );
                     }

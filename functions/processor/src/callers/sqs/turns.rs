@@ -54,14 +54,8 @@ fn turn(message: &Message) -> Turn {
     // A new order for each pair of receives, so that two deadly messages do not always have the same ones between them.
     (&message.id, message.receives / 2).hash(&mut hasher);
     let order = hasher.finish();
-    (
-        message.receives,
-        if message.receives.is_multiple_of(2) {
-            order
-        } else {
-            !order
-        },
-    )
+    let is_reversed = !message.receives.is_multiple_of(2);
+    (message.receives, if is_reversed { !order } else { order })
 }
 
 #[cfg(test)]
