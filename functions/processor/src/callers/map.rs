@@ -127,7 +127,8 @@ pub async fn respond(app: &App, objects: Objects, deadline: Instant) -> Result<E
     Ok(response)
 }
 
-/// Makes the response fit into what Step Functions accepts. What it has no room for is in a file, or is only ignored.
+/// Makes the response fit into what Step Functions accepts. Ignored objects are left out first. If the failures still do
+/// not fit, all of them go into a file, and the response has as many as it can.
 async fn shorten(app: &App, destination: &Destination, id: &str, response: &mut EventResponse) -> Result<(), Error> {
     let mut size = bytes(response);
     while size > MAX_RESPONSE_BYTES

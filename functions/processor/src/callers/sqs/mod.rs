@@ -30,7 +30,7 @@ pub struct Message {
     /// Names the message in requests to its queue.
     receipt_handle: Option<String>,
     queue_arn: Option<String>,
-    /// How often it has been received, with this time.
+    /// How often it has been received, including this time.
     receives: u32,
     /// Of a FIFO queue.
     group: Option<String>,
