@@ -6,7 +6,7 @@ use glob::{MatchOptions, Pattern};
 use crate::object::Key;
 
 /// The extensions that are accepted by default: those of the formats from which EXIF is read.
-const IMAGE_ENDINGS: [&str; 13] = [
+pub const IMAGE_ENDINGS: [&str; 13] = [
     "jpg", "jpeg", "jpe", "jfif", "mpo", "tif", "tiff", "heic", "heif", "hif", "avif", "png", "webp",
 ];
 
