@@ -21,22 +21,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.
     resource_eval_s3 as writer,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from samtranslator.yaml_helper import yaml_parse
 
-from translate import translated
-
-PARAMETERS = {"SourceBucket": "photos", "DestinationBucket": "photos-out", "Workflow": "yes"}
-
-
-def definition(path):
-    """The definition of the state machine, with its substitutions."""
-    with open(path, encoding="utf-8") as file:
-        stack = translated(yaml_parse(file.read()), PARAMETERS)
-    machine = stack["Resources"]["Map"]["Properties"]
-    text = json.dumps(machine["Definition"])
-    for name, value in machine["DefinitionSubstitutions"].items():
-        text = text.replace("${" + name + "}", value)
-    return json.loads(text)
+from state_machine import definition
 
 
 def batches(items, batcher, name):

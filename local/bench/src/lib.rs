@@ -10,6 +10,7 @@
 //! | [`kills`] | jobs whose fanout is killed repeatedly |
 //! | [`simulate`] | whole jobs in simulated time, and deliberate faults |
 //! | [`faults`] | a job with faults, compared with the same job without faults |
+//! | [`queue`] | uploads through the queue, compared with uploads that each invoke the processor |
 //! | [`memory`] | time, CPU time and memory of one processor |
 //! | [`transform`] | one processor that makes pictures |
 //! | [`codecs`] | our codecs, compared with sharp and Pillow |
@@ -39,6 +40,7 @@ mod photos;
 mod plan;
 mod processors;
 mod python;
+mod queue;
 mod quota;
 mod scale;
 mod simulate;
@@ -90,6 +92,8 @@ enum Bench {
     Simulate(simulate::Options),
     /// Compare a job with injected faults with the same job without faults
     Faults(faults::Options),
+    /// Compare uploads through the queue with uploads that each invoke the processor: latency and cost
+    Queue(queue::Options),
     /// Measure time, CPU time and peak memory of one processor for images of several sizes
     Memory(memory::Options),
     /// Measure one processor that makes smaller pictures of photos of 12 megapixels
@@ -126,6 +130,7 @@ pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitC
         Some(Bench::Plan(options)) => with_functions(plan::run(options)).await,
         Some(Bench::Kills(options)) => with_functions(kills::run(options)).await,
         Some(Bench::Faults(options)) => with_functions(faults::run(options)).await,
+        Some(Bench::Queue(options)) => with_functions(queue::run(options)).await,
         Some(Bench::Memory(options)) => with_functions(memory::run(options)).await,
         Some(Bench::Transform(options)) => with_functions(transform::run(options)).await,
     }

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -35,11 +36,12 @@ impl Processors {
         Ok(processors)
     }
 
+    fn log(&self) -> PathBuf {
+        self.scratch.path().join("processor.log")
+    }
+
     async fn add(&self) -> anyhow::Result<()> {
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.scratch.path().join("processor.log"))?;
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         let function = Function::start(&binary(Profile::Release, "processor"), &self.environment, log).await?;
         function.init_time().await?;
         self.idle.lock().await.push(function);
@@ -85,6 +87,11 @@ impl Processors {
     /// The peak memory of each process, in bytes.
     pub async fn peak_memory(&self) -> anyhow::Result<Vec<u64>> {
         self.idle.lock().await.iter().map(Function::peak_memory).collect()
+    }
+
+    /// The size of the log of all processes together.
+    pub fn log_bytes(&self) -> anyhow::Result<u64> {
+        Ok(std::fs::metadata(self.log())?.len())
     }
 
     /// The CPU time of all processes together.
