@@ -166,6 +166,18 @@ impl Destination {
         self.object(format!("jobs/{job_id}/failed/{generation}-{number}.ndjson"))
     }
 
+    /// The `number`-th file of ignored keys that one generation of a job wrote.
+    #[must_use]
+    pub fn ignored(&self, job_id: &str, generation: u32, number: u32) -> ObjectUri {
+        self.object(format!("jobs/{job_id}/ignored/{generation}-{number}.ndjson"))
+    }
+
+    /// The report of a job as a page.
+    #[must_use]
+    pub fn page(&self, job_id: &str) -> ObjectUri {
+        self.object(format!("jobs/{job_id}/report.html"))
+    }
+
     /// The `number`-th file with objects of chunks that one generation of a job wrote.
     #[must_use]
     pub fn body(&self, job_id: &str, generation: u32, number: u64) -> ObjectUri {

@@ -4,6 +4,7 @@ use aws_sdk_s3::primitives::DateTime;
 use glob::{MatchOptions, Pattern};
 
 use crate::object::Key;
+use crate::protocol::ignored::IgnoreReason;
 
 /// The extensions that are accepted by default: those of the formats from which EXIF is read.
 pub const IMAGE_ENDINGS: [&str; 13] = [
@@ -77,14 +78,26 @@ fn compile(globs: &[String]) -> Result<Vec<Pattern>, GlobError> {
 }
 
 impl Filter {
+    /// Why an object is left out. `None` if it is accepted.
     #[must_use]
-    pub fn accepts(&self, key: &Key, size: Option<u64>, modified: Option<&DateTime>) -> bool {
+    pub fn rejects(&self, key: &Key, size: Option<u64>, modified: Option<&DateTime>) -> Option<IgnoreReason> {
         let young_enough = match (&self.modified_after, modified) {
             (Some(after), Some(modified)) => modified > after,
             _ => true,
         };
         let right_size = size.is_none_or(|size| (self.min_bytes..=self.max_bytes).contains(&size));
-        right_size && young_enough && self.names.accept(key)
+        let reason = if !self.names.accept(key) {
+            IgnoreReason::Name
+        } else if !right_size {
+            IgnoreReason::Size
+        } else if !young_enough {
+            IgnoreReason::Date
+        } else {
+            return None;
+        };
+        // A marker has no name and, as a rule, no bytes.
+        let is_folder = key.file_name().is_empty() && reason != IgnoreReason::Date;
+        Some(if is_folder { IgnoreReason::Folder } else { reason })
     }
 }
 
@@ -131,13 +144,18 @@ mod tests {
             max_bytes: 10,
             modified_after: Some(DateTime::from_secs(100)),
         };
-        let key = Key::from("a.jpg");
         let at = |secs| Some(DateTime::from_secs(secs));
-        assert!(filter.accepts(&key, Some(10), at(101).as_ref()));
-        assert!(filter.accepts(&key, Some(1), None));
-        assert!(!filter.accepts(&key, Some(0), at(101).as_ref()));
-        assert!(!filter.accepts(&key, Some(11), at(101).as_ref()));
-        assert!(!filter.accepts(&key, Some(5), at(100).as_ref()));
-        assert!(filter.accepts(&key, None, None));
+        for (key, size, modified, expected) in [
+            ("a.jpg", Some(10), at(101), None),
+            ("a.jpg", Some(1), None, None),
+            ("a.jpg", None, None, None),
+            ("a.jpg", Some(0), at(101), Some(IgnoreReason::Size)),
+            ("a.jpg", Some(11), at(101), Some(IgnoreReason::Size)),
+            ("a.jpg", Some(5), at(100), Some(IgnoreReason::Date)),
+            ("a.txt", Some(0), at(100), Some(IgnoreReason::Name)),
+            ("a/", Some(0), at(101), Some(IgnoreReason::Folder)),
+        ] {
+            assert_eq!(filter.rejects(&key.into(), size, modified.as_ref()), expected, "{key}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! | [`modes`] | what is written (`images`, `records`), and what each mode reads, writes and costs |
 //! | [`transform`] | what the mode `transform` makes of each image |
 //! | [`protocol`] | the wire formats: requests, responses, reports, failure classes |
+//! | [`report`] | the report of a job for people: sentences, and `report.html` |
 //! | [`s3`] | clients, counted requests, classified errors; listing, reading, copying and writing objects |
 //! | [`metadata`] | from the bytes of an image to its record, without I/O |
 //! | [`bottleneck`] | what limits a job or an invocation, and what would make it faster |
@@ -28,6 +29,7 @@ pub mod object;
 pub mod prices;
 pub mod process;
 pub mod protocol;
+pub mod report;
 pub mod s3;
 pub mod settings;
 pub mod transform;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::usage::Requests;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
@@ -37,7 +39,40 @@ pub struct Prices {
     pub s3_get_head: f64,
 }
 
+/// In US dollars, with four decimals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    pub lambda: f64,
+    pub s3: f64,
+    pub total: f64,
+}
+
+/// What is paid for.
+#[derive(Clone, Copy, Debug)]
+pub struct Used<'a> {
+    /// Memory in GB times seconds, of all invocations.
+    pub gb_seconds: f64,
+    pub architecture: Architecture,
+    pub invocations: u64,
+    pub requests: &'a Requests,
+}
+
 impl Prices {
+    #[must_use]
+    pub fn cost(&self, used: &Used<'_>) -> Cost {
+        let requests = used.requests;
+        let lambda =
+            used.gb_seconds * self.gb_second(used.architecture) + used.invocations as f64 * self.lambda_invocation;
+        let s3 = (requests.list + requests.put + requests.copy) as f64 * self.s3_put_copy_list
+            + (requests.get + requests.head) as f64 * self.s3_get_head;
+        let rounded = |dollars: f64| (dollars * 1e4).round() / 1e4;
+        Cost {
+            lambda: rounded(lambda),
+            s3: rounded(s3),
+            total: rounded(lambda + s3),
+        }
+    }
+
     #[must_use]
     pub fn gb_second(&self, architecture: Architecture) -> f64 {
         match architecture {

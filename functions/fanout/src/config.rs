@@ -7,6 +7,7 @@ use shared::prices::Architecture;
 use shared::settings::{self, Lookup, SettingError};
 
 use crate::request::{BadRequest, Request};
+use crate::store::FunctionSizes;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -60,6 +61,16 @@ impl Config {
             upload_concurrency: settings::parsed(lookup, "UPLOAD_CONCURRENCY")?.unwrap_or(0),
             defaults: Request::from_environment(lookup)?,
         })
+    }
+
+    /// What Lambda's price depends on.
+    #[must_use]
+    pub fn functions(&self) -> FunctionSizes {
+        FunctionSizes {
+            fanout_mb: self.memory_mb,
+            processor_mb: self.processor_memory_mb,
+            architecture: self.processor_architecture,
+        }
     }
 
     /// Checks that a job leaves the processor enough of its reserved concurrency for uploads.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use shared::filter;
 use shared::modes::{Images, Records};
 use shared::object::{ObjectUri, S3Uri};
+use shared::protocol::job::Planned;
 use shared::settings::{Lookup, SettingError, named, parsed};
 use shared::transform::{DEFAULT_MAX_PIXELS, Transform};
 
@@ -122,6 +123,8 @@ request_fields! {
     max_bytes: u64 { env parsed "MAX_BYTES"; default filter::MAX_OBJECT_BYTES; within 0..=u64::MAX; }
     images: Images { env named "IMAGES"; default Images::default(); }
     records: Records { env named "RECORDS"; default Records::default(); }
+    /// Whether to write the ignored keys, and why they were ignored.
+    list_ignored: bool { env parsed "LIST_IGNORED"; default false; }
     /// What to make of each image, if `images` is `transform`.
     transform: Transform { env parsed "TRANSFORM"; }
     /// The most pixels of an image that is decoded.
@@ -139,11 +142,35 @@ request_fields! {
     max_requests_per_second: f64 { env parsed "MAX_REQUESTS_PER_SECOND"; within 1.0..=1e6; }
     max_failed_percent: f64 { env parsed "MAX_FAILED_PERCENT"; default 100.0; within 0.0..=100.0; }
     job_id: String {}
+    /// What a plan said. It is shown in the report.
+    planned: Planned {}
     /// For a plan: what is known about the place where the job would run. A job ignores it.
     assume: Assumptions { default Assumptions::default(); }
 }
 
 impl Request {
+    /// The fields in which another request differs, with its values. Fields that say nothing about what a job does are left
+    /// out.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        const NO_SETTINGS: [&str; 4] = ["action", "job_id", "planned", "assume"];
+        let fields = |request: &Self| match serde_json::to_value(request) {
+            Ok(Value::Object(fields)) => fields,
+            _ => unreachable!("a request is a JSON object"),
+        };
+        let others = fields(other);
+        let differing = fields(self).into_iter().filter_map(|(name, value)| {
+            let other = &others[&name];
+            let differs = *other != value && !NO_SETTINGS.contains(&name.as_str());
+            let shown = |value: &Value| match value {
+                Value::Null => "the default".to_owned(),
+                given => given.to_string(),
+            };
+            differs.then(|| format!("{name} is {}, not {}", shown(other), shown(&value)))
+        });
+        differing.collect()
+    }
+
     /// Reads a request. An error names the field.
     pub fn parse(request: Value) -> Result<Self, BadRequest> {
         if !request.is_object() {
@@ -198,7 +225,7 @@ mod tests {
             .map(|name| name.to_uppercase())
             .collect();
         // These fields belong to one request, so they have no variable.
-        fields.retain(|name| !["MANIFEST", "PARENT", "JOB_ID", "ASSUME"].contains(&name.as_str()));
+        fields.retain(|name| !["MANIFEST", "PARENT", "JOB_ID", "PLANNED", "ASSUME"].contains(&name.as_str()));
         let mut names = names.into_inner();
         names.sort();
         fields.sort();

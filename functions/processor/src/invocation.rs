@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared::bottleneck::{Measurements, vcpu_time, vcpus};
 use shared::protocol::diagnosis::Diagnosis;
+use shared::protocol::found::Tally;
 use shared::protocol::usage::Usage;
 use shared::s3::{ConditionalWrite, Meter};
 use tokio::runtime::Handle;
@@ -25,6 +26,8 @@ use crate::settings::Settings;
 pub struct Report {
     /// One for each entry, in the same order.
     pub outcomes: Vec<Outcome>,
+    /// What the records of the images that are `ok` say.
+    pub tally: Tally,
     pub usage: Usage,
     /// Pixels of the images of which renditions were made.
     pub pixels: u64,
@@ -76,12 +79,23 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
         job: None,
     };
     Ok(Report {
+        tally: tally(intake, &outcomes),
         diagnosis: measurements.diagnosis(),
         pixels: pipeline.traffic.pixels(),
         usage,
         outcomes: intake.outcomes(outcomes.into_iter().map(Outcome::from)),
         concurrency: app.limits.concurrency.target(),
     })
+}
+
+fn tally(intake: &Intake, outcomes: &[ImageOutcome]) -> Tally {
+    let mut tally = Tally::default();
+    for (image, outcome) in intake.images.iter().zip(outcomes) {
+        if let ImageOutcome::Ok(processed) = outcome {
+            tally.add(&image.object.key, &processed.excerpt);
+        }
+    }
+    tally
 }
 
 /// Writes the record file of a chunk, if any image is `ok`.

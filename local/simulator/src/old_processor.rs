@@ -6,7 +6,15 @@ use serde_json::Value;
 const NEW_REQUEST_FIELDS: [&str; 2] = ["request_payer", "max_pixels"];
 
 /// Fields of responses that older processors do not send.
-const NEW_RESPONSE_FIELDS: [&str; 5] = ["concurrency", "vcpu_ms", "bottleneck", "advice", "diagnosis"];
+const NEW_RESPONSE_FIELDS: [&str; 7] = [
+    "concurrency",
+    "vcpu_ms",
+    "bottleneck",
+    "advice",
+    "diagnosis",
+    "found",
+    "examples",
+];
 
 /// What it reads of a request.
 pub fn request(mut request: Value) -> Value {

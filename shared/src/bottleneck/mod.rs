@@ -40,6 +40,10 @@ const MAX_QUOTAS: f64 = 1.5;
 /// A processor with less than this has less than a whole vCPU, even allowing for rounding.
 const WHOLE_VCPU: f64 = 0.95;
 
+/// A job that is shorter, or has fewer images, gets no advice.
+const MIN_ADVISED_MS: u64 = 1_000;
+const MIN_ADVISED_IMAGES: u64 = 10;
+
 /// What a diagnosis is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Measurements<'a> {
@@ -120,8 +124,15 @@ impl Measurements<'_> {
             io_percent: rounded(100.0 - cpu_percent),
             cpu_percent,
             bottleneck,
-            advice,
+            advice: self.is_long_enough().then_some(advice),
         })
+    }
+
+    /// A short job says nothing about a long one.
+    fn is_long_enough(&self) -> bool {
+        self.job
+            .as_ref()
+            .is_none_or(|job| job.elapsed_ms >= MIN_ADVISED_MS && self.usage.stages.images() >= MIN_ADVISED_IMAGES)
     }
 
     fn s3_rate(&self) -> Option<(Bottleneck, String)> {

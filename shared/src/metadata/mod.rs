@@ -18,7 +18,7 @@
 //! | [`user_metadata`] | the few fields that a written image carries as S3 user metadata |
 
 mod containers;
-mod exif;
+pub mod exif;
 mod format;
 pub mod record;
 mod tiff;

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::Attempt;
 use super::diagnosis::Diagnosis;
+use super::examples::Examples;
 use super::failure::FailedKey;
+use super::found::Found;
 use super::usage::Usage;
 use crate::modes::{Images, Records};
 use crate::object::{Bucket, Key, ObjectRef, Prefix, S3Uri};
@@ -58,6 +60,12 @@ pub struct ChunkResponse {
     /// The number of images in flight at which the processor settled.
     #[serde(default)]
     pub concurrency: usize,
+    /// Of the images that are `ok`.
+    #[serde(default, skip_serializing_if = "Found::is_empty")]
+    pub found: Found,
+    /// Images that are `ok`, but damaged or of an unknown format.
+    #[serde(default, skip_serializing_if = "Examples::is_empty")]
+    pub examples: Examples,
     #[serde(flatten)]
     pub usage: Usage,
     /// What limited the invocation. Absent if no image was processed.

@@ -24,6 +24,7 @@ pub struct Diagnosis {
     /// The share of `vcpu_ms` in which the processors used the CPU.
     pub cpu_percent: f64,
     pub bottleneck: Bottleneck,
-    /// What would make the invocation or the job faster.
-    pub advice: String,
+    /// What would make the invocation or the job faster. Absent for a job that was too short to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::json_text;
 use crate::object::Key;
 
 /// Why an object failed, as one word. It tells a caller what to do.
@@ -106,22 +107,11 @@ impl FailedKey {
     /// Cuts the error message to [`MAX_ERROR_BYTES`].
     #[must_use]
     pub fn new(key: Key, class: FailureClass, error: &str) -> Self {
-        let json = |character: char| match character {
-            '"' | '\\' => 2,
-            '\0'..='\u{1f}' => 6,
-            other => other.len_utf8(),
-        };
-        let mut left = MAX_ERROR_BYTES;
-        let error = error.chars().take_while(|&character| {
-            let fits = json(character) <= left;
-            left = left.saturating_sub(json(character));
-            fits
-        });
         Self {
             key,
             url_encoded: false,
             class,
-            error: error.collect(),
+            error: json_text::cut(error, MAX_ERROR_BYTES).to_owned(),
         }
     }
 }

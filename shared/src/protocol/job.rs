@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::diagnosis::Diagnosis;
+use super::examples::Examples;
 use super::failure::FailureClass;
+use super::found::Found;
+use super::ignored::IgnoreReason;
+use super::series::Series;
 use super::stages::StagesSummary;
 use super::usage::Requests;
 use crate::object::S3Uri;
+use crate::prices::Cost;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,6 +22,14 @@ pub enum State {
     Completed,
     /// Ended early. `reason` says why.
     Aborted,
+}
+
+/// What a plan expected of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    pub cost_usd: f64,
+    pub seconds: f64,
 }
 
 /// How far a job is. At any time, `listed = ignored + skipped + ok + failed + pending`.
@@ -29,6 +42,9 @@ pub struct Report {
     pub state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the numbers do not say by themselves, for example that nothing was listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// The invocation of fanout that wrote this, from 1.
     pub generation: u32,
     pub source: S3Uri,
@@ -49,6 +65,21 @@ pub struct Report {
     pub failed: u64,
     pub pending: u64,
     pub failures: BTreeMap<FailureClass, u64>,
+    #[serde(default)]
+    pub ignored_by: BTreeMap<IgnoreReason, u64>,
+    #[serde(default)]
+    pub examples: Examples,
+    /// Of the images that are `ok`.
+    #[serde(default)]
+    pub found: Found,
+    #[serde(default)]
+    pub series: Series,
+    /// So far: of every processor that responded, and of fanout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Cost>,
+    /// What a plan said before the job began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Planned>,
     pub chunks: u64,
     pub invocations: u64,
     /// Requests of fanout and of every processor that responded.

@@ -54,3 +54,4 @@ pub use retry::error_in;
 pub const NDJSON: &str = "application/x-ndjson";
 
 pub const JSON: &str = "application/json";
+pub const HTML: &str = "text/html; charset=utf-8";

@@ -40,11 +40,22 @@ async fn resume(session: &Session<'_>, job: &Job, request: &Request, found: Foun
         return Box::pin(session.take_over(&job, found)).await;
     }
     warn!(state = ?header.state, "the job was started before; the response is its report");
-    if header.state == State::Running {
-        return Ok(found.checkpoint.report());
+    let mut report = if header.state == State::Running {
+        found.checkpoint.report()
+    } else {
+        session.delete_schedule(&job.destination, &job.id).await;
+        report::rewrite(&session.s3, &found.checkpoint).await?
+    };
+    let differences = request.differences(&header.request);
+    if !differences.is_empty() {
+        report.note = Some(format!(
+            "nothing was started: job {} exists with other settings ({}), and this is its report; for a new job, choose \
+             another job_id",
+            job.id,
+            differences.join(", ")
+        ));
     }
-    session.delete_schedule(&job.destination, &job.id).await;
-    Ok(report::rewrite(&session.s3, &found.checkpoint).await?)
+    Ok(report)
 }
 
 fn check_same_keys(job: &Job, request: &Request, checkpoint: &Checkpoint) -> Result<(), BadRequest> {

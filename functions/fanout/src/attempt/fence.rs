@@ -9,10 +9,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
 use lambda_runtime::tracing::warn;
-use serde::Deserialize;
 use shared::modes::Records;
 use shared::object::Key;
 use shared::protocol::attempt::Attempt;
+use shared::protocol::found::RecordLine;
 use shared::s3::{self, Condition, ConditionalWrite};
 
 use super::result::GivenUp;
@@ -38,15 +38,8 @@ pub struct FenceError {
     pub source: store::Error,
 }
 
-/// The keys that an attempt had committed, and whether each has EXIF.
-type Committed = HashMap<Key, bool>;
-
-/// The fields of a record that are needed to count an image as `ok`.
-#[derive(Debug, Deserialize)]
-struct Record {
-    key: Key,
-    exif: Option<serde::de::IgnoredAny>,
-}
+/// The records that an attempt had committed, by key.
+type Committed = HashMap<Key, RecordLine>;
 
 /// Gives an attempt up. Returns what it had committed.
 async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, FenceError> {
@@ -76,10 +69,7 @@ pub async fn give_up_with_rest(s3: &Client, job: &Job, attempt: &InFlightAttempt
     let mut given_up = GivenUp::default();
     for object in objects {
         match committed.get(&object.key) {
-            Some(&with_exif) => {
-                given_up.ok += 1;
-                given_up.with_exif += u64::from(with_exif);
-            }
+            Some(record) => given_up.committed.add(&object.key, &record.excerpt()),
             None => given_up.remaining.push(object),
         }
     }
@@ -129,9 +119,9 @@ async fn fence(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Comm
     let mut committed = Committed::new();
     let mut damaged = 0;
     for line in lines {
-        match serde_json::from_slice::<Record>(line) {
+        match serde_json::from_slice::<RecordLine>(line) {
             Ok(record) => {
-                committed.insert(record.key, record.exif.is_some());
+                committed.insert(record.key.clone(), record);
             }
             Err(_) => damaged += 1,
         }

@@ -2,13 +2,12 @@
 
 use shared::object::ObjectRef;
 use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::found::Tally;
 
 /// What an attempt had done before it was given up.
 #[derive(Debug, Default)]
 pub struct GivenUp {
-    /// Images that it had committed.
-    pub ok: u64,
-    pub with_exif: u64,
+    pub committed: Box<Tally>,
     /// The objects of its chunk that it had not committed.
     pub remaining: Vec<ObjectRef>,
 }

@@ -17,7 +17,7 @@ use crate::attempt::{AttemptResult, FenceError, Invoker, give_up_all};
 use crate::chunk::InFlightAttempt;
 use crate::job::Job;
 use crate::source::{self, Portion, Source};
-use crate::store::journal::FailuresFile;
+use crate::store::journal::KeysFile;
 use crate::store::{self, Checkpoint, Conditions, Header, Saved};
 
 /// How often the checkpoint and `job.json` are written, if anything has changed and S3 is fast. New attempts need a
@@ -240,15 +240,15 @@ impl<'a> EventLoop<'a> {
     /// Starts to write a checkpoint that names the attempts to be sent.
     fn save(&mut self) -> impl Future<Output = Write> + use<'a> {
         if let Some(first) = self.first.take() {
-            return self.saver.save(first, None);
+            return self.saver.save(first, Vec::new());
         }
         self.progress.dispatch.begin_checkpoint();
         self.start_bodies();
         // Of a job that has not begun, nothing is written but its checkpoint.
         let has_begun = self.saver.has_checkpoint();
-        let failures = has_begun.then(|| FailuresFile::take(&mut self.progress.counters, false));
+        let keys = has_begun.then(|| KeysFile::take(&mut self.progress.counters, false));
         let checkpoint = self.checkpoint();
-        self.saver.save(checkpoint, failures.flatten())
+        self.saver.save(checkpoint, keys.unwrap_or_default())
     }
 
     /// Starts to write the bodies of new chunks, if the job has begun.
@@ -296,7 +296,8 @@ impl<'a> EventLoop<'a> {
     fn take_result(&mut self, sequence: u64, result: AttemptResult, took: Duration) {
         self.dirty = true;
         self.schedule.attempt_took(took);
-        let aborted = self.progress.apply(sequence, result);
+        let at_ms = self.progress.counters.elapsed_ms + millis(self.started.elapsed());
+        let aborted = self.progress.apply(at_ms, sequence, result);
         let counters = &self.progress.counters;
         let aborted = aborted.or_else(|| counters.abort_reason(self.job, self.source.rest()));
         if let Some(reason) = aborted {
@@ -356,7 +357,7 @@ impl<'a> EventLoop<'a> {
         in_flight.extend(self.left_behind.iter().cloned());
         counters.requests += self.meter.requests();
         counters.throttled += self.meter.throttled();
-        counters.elapsed_ms += u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        counters.elapsed_ms += millis(self.started.elapsed());
         Checkpoint {
             header: self.header.clone(),
             counters,
@@ -365,6 +366,10 @@ impl<'a> EventLoop<'a> {
             in_flight,
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Sends an attempt, and waits for its result.

@@ -8,7 +8,7 @@ use super::ending::Ending;
 use super::event_loop::EventLoop;
 use crate::attempt::FenceError;
 use crate::error::Error;
-use crate::store::journal::FailuresFile;
+use crate::store::journal::KeysFile;
 use crate::store::{self, Checkpoint, report};
 
 impl EventLoop<'_> {
@@ -62,7 +62,7 @@ impl EventLoop<'_> {
 
     /// Writes the last checkpoint and `job.json`. Returns `None` if another invocation works on the job.
     async fn write_last_checkpoint(&mut self, continues: bool) -> Result<Option<Checkpoint>, store::Error> {
-        let failures = FailuresFile::take(&mut self.progress.counters, true);
+        let keys = KeysFile::take(&mut self.progress.counters, true);
         self.start_bodies();
         let checkpoint = self.checkpoint();
         let report = checkpoint.report();
@@ -78,7 +78,7 @@ impl EventLoop<'_> {
         });
         // While the lease holds, no other invocation writes job.json, so neither file waits for the other.
         let is_leased = self.saver.lease.holds();
-        let save = Box::pin(self.saver.save_last(checkpoint, failures));
+        let save = Box::pin(self.saver.save_last(checkpoint, keys));
         let (saved, updated) = if is_leased {
             join(save, update).await
         } else {

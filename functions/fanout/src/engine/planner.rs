@@ -3,10 +3,11 @@
 use shared::filter::Filter;
 use shared::object::ObjectRef;
 use shared::protocol::failure::MAX_ERROR_BYTES;
+use shared::protocol::ignored::{IgnoreReason, IgnoredKey};
 use tokio::time::Instant;
 
 use crate::source::{self, Candidate, Cursor, Disposition, Portion};
-use crate::store::ListedCounts;
+use crate::store::{Ignored, ListedCounts};
 
 /// The most bytes of objects in a request, and of failed keys in a response. Lambda allows 6 MB for each; the rest is
 /// for the other fields.
@@ -16,10 +17,14 @@ const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 - 512 * 1024;
 /// key itself is counted with its object.
 const FAILED_KEY_BYTES: usize = MAX_ERROR_BYTES + 64;
 
+/// A chunk is ended when this many ignored keys are kept with it.
+const MAX_IGNORED: usize = 10_000;
+
 /// Some objects of the source that were listed, and what becomes of them.
 #[derive(Debug, Default)]
 pub struct Planned {
     pub counts: ListedCounts,
+    pub ignored: Ignored,
     /// Objects that no request can name.
     pub unnamed: Vec<ObjectRef>,
     /// The objects of one chunk. Empty if no object is to be processed.
@@ -28,12 +33,21 @@ pub struct Planned {
 
 impl Planned {
     /// Counts an object that is not to be processed.
-    fn pass_over(&mut self, candidate: Candidate, is_accepted: bool) {
+    fn pass_over(&mut self, candidate: Candidate, rejected: Option<IgnoreReason>, keeps_ignored: bool) {
         self.count(&candidate.object);
-        match candidate.disposition {
-            Disposition::Skip if is_accepted => self.counts.skipped += 1,
-            Disposition::Unnamed if is_accepted => self.unnamed.push(candidate.object),
-            _ => self.counts.ignored += 1,
+        match (candidate.disposition, rejected) {
+            (Disposition::Ignore(reason), _) | (_, Some(reason)) => {
+                let url_encoded = candidate.disposition == Disposition::Unnamed;
+                let ignored = IgnoredKey {
+                    key: candidate.object.key,
+                    url_encoded,
+                    reason,
+                };
+                self.ignored.add(ignored, keeps_ignored);
+            }
+            (Disposition::Skip, None) => self.counts.skipped += 1,
+            (Disposition::Unnamed, None) => self.unnamed.push(candidate.object),
+            (Disposition::Process, None) => unreachable!("an object to process is not passed over"),
         }
     }
 
@@ -44,6 +58,7 @@ impl Planned {
 
     fn add(&mut self, later: Self) {
         self.counts.add(later.counts);
+        self.ignored.merge(later.ignored);
         self.unnamed.extend(later.unnamed);
         self.objects.extend(later.objects);
     }
@@ -58,6 +73,8 @@ pub struct Planner {
     filter: Filter,
     max_keys: usize,
     max_bytes: u64,
+    /// Whether the ignored keys are kept, and not only counted.
+    keeps_ignored: bool,
     /// The chunk that is not full yet.
     open: Planned,
     open_bytes: u64,
@@ -74,12 +91,19 @@ impl Planner {
             filter,
             max_keys,
             max_bytes,
+            keeps_ignored: false,
             open: Planned::default(),
             open_bytes: 0,
             open_payload: 0,
             opened: None,
             cursors: Vec::new(),
         }
+    }
+
+    /// Whether to keep the ignored keys.
+    #[must_use]
+    pub fn keep_ignored(self, keeps_ignored: bool) -> Self {
+        Self { keeps_ignored, ..self }
     }
 
     /// Plans what was listed. Returns the chunks that are full now.
@@ -92,11 +116,11 @@ impl Planner {
         let mut last_row = None;
         for (row, candidate) in (1..).zip(portion.candidates) {
             let object = &candidate.object;
-            let is_accepted = self
+            let rejected = self
                 .filter
-                .accepts(&object.key, object.size, candidate.last_modified.as_ref());
-            if !is_accepted || candidate.disposition != Disposition::Process {
-                passed.pass_over(candidate, is_accepted);
+                .rejects(&object.key, object.size, candidate.last_modified.as_ref());
+            if rejected.is_some() || candidate.disposition != Disposition::Process {
+                passed.pass_over(candidate, rejected, self.keeps_ignored);
                 continue;
             }
             let payload = serde_json::to_vec(object).expect("an object is valid JSON").len() + FAILED_KEY_BYTES;
@@ -115,7 +139,7 @@ impl Planner {
             last_row = Some(row);
         }
         self.open.add(passed);
-        if self.open.objects.is_empty() {
+        if self.open.objects.is_empty() || self.open.ignored.keys.len() > MAX_IGNORED {
             planned.push(self.close());
         } else {
             source::add(&mut self.cursors, rest);
@@ -176,7 +200,7 @@ mod tests {
             max_bytes: u64::MAX,
             modified_after: None,
         };
-        Planner::new(filter, max_keys, max_bytes)
+        Planner::new(filter, max_keys, max_bytes).keep_ignored(true)
     }
 
     fn candidate(key: &str, size: u64) -> Candidate {
@@ -263,7 +287,7 @@ mod tests {
         let mut current = candidate("d.jpg", 1);
         current.disposition = Disposition::Skip;
         let mut duplicate = candidate("a.jpg", 5);
-        duplicate.disposition = Disposition::Ignore;
+        duplicate.disposition = Disposition::Ignore(IgnoreReason::Duplicate);
         let mut unsized_ = candidate("e.jpg", 0);
         unsized_.object.size = None;
         let candidates = vec![
@@ -279,10 +303,24 @@ mod tests {
         let counts = ListedCounts {
             listed: 6,
             bytes: 18,
-            ignored: 3,
             skipped: 1,
         };
         assert_eq!((made.counts, made.objects.len()), (counts, 2));
+        let ignored: Vec<_> = made
+            .ignored
+            .keys
+            .iter()
+            .map(|key| (key.key.as_str(), key.reason))
+            .collect();
+        assert_eq!(
+            ignored,
+            [
+                ("b.txt", IgnoreReason::Name),
+                ("c.jpg", IgnoreReason::Size),
+                ("a.jpg", IgnoreReason::Duplicate)
+            ]
+        );
+        assert_eq!(made.ignored.by.values().sum::<u64>(), 3);
     }
 
     #[test]
@@ -307,7 +345,7 @@ mod tests {
         assert!(planner.cursors().is_empty());
         // A page without an object to process counts at once.
         let made = planner.plan(portion("z3.jpg", keys(&["z4.txt"])));
-        assert_eq!(made[0].counts.ignored, 1);
+        assert_eq!(made[0].ignored.by, [(IgnoreReason::Name, 1)].into());
         assert!(planner.cursors().is_empty());
     }
 }

@@ -50,7 +50,7 @@ impl<'a> Progress<'a> {
         Self {
             job,
             counters,
-            planner: Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes),
+            planner: Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes).keep_ignored(job.list_ignored),
             dispatch,
             unfenced: Vec::new(),
             lost_in_a_row: 0,
@@ -63,7 +63,7 @@ impl<'a> Progress<'a> {
     /// Plans what a listing found.
     pub fn plan(&mut self, portion: Portion) {
         for planned in self.planner.plan(portion) {
-            self.count(&planned);
+            self.count(planned);
         }
         // They are known, although they do not count yet.
         for object in self.planner.open_objects() {
@@ -74,7 +74,7 @@ impl<'a> Progress<'a> {
     /// Ends the open chunk, even if it is not full.
     pub fn close_chunk(&mut self) {
         let planned = self.planner.close();
-        self.count(&planned);
+        self.count(planned);
     }
 
     /// Ends the open chunk if processors have waited for it this long.
@@ -85,11 +85,12 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn count(&mut self, planned: &Planned) {
+    fn count(&mut self, planned: Planned) {
         for object in planned.objects.iter().chain(&planned.unnamed) {
             self.counters.listed_in.add(&object.key);
         }
         self.counters.add_listed(planned.counts);
+        self.counters.add_ignored(planned.ignored);
         self.counters.add_unnamed(&planned.unnamed);
         if !planned.objects.is_empty() {
             self.push_new(Lines::new(&planned.objects), Tries::default());
@@ -149,8 +150,16 @@ impl<'a> Progress<'a> {
         self.planner.open() == 0 && self.dispatch.is_empty() && self.unfenced.is_empty()
     }
 
-    /// Takes the result of an attempt. Returns a reason if the job must be aborted.
-    pub fn apply(&mut self, sequence: u64, mut result: AttemptResult) -> Option<String> {
+    /// Takes the result of an attempt, at a time since the job began. Returns a reason if the job must be aborted.
+    pub fn apply(&mut self, at_ms: u64, sequence: u64, result: AttemptResult) -> Option<String> {
+        let before = self.counters.instant();
+        let in_flight = self.dispatch.attempts().count();
+        let aborted = self.count_result(sequence, result);
+        self.counters.add_to_series(at_ms, in_flight, before);
+        aborted
+    }
+
+    fn count_result(&mut self, sequence: u64, mut result: AttemptResult) -> Option<String> {
         let attempt = self.dispatch.complete(sequence);
         self.counters.invocations += 1;
         self.adapt_window(sequence, &result);
@@ -256,7 +265,7 @@ impl<'a> Progress<'a> {
 
     /// Counts the images that an attempt had committed before it was given up. Returns the other objects.
     fn adopt(&mut self, given_up: GivenUp) -> Vec<ObjectRef> {
-        self.counters.add_committed(given_up.ok, given_up.with_exif);
+        self.counters.add_committed(*given_up.committed);
         given_up.remaining
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::chunk::BodyFile;
 use crate::job::Job;
-use crate::store::journal::FailuresFile;
+use crate::store::journal::KeysFile;
 use crate::store::{self, Before, Bodies, Checkpoint, Lease, ReportFile, Saved};
 
 /// A write that nothing waits for begins only this many times as late after the last one as that one took. So the end of
@@ -86,14 +86,10 @@ impl<'a> Saver<'a> {
         self.bodies.write(file);
     }
 
-    /// Writes a checkpoint after the failed keys that it no longer holds, and after the bodies that it names.
-    pub fn save(
-        &mut self,
-        checkpoint: Checkpoint,
-        failures: Option<FailuresFile>,
-    ) -> impl Future<Output = Write> + use<'a> {
+    /// Writes a checkpoint after the keys that it no longer holds, and after the bodies that it names.
+    pub fn save(&mut self, checkpoint: Checkpoint, keys: Vec<KeysFile>) -> impl Future<Output = Write> + use<'a> {
         let before = Before {
-            failures,
+            keys,
             bodies: self.bodies.take_pending(),
         };
         let (s3, job, etag, began) = (self.s3, self.job, self.etag.clone(), self.clock.now());
@@ -124,10 +120,10 @@ impl<'a> Saver<'a> {
     pub async fn save_last(
         &mut self,
         mut checkpoint: Checkpoint,
-        mut failures: Option<FailuresFile>,
+        mut keys: Vec<KeysFile>,
     ) -> Result<Option<Checkpoint>, store::Error> {
         loop {
-            let write = self.save(checkpoint, failures.take()).await;
+            let write = self.save(checkpoint, std::mem::take(&mut keys)).await;
             self.saved(&write);
             checkpoint = write.checkpoint;
             match write.saved? {

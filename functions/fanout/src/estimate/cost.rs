@@ -1,20 +1,11 @@
 //! The requests of a job, and the cost of these requests and of Lambda.
 
-use serde::Serialize;
 use shared::modes::{Reads, Records, Writes};
-use shared::prices::PRICES;
+use shared::prices::{Cost, PRICES, Used};
 use shared::protocol::usage::Requests;
 
 use super::basis::Basis;
 use super::time::JobTime;
-
-/// In US dollars.
-#[derive(Debug, Serialize)]
-pub struct Cost {
-    pub lambda: f64,
-    pub s3: f64,
-    pub total: f64,
-}
 
 pub fn requests(basis: &Basis<'_>, time: JobTime) -> Requests {
     let (found, chunks) = (basis.found, basis.chunks());
@@ -60,17 +51,12 @@ pub fn cost(basis: &Basis<'_>, requests: &Requests, time: JobTime) -> Cost {
     let generations = whole(time.whole / config.timeout.as_secs_f64().max(1.0)) + 1;
     let processors = basis.processors() * time.processing * f64::from(config.processor_memory_mb);
     let fanout = time.whole * f64::from(config.memory_mb);
-    let gb_seconds = (processors + fanout) / 1024.0;
-    let lambda = gb_seconds * PRICES.gb_second(config.processor_architecture)
-        + (requests.invoke + generations) as f64 * PRICES.lambda_invocation;
-    let s3 = (requests.list + requests.put + requests.copy) as f64 * PRICES.s3_put_copy_list
-        + (requests.get + requests.head) as f64 * PRICES.s3_get_head;
-    let rounded = |dollars| super::rounded(dollars, 4);
-    Cost {
-        lambda: rounded(lambda),
-        s3: rounded(s3),
-        total: rounded(lambda + s3),
-    }
+    PRICES.cost(&Used {
+        gb_seconds: (processors + fanout) / 1024.0,
+        architecture: config.processor_architecture,
+        invocations: requests.invoke + generations,
+        requests,
+    })
 }
 
 #[expect(

@@ -1,6 +1,10 @@
 //! What a listing found, as far as it matters for time and cost.
 
+use std::collections::BTreeMap;
+
 use shared::metadata::FRONT_BYTES;
+use shared::protocol::examples::Examples;
+use shared::protocol::ignored::IgnoreReason;
 
 use crate::engine::planner::Planned;
 use crate::job::Job;
@@ -11,6 +15,8 @@ pub struct Found {
     /// Whether the listing finished.
     pub is_complete: bool,
     pub counts: ListedCounts,
+    pub ignored_by: BTreeMap<IgnoreReason, u64>,
+    pub examples: Examples,
     pub images: u64,
     pub bytes_to_read: u64,
     /// Sent by the processors, without the bytes that S3 copies by itself.
@@ -29,6 +35,10 @@ pub struct Found {
 impl Found {
     pub fn add(&mut self, job: &Job, planned: &Planned) {
         self.counts.add(planned.counts);
+        for (reason, count) in &planned.ignored.by {
+            *self.ignored_by.entry(*reason).or_default() += count;
+        }
+        self.examples.merge(&planned.ignored.examples);
         let profile = job.images.profile();
         self.chunks += u64::from(!planned.objects.is_empty());
         self.images += planned.objects.len() as u64;

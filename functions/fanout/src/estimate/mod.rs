@@ -22,7 +22,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use shared::object::S3Uri;
-use shared::prices::{PRICES, Prices};
+use shared::prices::{Cost, PRICES, Prices};
+use shared::protocol::examples::Examples;
+use shared::protocol::ignored::IgnoreReason;
 use shared::protocol::sample::SampleResponse;
 use shared::protocol::usage::Requests;
 
@@ -30,7 +32,6 @@ use crate::assumptions::{Assumptions, Milliseconds};
 use crate::config::Config;
 use crate::job::Job;
 use basis::Basis;
-pub use cost::Cost;
 pub use found::Found;
 use time::JobTime;
 use work::{Measured, Work};
@@ -44,6 +45,8 @@ pub struct Estimate {
     pub listing_finished: bool,
     pub listed: u64,
     pub ignored: u64,
+    pub ignored_by: BTreeMap<IgnoreReason, u64>,
+    pub examples: Examples,
     pub skipped: u64,
     /// Images that the job would process.
     pub images: u64,
@@ -108,7 +111,9 @@ pub fn estimate(
         destination: job.destination.uri(),
         listing_finished: found.is_complete,
         listed: found.counts.listed,
-        ignored: found.counts.ignored,
+        ignored: found.ignored_by.values().sum(),
+        ignored_by: found.ignored_by.clone(),
+        examples: found.examples.clone(),
         skipped: found.counts.skipped,
         images: found.images,
         bytes_listed: found.counts.bytes,

@@ -14,7 +14,8 @@ use crate::attempt::Invoker;
 use crate::engine::{Ending, EventLoop, Limits, STOPPED};
 use crate::error::Error;
 use crate::job::Job;
-use crate::store::{self, Checkpoint, Conditions, Found, journal};
+use crate::store::journal::{self, Kind};
+use crate::store::{self, Checkpoint, Conditions, Found};
 
 /// A job ends after it was taken over this often in a row without a new outcome.
 const MAX_TAKEOVERS: u32 = 5;
@@ -68,8 +69,12 @@ impl Session<'_> {
 
     /// Works on a job that this invocation has taken over.
     async fn go_on(&self, job: &Job, mut engine: EventLoop<'_>) -> Result<Option<Report>, Error> {
-        journal::discard(&self.s3, job, &engine.header.uncounted_failures).await?;
-        engine.header.uncounted_failures.clear();
+        let header = &mut engine.header;
+        journal::discard(&self.s3, job, Kind::Failed, &header.uncounted_failures).await?;
+        if job.list_ignored {
+            journal::discard(&self.s3, job, Kind::Ignored, &header.uncounted_ignored).await?;
+        }
+        header.forget_uncounted();
         engine.reclaim().await;
         if engine.header.takeovers > MAX_TAKEOVERS {
             let reason = format!(
@@ -87,8 +92,9 @@ impl Session<'_> {
         Ok(found.checkpoint.report())
     }
 
-    fn engine<'b>(&'b self, job: &'b Job, checkpoint: Checkpoint, etag: Option<ETag>) -> EventLoop<'b> {
+    fn engine<'b>(&'b self, job: &'b Job, mut checkpoint: Checkpoint, etag: Option<ETag>) -> EventLoop<'b> {
         let config = &self.app.config;
+        checkpoint.header.functions = Some(config.functions());
         let invoker = Invoker {
             lambda: &self.app.lambda,
             s3: &self.s3,
@@ -163,7 +169,7 @@ impl Session<'_> {
         let mut checkpoint = found.checkpoint;
         // As a new generation, because the names of bodies begin anew.
         checkpoint.take_over(&self.id);
-        checkpoint.header.uncounted_failures.clear();
+        checkpoint.header.forget_uncounted();
         let mut engine = session.engine(job, checkpoint, Some(found.etag));
         engine.reclaim().await;
         engine.end(Ending::Aborted(reason));

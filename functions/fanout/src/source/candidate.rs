@@ -2,6 +2,7 @@
 
 use aws_sdk_s3::primitives::DateTime;
 use shared::object::ObjectRef;
+use shared::protocol::ignored::IgnoreReason;
 
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -19,5 +20,5 @@ pub enum Disposition {
     /// Its key is not UTF-8, so no request can name the object. `key` is the URL-encoded key.
     Unnamed,
     /// A row of a list that is not to be processed: an old version, a key outside the source, or a duplicate.
-    Ignore,
+    Ignore(IgnoreReason),
 }

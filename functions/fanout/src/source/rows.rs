@@ -4,6 +4,7 @@ use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use csv_async::StringRecord;
 use serde::Deserialize;
 use shared::object::{ETag, Key, NotUtf8, ObjectRef, S3Uri};
+use shared::protocol::ignored::IgnoreReason;
 
 use super::candidate::{Candidate, Disposition};
 use super::cursor::Format;
@@ -118,7 +119,17 @@ impl Rows {
                 self.distinct.is_new(bytes).map_err(|error| error.to_string())?
             }
         };
-        let wanted = is_new && !row.noncurrent && key.as_str().starts_with(self.source.prefix.as_str());
+        let disposition = if row.noncurrent {
+            Disposition::Ignore(IgnoreReason::OldVersion)
+        } else if !key.as_str().starts_with(self.source.prefix.as_str()) {
+            Disposition::Ignore(IgnoreReason::Outside)
+        } else if !is_new {
+            Disposition::Ignore(IgnoreReason::Duplicate)
+        } else if row.unnamed.is_some() {
+            Disposition::Unnamed
+        } else {
+            Disposition::Process
+        };
         Ok(Candidate {
             object: ObjectRef {
                 key,
@@ -128,11 +139,7 @@ impl Rows {
                 storage_class: None,
             },
             last_modified,
-            disposition: match wanted {
-                true if row.unnamed.is_some() => Disposition::Unnamed,
-                true => Disposition::Process,
-                false => Disposition::Ignore,
-            },
+            disposition,
         })
     }
 }
@@ -254,7 +261,10 @@ mod tests {
         let unnamed = row("2024/%FF.jpg");
         assert_eq!(unnamed.object.key.as_str(), "2024/%FF.jpg");
         assert_eq!(unnamed.disposition, Disposition::Unnamed);
-        assert_eq!(row("2023/%FF.jpg").disposition, Disposition::Ignore);
+        assert_eq!(
+            row("2023/%FF.jpg").disposition,
+            Disposition::Ignore(IgnoreReason::Outside)
+        );
         // A redrive of it must not process another object, which has the encoded key as its name.
         let failed = r#"{"key":"2024/%FF.jpg","url_encoded":true,"class":"internal","error":""}"#;
         let mut list = rows(Format::Ndjson);
@@ -265,7 +275,7 @@ mod tests {
         let other = list.json_line(r#"{"key":"2024/%FF.jpg"}"#).unwrap().unwrap();
         assert_eq!(other.disposition, Disposition::Process);
         let again = list.json_line(failed).unwrap().unwrap();
-        assert_eq!(again.disposition, Disposition::Ignore);
+        assert_eq!(again.disposition, Disposition::Ignore(IgnoreReason::Duplicate));
     }
 
     #[test]
@@ -281,12 +291,21 @@ mod tests {
         );
         assert_eq!(current.object.version_id, None);
         assert_eq!(current.disposition, Disposition::Process);
-        for line in [
-            r#""photos","2024/a.jpg","v0","false","false","17","2026-01-01T00:00:00.000Z","abc""#,
-            r#""photos","2024/a.jpg","v2","true","true","","2026-01-01T00:00:00.000Z","""#,
-            r#""photos","2023/a.jpg","v1","true","false","17","2026-01-01T00:00:00.000Z","abc""#,
+        for (line, reason) in [
+            (
+                r#""photos","2024/a.jpg","v0","false","false","17","2026-01-01T00:00:00.000Z","abc""#,
+                IgnoreReason::OldVersion,
+            ),
+            (
+                r#""photos","2024/a.jpg","v2","true","true","","2026-01-01T00:00:00.000Z","""#,
+                IgnoreReason::OldVersion,
+            ),
+            (
+                r#""photos","2023/a.jpg","v1","true","false","17","2026-01-01T00:00:00.000Z","abc""#,
+                IgnoreReason::Outside,
+            ),
         ] {
-            assert_eq!(row(line).disposition, Disposition::Ignore, "{line}");
+            assert_eq!(row(line).disposition, Disposition::Ignore(reason), "{line}");
         }
     }
 
@@ -307,7 +326,8 @@ mod tests {
         let line = r#"{"key": "2024/é.jpg", "size": 5, "class": "timeout"}"#;
         let row = json.json_line(line).unwrap().unwrap();
         assert_eq!((row.object.key.as_str(), row.object.size), ("2024/é.jpg", Some(5)));
-        assert_eq!(json.json_line(line).unwrap().unwrap().disposition, Disposition::Ignore);
+        let again = json.json_line(line).unwrap().unwrap();
+        assert_eq!(again.disposition, Disposition::Ignore(IgnoreReason::Duplicate));
     }
 
     #[test]

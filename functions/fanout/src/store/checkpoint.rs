@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use shared::clock::MAX_TIMEOUT;
 use shared::destination::Destination;
 use shared::object::{ETag, S3Uri};
+use shared::prices::Architecture;
 use shared::protocol::job::State;
 use shared::s3::{self, Condition, ConditionalWrite, ErrorKind};
 
 use super::bodies::BodyWrite;
 use super::counters::Counters;
 use super::error::Error;
-use super::journal::{self, FailuresFile, UncountedFiles};
+use super::journal::{self, KeysFile, UncountedFiles};
 use super::lease;
 use crate::chunk::{Chunk, InFlightAttempt};
 use crate::job::Job;
@@ -74,6 +75,9 @@ pub struct Header {
     pub takeovers: u32,
     #[serde(default)]
     pub outcomes: u64,
+    /// What Lambda's price depends on. Absent in a checkpoint of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub functions: Option<FunctionSizes>,
     /// Grows with each write of the same owner.
     pub revision: u64,
     #[serde(default, alias = "stop")]
@@ -83,6 +87,16 @@ pub struct Header {
     pub honours_conditions: bool,
     #[serde(default, alias = "stale")]
     pub uncounted_failures: Vec<UncountedFiles>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncounted_ignored: Vec<UncountedFiles>,
+}
+
+/// The memory of the functions in MB, and their architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionSizes {
+    pub fanout_mb: u32,
+    pub processor_mb: u32,
+    pub architecture: Architecture,
 }
 
 /// Only the field that says whether the rest can be read.
@@ -124,6 +138,12 @@ impl Found {
 }
 
 impl Header {
+    /// All files are counted, or empty.
+    pub fn forget_uncounted(&mut self) {
+        self.uncounted_failures.clear();
+        self.uncounted_ignored.clear();
+    }
+
     /// Whether both name the same invocation.
     pub fn has_owner_of(&self, other: &Self) -> bool {
         (self.generation, &self.owner) == (other.generation, &other.owner)
@@ -148,10 +168,12 @@ impl Checkpoint {
                 lease_ms: 0,
                 takeovers: 0,
                 outcomes: 0,
+                functions: None,
                 revision: 0,
                 stop_requested: false,
                 honours_conditions: false,
                 uncounted_failures: Vec::new(),
+                uncounted_ignored: Vec::new(),
             },
             counters: Counters::default(),
             cursors,
@@ -215,12 +237,14 @@ impl Checkpoint {
         header.outcomes = outcomes;
         // An owner that has handed the job over has counted all its files.
         if header.generation > 0 && !was_handed_over {
-            header.uncounted_failures.push(UncountedFiles {
+            let after = |files| UncountedFiles {
                 generation: header.generation,
-                from: counters.failed_files + 1,
-            });
+                from: files + 1,
+            };
+            header.uncounted_failures.push(after(counters.failed_files));
+            header.uncounted_ignored.push(after(counters.ignored_files));
         }
-        counters.failed_files = 0;
+        (counters.failed_files, counters.ignored_files) = (0, 0);
         header.generation += 1;
         owner.clone_into(&mut header.owner);
         header.lease_s = lease::LEASE.as_secs();
@@ -262,10 +286,10 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Files that a checkpoint relies on: failed keys that it no longer holds, and the bodies of its chunks.
+/// Files that a checkpoint relies on: failed and ignored keys that it no longer holds, and the bodies of its chunks.
 #[derive(Default)]
 pub struct Before {
-    pub failures: Option<FailuresFile>,
+    pub keys: Vec<KeysFile>,
     pub bodies: Vec<BodyWrite>,
 }
 
@@ -277,8 +301,8 @@ pub async fn save(
     etag: Option<&ETag>,
     before: Before,
 ) -> Result<Saved, Error> {
-    if let Some(file) = before.failures {
-        journal::record_failures(s3, job, checkpoint.header.generation, file).await?;
+    for file in before.keys {
+        journal::write(s3, job, checkpoint.header.generation, file).await?;
     }
     for body in before.bodies {
         body.await.map_err(|error| Error::Task(error.to_string()))??;

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use shared::object::{Key, ObjectRef};
 use shared::protocol::chunk::ChunkResponse;
-use shared::protocol::failure::FailedKey;
-use shared::protocol::failure::FailureClass;
-use shared::protocol::usage::Requests;
-use shared::protocol::usage::Usage;
+use shared::protocol::examples::{Example, Examples};
+use shared::protocol::failure::{FailedKey, FailureClass};
+use shared::protocol::found::{Found, Tally};
+use shared::protocol::ignored::{IgnoreReason, IgnoredKey};
+use shared::protocol::series::{Point, Series};
+use shared::protocol::usage::{Requests, Usage};
 
 use super::folder::CommonFolder;
 use crate::job::Job;
@@ -27,7 +29,6 @@ const MIN_DENIED_CHUNKS: u64 = 3;
 pub struct ListedCounts {
     pub listed: u64,
     pub bytes: u64,
-    pub ignored: u64,
     pub skipped: u64,
 }
 
@@ -35,8 +36,34 @@ impl ListedCounts {
     pub fn add(&mut self, other: Self) {
         self.listed += other.listed;
         self.bytes += other.bytes;
-        self.ignored += other.ignored;
         self.skipped += other.skipped;
+    }
+}
+
+/// Objects that a listing left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ignored {
+    pub by: BTreeMap<IgnoreReason, u64>,
+    pub examples: Examples,
+    /// All of them, if their keys are to be kept.
+    pub keys: Vec<IgnoredKey>,
+}
+
+impl Ignored {
+    pub fn add(&mut self, ignored: IgnoredKey, keeps_key: bool) {
+        *self.by.entry(ignored.reason).or_default() += 1;
+        self.examples.add(Example::Ignored(ignored.reason), &ignored.key);
+        if keeps_key {
+            self.keys.push(ignored);
+        }
+    }
+
+    pub fn merge(&mut self, later: Self) {
+        for (reason, count) in later.by {
+            *self.by.entry(reason).or_default() += count;
+        }
+        self.examples.merge(&later.examples);
+        self.keys.extend(later.keys);
     }
 }
 
@@ -64,6 +91,20 @@ pub struct Counters {
     pub failed_files: u32,
     /// Failed keys that are not in a file yet.
     pub failed_keys: Vec<FailedKey>,
+    #[serde(default)]
+    pub ignored_by: BTreeMap<IgnoreReason, u64>,
+    /// Files of ignored keys that this generation has written.
+    #[serde(default)]
+    pub ignored_files: u32,
+    /// Ignored keys that are not in a file yet.
+    #[serde(default)]
+    pub ignored_keys: Vec<IgnoredKey>,
+    #[serde(default)]
+    pub examples: Examples,
+    #[serde(default)]
+    pub found: Found,
+    #[serde(default)]
+    pub series: Series,
     /// Of the last failed key.
     #[serde(default)]
     pub last_error: Option<String>,
@@ -80,9 +121,18 @@ pub struct Counters {
 impl Counters {
     pub fn add_listed(&mut self, counts: ListedCounts) {
         self.listed += counts.listed;
-        self.ignored += counts.ignored;
         self.skipped += counts.skipped;
         self.bytes_listed += counts.bytes;
+    }
+
+    /// Counts objects that were left out. They are not among `listed` yet.
+    pub fn add_ignored(&mut self, ignored: Ignored) {
+        for (reason, count) in ignored.by {
+            self.ignored += count;
+            *self.ignored_by.entry(reason).or_default() += count;
+        }
+        self.examples.merge(&ignored.examples);
+        self.ignored_keys.extend(ignored.keys);
     }
 
     /// Counts a response, except its unprocessed keys.
@@ -90,6 +140,8 @@ impl Counters {
         self.ok += response.ok;
         self.with_exif += response.with_exif;
         self.skipped += response.skipped;
+        self.found.merge(response.found);
+        self.examples.merge(&response.examples);
         self.usage.merge(&response.usage);
         let is_denied = |failed: &FailedKey| failed.class == FailureClass::AccessDenied;
         self.denied_chunks += u64::from(response.failed.iter().any(is_denied));
@@ -102,9 +154,11 @@ impl Counters {
     }
 
     /// Counts the images that an attempt had committed before it was given up.
-    pub fn add_committed(&mut self, ok: u64, with_exif: u64) {
-        self.ok += ok;
-        self.with_exif += with_exif;
+    pub fn add_committed(&mut self, committed: Tally) {
+        self.ok += committed.ok;
+        self.with_exif += committed.with_exif;
+        self.found.merge(committed.found);
+        self.examples.merge(&committed.examples);
     }
 
     pub fn add_failed(&mut self, objects: &[ObjectRef], class: FailureClass, error: &str) {
@@ -126,6 +180,7 @@ impl Counters {
     fn count_failed(&mut self, failed: FailedKey) {
         self.last_error = Some(failed.error.clone());
         *self.failures.entry(failed.class).or_default() += 1;
+        self.examples.add(Example::Failed(failed.class), &failed.key);
         self.failed_keys.push(failed);
     }
 
@@ -135,6 +190,27 @@ impl Counters {
 
     pub fn processed(&self) -> u64 {
         self.ok + self.failed()
+    }
+
+    /// Requests and invocations that were throttled, without fanout's own requests of this invocation.
+    fn throttled(&self) -> u64 {
+        self.usage.throttled + self.invocations_throttled
+    }
+
+    /// What a point of the series counts from: images with an outcome, and throttles.
+    pub fn instant(&self) -> (u64, u64) {
+        (self.processed(), self.throttled())
+    }
+
+    /// Adds what was counted since `before` to the series, at a time since the job began.
+    pub fn add_to_series(&mut self, at_ms: u64, in_flight: usize, before: (u64, u64)) {
+        let (images, throttled) = self.instant();
+        let point = Point {
+            images: images - before.0,
+            in_flight: in_flight as u64,
+            throttled: throttled - before.1,
+        };
+        self.series.add(at_ms, point);
     }
 
     pub fn pending(&self) -> u64 {

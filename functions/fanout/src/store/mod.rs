@@ -25,9 +25,9 @@ mod once;
 pub mod report;
 
 pub use bodies::Bodies;
-pub use checkpoint::{Before, Checkpoint, Found, Header, Saved, save};
+pub use checkpoint::{Before, Checkpoint, Found, FunctionSizes, Header, Saved, save};
 pub use conditions::{Conditions, ConditionsError};
-pub use counters::{Counters, ListedCounts};
+pub use counters::{Counters, Ignored, ListedCounts};
 pub use error::Error;
 pub use lease::Lease;
 pub use report::ReportFile;

@@ -1,4 +1,4 @@
-//! The report of a job: `job.json`, and fanout's response.
+//! The report of a job: `job.json`, fanout's response, and `report.html` when the job has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,15 @@ use shared::bottleneck::{JobMeasurements, Measurements};
 use shared::destination::Destination;
 use shared::logs::{Summary, Unit};
 use shared::object::ETag;
+use shared::prices::{Cost, PRICES, Used};
 use shared::protocol::diagnosis::Diagnosis;
 use shared::protocol::job::{Report, State};
 use shared::protocol::usage::Requests;
+use shared::report::page;
 use shared::s3::{self, Condition, ConditionalWrite, ErrorKind};
 use tokio::sync::Mutex;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, FunctionSizes};
 use super::error::Error;
 use crate::job::Job;
 
@@ -39,6 +41,7 @@ impl Checkpoint {
             parent: header.request.parent.clone(),
             state: header.state,
             reason: header.reason.clone(),
+            note: self.note(),
             generation: header.generation,
             source: header.source.clone(),
             destination: header.destination.clone(),
@@ -52,6 +55,12 @@ impl Checkpoint {
             failed: counters.failed(),
             pending: counters.pending(),
             failures: counters.failures.clone(),
+            ignored_by: counters.ignored_by.clone(),
+            examples: counters.examples.clone(),
+            found: counters.found.clone(),
+            series: counters.series.clone(),
+            cost_usd: header.functions.map(|functions| self.cost(functions, &requests)),
+            planned: header.request.planned,
             chunks: counters.chunks,
             invocations: counters.invocations,
             requests,
@@ -65,6 +74,42 @@ impl Checkpoint {
             stages: counters.usage.stages.summary(),
             diagnosis: self.diagnosis(),
         }
+    }
+
+    /// What it has cost so far. Of a processor that died, only the invocation is known.
+    fn cost(&self, functions: FunctionSizes, requests: &Requests) -> Cost {
+        let gb_seconds = |milliseconds: u64, megabytes: u32| milliseconds as f64 / 1e3 * f64::from(megabytes) / 1024.0;
+        PRICES.cost(&Used {
+            gb_seconds: gb_seconds(self.counters.elapsed_ms, functions.fanout_mb)
+                + gb_seconds(self.counters.usage.elapsed_ms, functions.processor_mb),
+            architecture: functions.architecture,
+            invocations: requests.invoke + u64::from(self.header.generation),
+            requests,
+        })
+    }
+
+    /// What a user should know about a job that has ended.
+    fn note(&self) -> Option<String> {
+        let (header, counters) = (&self.header, &self.counters);
+        if header.state != State::Completed || counters.listed > counters.ignored {
+            return None;
+        }
+        let most = counters.ignored_by.iter().max_by_key(|(_, count)| **count);
+        Some(match (most, &header.request.manifest, &header.request.parent) {
+            (Some((reason, count)), _, _) => format!(
+                "nothing was processed: all {} keys were ignored, {count} of them because of their {}; the examples name \
+                 some of them",
+                counters.listed,
+                reason.to_string().replace('_', " ")
+            ),
+            (None, _, Some(parent)) => format!("job {parent} has left no keys, so there was nothing to do"),
+            (None, Some(manifest), None) => format!("nothing was listed: {manifest} names no keys"),
+            (None, None, None) => format!(
+                "nothing was listed: no key of the bucket {} begins with {:?}; check the spelling, and the case",
+                header.source.bucket,
+                header.source.prefix.as_str()
+            ),
+        })
     }
 
     /// The bottleneck of the job so far.
@@ -114,6 +159,11 @@ impl ReportFile {
             Ok(etag) => *last = etag,
             Err(error) => warn!(%error, "job.json was not updated"),
         }
+        if report.state != State::Running
+            && let Err(error) = write_page(s3, report).await
+        {
+            warn!(%error, "report.html was not written");
+        }
     }
 }
 
@@ -149,8 +199,8 @@ fn is_later(found: &Report, report: &Report) -> bool {
     found.generation > report.generation || (has_ended(found) && !has_ended(report))
 }
 
-/// Returns the report of a job that has ended. Writes `job.json` again, because it is out of date if fanout was killed
-/// right after the last checkpoint.
+/// Returns the report of a job that has ended. Writes `job.json` and `report.html` again, because they are out of date if
+/// fanout was killed right after the last checkpoint.
 pub async fn rewrite(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Error> {
     let report = checkpoint.report();
     write(s3, &report).await?;
@@ -159,7 +209,14 @@ pub async fn rewrite(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Err
 
 async fn write(s3: &Client, report: &Report) -> Result<(), s3::Error> {
     let file = Destination::from(report.destination.clone()).job(&report.job_id);
-    s3::put_object(s3, &file, s3::JSON, to_json(report)).await
+    s3::put_object(s3, &file, s3::JSON, to_json(report)).await?;
+    write_page(s3, report).await
+}
+
+/// Writes `report.html`. A job that has ended does not change, so whoever writes it writes the same.
+async fn write_page(s3: &Client, report: &Report) -> Result<(), s3::Error> {
+    let file = Destination::from(report.destination.clone()).page(&report.job_id);
+    s3::put_object(s3, &file, s3::HTML, page(report).into()).await
 }
 
 fn to_json(report: &Report) -> Bytes {

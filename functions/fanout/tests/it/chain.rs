@@ -7,7 +7,7 @@ use local::lambda::Reply;
 use local::s3::{Effect, Fault};
 use local::starts::Start;
 use serde_json::{Value, json};
-use shared::protocol::job::State;
+use shared::protocol::job::{Report, State};
 use tokio::sync::mpsc;
 
 use crate::cloud::{Cloud, Gate, LEASE, Processor, Timeouts, UNTIL_LAST_START, UNTIL_LAST_WAIT};
@@ -249,7 +249,7 @@ async fn an_invocation_that_starts_second_writes_nothing() {
     let written = cloud.server.store.keys("photos-out", "jobs/job/");
     assert_eq!(
         written,
-        ["jobs/job/checkpoint.json", "jobs/job/job.json"],
+        ["jobs/job/checkpoint.json", "jobs/job/job.json", "jobs/job/report.html"],
         "the winner's report"
     );
 }
@@ -392,7 +392,12 @@ async fn a_job_has_a_status_and_can_be_stopped() {
     cloud.check(&report);
     // The report does not change any more.
     for action in ["status", "stop", "run"] {
-        assert_eq!(cloud.run(json!({"action": action})).await.unwrap(), report);
+        let again = cloud.run(json!({"action": action})).await.unwrap();
+        let note = again.note.clone();
+        assert_eq!(Report { note: None, ..again }, report);
+        // The last request leaves settings out that the job had.
+        let differs = note.is_some_and(|note| note.contains("chunk_keys is 10, not the default, parallel is 2, not"));
+        assert_eq!(differs, action == "run");
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::{Value, json};
+use shared::protocol::examples::Example;
+use shared::protocol::ignored::IgnoreReason;
 use shared::protocol::job::State;
 
 use crate::cloud::{Cloud, LEASE, Processor, invocation};
@@ -55,6 +57,37 @@ async fn uncounted_files_of_failed_keys_are_emptied() {
     let files = ["1-1", "1-2", "1-3", "2-1", "2-2"];
     let texts = files.map(|file| cloud.text(&format!("jobs/job/failed/{file}.ndjson")));
     assert_eq!(texts, ["", "", "\n", "", "\n"]);
+}
+
+#[tokio::test]
+async fn each_ignored_key_is_listed_once() {
+    let cloud = hangs_from_the_fifth().await;
+    cloud.put_many(40);
+    let key = |number: usize| format!("{number:05}-\u{1}\u{202e}.txt");
+    (0..700).for_each(|number| cloud.put(&key(number), b"x"));
+    let fields = json!({"chunk_keys": 4, "parallel": 2, "list_ignored": true});
+    kill_while_it_hangs(&cloud, fields.clone()).await;
+    // As if the first invocation had written a file that was not counted.
+    let counted = cloud.checkpoint("job").unwrap()["counters"]["ignored_files"]
+        .as_u64()
+        .unwrap();
+    let uncounted = format!("jobs/job/ignored/1-{}.ndjson", counted + 1);
+    let line = json!({"key": key(699), "reason": "name"});
+    cloud.put_out(&uncounted, format!("{line}\n"));
+    let report = cloud.run(fields).await.unwrap();
+    assert_eq!((report.ok, report.ignored), (40, 700), "{report:?}");
+    cloud.check(&report);
+    assert_eq!(cloud.text(&uncounted), "");
+    let lines = cloud.lines("jobs/job/ignored/");
+    assert!(lines.iter().all(|line| line["reason"] == "name"), "{lines:?}");
+    let mut keys: Vec<_> = lines
+        .iter()
+        .map(|line| line["key"].as_str().unwrap().to_owned())
+        .collect();
+    keys.sort();
+    assert_eq!(keys, (0..700).map(key).collect::<Vec<_>>());
+    let examples = report.examples.of(Example::Ignored(IgnoreReason::Name));
+    assert_eq!((examples.len(), report.ignored_by[&IgnoreReason::Name]), (20, 700));
 }
 
 #[tokio::test]
@@ -130,5 +163,6 @@ async fn complete(checkpoint: &str) {
         (30, 29, 3, 1),
         "{report:?}"
     );
-    cloud.check_all(&report);
+    cloud.check_counts(&report);
+    cloud.check_keys(&report);
 }

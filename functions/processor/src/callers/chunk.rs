@@ -28,6 +28,10 @@ pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) ->
         job_id: request.job_id,
         chunk: request.chunk,
         attempt: request.attempt.to_string(),
+        ok: report.tally.ok,
+        with_exif: report.tally.with_exif,
+        found: report.tally.found,
+        examples: report.tally.examples,
         concurrency: report.concurrency,
         diagnosis: report.diagnosis,
         usage: report.usage,
@@ -96,10 +100,8 @@ fn sink(request: &ChunkRequest) -> RecordSink {
 
 fn count(response: &mut ChunkResponse, key: &Key, outcome: Outcome) {
     match outcome {
-        Outcome::Ok { with_exif } => {
-            response.ok += 1;
-            response.with_exif += u64::from(with_exif);
-        }
+        // Counted in the tally.
+        Outcome::Ok { .. } => {}
         Outcome::Failed(failed) => {
             let failure = failed.failure;
             response

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use shared::metadata::record::Record;
 use shared::protocol::failure::Failure;
+use shared::protocol::found::Excerpt;
 use shared::protocol::stages::Stages;
 
 use crate::outcome::{Failed, Outcome};
@@ -42,7 +43,7 @@ pub struct StageTimes {
 pub struct Processed {
     /// JSON, without a newline.
     record: Box<[u8]>,
-    with_exif: bool,
+    pub excerpt: Excerpt,
     /// The size of the object in bytes.
     pub size: u64,
     times: StageTimes,
@@ -52,7 +53,7 @@ impl From<Recorded> for Processed {
     fn from(Recorded { record, times }: Recorded) -> Self {
         Self {
             record: serde_json::to_vec(&record).expect("a record is valid JSON").into(),
-            with_exif: record.exif.is_some(),
+            excerpt: Excerpt::from(&record),
             size: record.origin.size,
             times,
         }
@@ -94,7 +95,7 @@ impl From<ImageOutcome> for Outcome {
     fn from(outcome: ImageOutcome) -> Self {
         match outcome {
             ImageOutcome::Ok(processed) => Self::Ok {
-                with_exif: processed.with_exif,
+                with_exif: processed.excerpt.has_exif,
             },
             ImageOutcome::Superseded => {
                 Self::Ignored("it was replaced, and the new version has an event of its own".to_owned())

@@ -295,7 +295,11 @@ async fn throttled_requests_are_counted_and_fail_no_image() {
     assert_eq!(diagnosis.bottleneck, Bottleneck::S3Rate, "{diagnosis:?}");
     // S3 throttled two of four requests: three reads and one write.
     assert!(
-        diagnosis.advice.starts_with("S3 throttled 50 % of the requests"),
+        diagnosis
+            .advice
+            .as_ref()
+            .unwrap()
+            .starts_with("S3 throttled 50 % of the requests"),
         "{diagnosis:?}"
     );
 }

@@ -48,7 +48,11 @@ async fn a_response_says_what_limited_it() {
     let diagnosis = response.diagnosis.unwrap();
     assert_eq!(diagnosis.bottleneck, Bottleneck::S3Rate, "{diagnosis:?}");
     assert!(
-        diagnosis.advice.ends_with("raise `max_requests_per_second`."),
+        diagnosis
+            .advice
+            .as_ref()
+            .unwrap()
+            .ends_with("raise `max_requests_per_second`."),
         "{diagnosis:?}"
     );
 }

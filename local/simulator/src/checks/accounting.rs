@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use shared::protocol::found::{Found, RecordLine};
 use shared::protocol::job::{Report, State};
 
 use crate::places::{DESTINATION_BUCKET, EARLY, JOB_PREFIX, SOURCE_PREFIX};
 use crate::rule::{Rule, Violation};
-use crate::scenario::is_image;
+use crate::scenario::{Action, is_image};
 use crate::simulation::Simulation;
 
 /// What one job says.
@@ -53,6 +54,15 @@ pub fn account(simulation: &Simulation, job_id: &str) -> Result<Account, Violati
     }
     if failed.len() as u64 != report.failed {
         return Err(wrong(&format!("the files have {} failed keys", failed.len())));
+    }
+    if report.ignored_by.values().sum::<u64>() != report.ignored {
+        return Err(wrong("the reasons do not add up to what was ignored"));
+    }
+    let actions = &simulation.world.scenario.actions;
+    // An older processor does not say what it found.
+    let all_say_it = !actions.iter().any(|(_, action)| *action == Action::OldProcessor);
+    if has_records && all_say_it && found(simulation, job_id) != report.found {
+        return Err(wrong("what was found differs from the records"));
     }
     Ok(Account {
         report,
@@ -122,6 +132,17 @@ pub fn report(simulation: &Simulation, job_id: &str) -> Option<Report> {
         .store()
         .get(DESTINATION_BUCKET, &format!("{JOB_PREFIX}jobs/{job_id}/job.json"))?;
     serde_json::from_slice(&file.body.bytes()).ok()
+}
+
+/// What the records of a job say, counted again.
+fn found(simulation: &Simulation, job_id: &str) -> Found {
+    let mut found = Found::default();
+    for line in lines(simulation, &format!("{JOB_PREFIX}records/job={job_id}/")) {
+        if let Ok(record) = serde_json::from_value::<RecordLine>(line) {
+            found.add(&record.excerpt());
+        }
+    }
+    found
 }
 
 /// How often each key is in the files below a prefix.
