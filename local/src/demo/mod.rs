@@ -3,6 +3,7 @@
 
 mod check;
 mod finished_job;
+mod keep;
 mod renditions;
 mod report;
 mod upload;
@@ -15,6 +16,7 @@ use std::thread;
 use anyhow::{Context as _, ensure};
 use aws_sdk_s3::Client;
 use clap::Args;
+use job::ending::Ending;
 use serde_json::{Value, json};
 use shared::destination::Destination;
 use shared::modes::Images;
@@ -84,11 +86,13 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
     };
     report::print(&outcome);
+    keep::keep(&server, &outcome.report)?;
     if keep {
         report::print_look_around(&server, &outcome);
         stop_requested().await;
     }
-    Ok(ExitCode::from(u8::from(!outcome.checked.is_right())))
+    let is_empty = Ending::of(&outcome.report) == Ending::Nothing;
+    Ok(ExitCode::from(u8::from(is_empty || !outcome.checked.is_right())))
 }
 
 /// Runs the demo on a server: creates the buckets, uploads, runs the job and checks it.
@@ -162,12 +166,17 @@ fn request(parallel: usize, rendition: Option<&Rendition>) -> Value {
 
 async fn upload(s3: &Client, source: &S3Uri, options: &Options) -> anyhow::Result<usize> {
     let uploaded = if let Some(folder) = &options.images {
+        ensure!(
+            folder.is_dir(),
+            "--images needs a folder, and {} is none; for one file, use `cargo local exif`",
+            folder.display()
+        );
         println!("uploading the images in {} to {source}", folder.display());
         upload::folder(s3, source, folder).await?
     } else {
         println!("making {} sample photos and uploading them to {source}", options.count);
         upload::samples(s3, source, options.count).await?
     };
-    ensure!(uploaded > 0, "there are no images to process");
+    ensure!(uploaded > 0, "there are no files to process");
     Ok(uploaded)
 }

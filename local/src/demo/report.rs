@@ -1,6 +1,7 @@
 //! The result of the demo, as text for a terminal.
 
 use indicatif::{HumanBytes, HumanCount};
+use job::summary::summary;
 use shared::protocol::job::Report;
 
 use super::Outcome;
@@ -15,25 +16,9 @@ pub fn print(outcome: &Outcome) {
     let Outcome { report, checked } = outcome;
     let count = HumanCount;
     println!();
+    print!("{}", summary(report));
     println!(
-        "{} images in {:.1} s: {:.0} images/s, {:.2} ms of CPU per image",
-        count(report.ok + report.failed),
-        report.elapsed_ms as f64 / 1000.0,
-        report.images_per_second,
-        report.cpu_ms_per_image
-    );
-    println!(
-        "  counts     {} with EXIF, {} without, {} failed, {} ignored",
-        count(report.with_exif),
-        count(report.ok - report.with_exif),
-        count(report.failed),
-        count(report.ignored)
-    );
-    for (class, times) in &report.failures {
-        println!("             {} {class}", count(*times));
-    }
-    println!(
-        "  requests   {} LIST, {} GET, {} COPY, {} PUT, {} Invoke; {} throttled",
+        "\n  requests   {} LIST, {} GET, {} COPY, {} PUT, {} Invoke; {} throttled",
         count(report.requests.list),
         count(report.requests.get),
         count(report.requests.copy),
@@ -42,8 +27,7 @@ pub fn print(outcome: &Outcome) {
         count(report.throttled)
     );
     println!(
-        "  bytes      {} in the source, {} read, {} written",
-        HumanBytes(report.bytes_listed),
+        "  bytes      {} read, {} written",
         HumanBytes(report.bytes_read),
         HumanBytes(report.bytes_written)
     );
@@ -56,15 +40,12 @@ pub fn print(outcome: &Outcome) {
     };
     let write = if is_transform { "upload" } else { "copy" };
     println!(
-        "  per image  download {:.1} ms, EXIF {:.2} ms{transform}, {write} {:.1} ms (medians)",
-        stages.download.p50_ms, stages.exif.p50_ms, stages.upload.p50_ms
+        "  per image  {:.2} ms of CPU; download {:.1} ms, EXIF {:.2} ms{transform}, {write} {:.1} ms (medians)",
+        report.cpu_ms_per_image, stages.download.p50_ms, stages.exif.p50_ms, stages.upload.p50_ms
     );
     if is_transform {
         print_made(&checked.made, report);
     }
-    println!("  images     {}images/", report.destination);
-    println!("  records    {}records/job={}/", report.destination, report.job_id);
-    println!("  report     {}jobs/{}/job.json", report.destination, report.job_id);
     print_check(checked);
 }
 

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use shared::filter::MAX_OBJECT_BYTES;
 use shared::object::S3Uri;
 use tokio::task::spawn_blocking;
 
@@ -39,7 +40,10 @@ pub async fn samples(s3: &Client, source: &S3Uri, count: usize) -> anyhow::Resul
 
 /// Uploads every file below a folder. Returns how many.
 pub async fn folder(s3: &Client, source: &S3Uri, folder: &Path) -> anyhow::Result<usize> {
-    let files = files(folder)?;
+    let (files, too_large): (Vec<_>, Vec<_>) = files(folder)?.into_iter().partition(|(_, path)| fits(path));
+    for (_, path) in too_large {
+        println!("left out, because one upload has at most 5 GiB: {}", path.display());
+    }
     let progress = bar(files.len(), "files");
     stream::iter(&files)
         .map(Ok)
@@ -57,6 +61,12 @@ pub async fn folder(s3: &Client, source: &S3Uri, folder: &Path) -> anyhow::Resul
         .await?;
     progress.finish_and_clear();
     Ok(files.len())
+}
+
+/// Whether one request can upload a file. One that cannot be read fails later, with a reason.
+fn fits(path: &Path) -> bool {
+    path.metadata()
+        .map_or(true, |metadata| metadata.len() <= MAX_OBJECT_BYTES)
 }
 
 async fn put(s3: &Client, source: &S3Uri, key: &str, body: ByteStream) -> anyhow::Result<()> {

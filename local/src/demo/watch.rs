@@ -6,13 +6,12 @@ use anyhow::Context as _;
 use aws_sdk_lambda::error::DisplayErrorContext;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_s3::Client;
+use job::bar::Bar;
 use serde_json::Value;
 use shared::destination::Destination;
 use shared::protocol::job::Report;
 use shared::s3;
 use tokio::time::sleep;
-
-use crate::terminal::bar;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -54,7 +53,7 @@ async fn invoke(lambda: &aws_sdk_lambda::Client, request: &Value) -> anyhow::Res
 /// Shows a progress bar until it is dropped.
 async fn show(s3: &Client, destination: &Destination, job_id: &str) -> std::convert::Infallible {
     let file = destination.job(job_id);
-    let progress = bar(0, "images");
+    let bar = Bar::new();
     loop {
         sleep(POLL_INTERVAL).await;
         // There is no report before the job has started.
@@ -64,7 +63,6 @@ async fn show(s3: &Client, destination: &Destination, job_id: &str) -> std::conv
         let Ok(report) = serde_json::from_slice::<Report>(&body) else {
             continue;
         };
-        progress.set_length(report.listed - report.ignored);
-        progress.set_position(report.ok + report.skipped + report.failed);
+        bar.show(&report);
     }
 }

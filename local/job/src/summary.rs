@@ -1,0 +1,169 @@
+//! The report of a job, for people at a terminal.
+
+use std::fmt::Write as _;
+
+use shared::destination::Destination;
+use shared::object::Key;
+use shared::protocol::examples::Example;
+use shared::protocol::job::{Report, State};
+use shared::report::text::{bytes, count, dollars, time, visible};
+use shared::report::words;
+
+/// The most keys that are shown for one number.
+const KEYS: usize = 3;
+
+/// Examples at the end of a line: `, such as a.txt, b.txt`.
+#[must_use]
+pub fn keys(examples: &[Key]) -> String {
+    let shown: Vec<_> = examples.iter().take(KEYS).map(|key| visible(key.as_str())).collect();
+    if shown.is_empty() {
+        String::new()
+    } else {
+        format!(" Such as {}", shown.join(", "))
+    }
+}
+
+/// What was done, what was left out and why, and where the results are.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(&mut text, report);
+    text
+}
+
+fn write(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "{}", words::outcome(report))?;
+    if let Some(note) = &report.note {
+        writeln!(out, "{}", visible(note))?;
+    }
+    writeln!(out)?;
+    done(out, report)?;
+    left(out, report)?;
+    writeln!(
+        out,
+        "  time       {}, {:.0} images/s; {} in the source",
+        time(report.elapsed_ms),
+        report.images_per_second,
+        bytes(report.bytes_listed)
+    )?;
+    if let Some(cost) = &report.cost_usd {
+        let planned = report
+            .planned
+            .map(|planned| format!("; {} were planned", dollars(planned.cost_usd)));
+        writeln!(
+            out,
+            "  cost       {}{}",
+            dollars(cost.total),
+            planned.unwrap_or_default()
+        )?;
+    }
+    if let Some(advice) = report
+        .diagnosis
+        .as_ref()
+        .and_then(|diagnosis| diagnosis.advice.as_ref())
+    {
+        writeln!(out, "  faster     {}", visible(advice))?;
+    }
+    places(out, report)
+}
+
+fn done(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(
+        out,
+        "  processed  {}, {} with EXIF",
+        count(report.ok),
+        count(report.with_exif)
+    )?;
+    let found = &report.found;
+    if found.images() > 0 {
+        let mut formats: Vec<_> = found.formats.iter().collect();
+        formats.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let formats: Vec<_> = formats
+            .iter()
+            .map(|(name, number)| format!("{} {}", count(**number), visible(name)))
+            .collect();
+        writeln!(out, "  found      {}", formats.join(", "))?;
+        let numbers = found.years.keys().filter(|year| year.parse::<u16>().is_ok());
+        let years = match (numbers.clone().min(), numbers.max()) {
+            (Some(first), Some(last)) if first != last => format!(", taken from {first} to {last}"),
+            (Some(first), _) => format!(", taken in {first}"),
+            _ => String::new(),
+        };
+        let cameras = match found.cameras.len() {
+            1 => "1 camera".to_owned(),
+            many => format!("{many} cameras"),
+        };
+        writeln!(
+            out,
+            "             {} with a position, {cameras}{years}",
+            count(found.with_gps)
+        )?;
+    }
+    Ok(())
+}
+
+fn left(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.failed > 0 {
+        writeln!(out, "  failed     {}", count(report.failed))?;
+    }
+    for (class, number) in &report.failures {
+        let examples = keys(report.examples.of(Example::Failed(*class)));
+        writeln!(out, "    {number:>8} {class}: {}{examples}", words::advice(*class))?;
+    }
+    if report.ignored > 0 {
+        writeln!(out, "  ignored    {}", count(report.ignored))?;
+    }
+    for (reason, number) in &report.ignored_by {
+        let examples = keys(report.examples.of(Example::Ignored(*reason)));
+        writeln!(out, "    {number:>8} {reason}: {}{examples}", words::ignored(*reason))?;
+    }
+    let unknown = report.found.formats.get("unknown").copied().unwrap_or_default();
+    for (number, what, example) in [
+        (unknown, "are no images, whatever their names say", Example::Unknown),
+        (report.found.damaged, "have warnings in their records", Example::Damaged),
+    ] {
+        if number > 0 {
+            let examples = keys(report.examples.of(example));
+            writeln!(out, "  of these   {} {what}.{examples}", count(number))?;
+        }
+    }
+    Ok(())
+}
+
+fn places(out: &mut String, report: &Report) -> std::fmt::Result {
+    let destination = Destination::from(report.destination.clone());
+    let id = &report.job_id;
+    writeln!(out)?;
+    writeln!(
+        out,
+        "  records    {}",
+        visible(&destination.records_folder(id).to_string())
+    )?;
+    writeln!(out, "  report     {}", visible(&destination.page(id).to_string()))?;
+    if report.failed > 0 {
+        writeln!(
+            out,
+            "  failures   {}",
+            visible(&destination.failed_folder(id).to_string())
+        )?;
+    }
+    Ok(())
+}
+
+/// Commands for what can be done next. `options` name the target.
+#[must_use]
+pub fn next(report: &Report, options: &str) -> String {
+    let commands = match report.state {
+        State::Running => vec!["watch", "stop"],
+        State::Completed | State::Aborted if report.failed + report.pending > 0 => vec!["redrive", "report"],
+        State::Completed | State::Aborted => vec!["report"],
+    };
+    let mut text = String::from("\n");
+    for command in commands {
+        let line = format!("cargo job {command} {}{options}", report.job_id);
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  next       {}", visible(&line));
+    }
+    text
+}

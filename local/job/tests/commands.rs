@@ -1,0 +1,198 @@
+//! The commands, run as a user runs them, against real functions on this machine.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
+
+use std::path::Path;
+use std::process::Output;
+
+use local::dataset;
+use local::functions::{Functions, Setup};
+use local::s3::{Headers, Object, Server};
+use local::tools;
+use local::workspace::{Profile, build_functions};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const PARAMETERS: [(&str, &str); 2] = [("SourceBucket", "photos"), ("DestinationBucket", "photos-out")];
+
+/// Functions and an S3 server with photos and junk.
+struct Cloud {
+    server: Server,
+    functions: Functions,
+    folder: TempDir,
+}
+
+impl Cloud {
+    async fn start() -> Self {
+        let server = Server::start(0).await.unwrap();
+        server.store.create_bucket("photos-out");
+        let photo = dataset::photo(0).unwrap();
+        let junk: &[u8] = b"this is a text, whatever its name says";
+        for (key, body) in [
+            ("a.jpg", &photo[..]),
+            ("b.jpg", &photo[..]),
+            ("text.jpg", junk),
+            ("empty.jpg", b""),
+            ("notes.txt", junk),
+            ("folder/", b""),
+            ("evil\u{1b}[31m\u{202e}.txt", junk),
+        ] {
+            let object = Object::new(body.to_vec().into(), Headers::default());
+            server.store.load("photos", &format!("in/{key}"), object);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        build_functions(Profile::Dev).await.unwrap();
+        let cargo_lambda = tools::cargo_lambda().await.unwrap();
+        let setup = Setup {
+            cargo_lambda: &cargo_lambda,
+            profile: Profile::Dev,
+            processes: 2,
+            environment: &[],
+            logs: folder.path(),
+        };
+        let functions = setup.start(&server, &PARAMETERS).await.unwrap();
+        Self {
+            server,
+            functions,
+            folder,
+        }
+    }
+
+    /// Runs a command, given as words.
+    async fn job(&self, words: &str) -> Run {
+        let destination = "s3://photos-out/";
+        let url = self.functions.fanout.endpoint();
+        let words = format!("{words} --local={url} --destination {destination}");
+        run(&words, &self.server.environment(), self.folder.path()).await
+    }
+}
+
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+async fn run(words: &str, environment: &[(&str, String)], folder: &Path) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_s3-exif-job"))
+        .args(words.split(' '))
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .current_dir(folder)
+        .output()
+        .await
+        .unwrap();
+    let Output { status, stdout, stderr } = output;
+    Run {
+        code: status.code().unwrap(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+impl Run {
+    #[track_caller]
+    fn has(&self, code: i32, parts: &[&str]) {
+        let all = format!("{}\n{}", self.stdout, self.stderr);
+        assert_eq!(self.code, code, "{all}");
+        for part in parts {
+            assert!(all.contains(part), "{part:?} is missing:\n{all}");
+        }
+        assert!(
+            !all.chars().any(|character| character.is_control() && character != '\n'),
+            "{all:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_planned_started_shown_and_listed() {
+    let cloud = Cloud::start().await;
+    let plan = cloud.job("plan --source s3://photos/in/").await;
+    plan.has(
+        0,
+        &["images    3 of 7 keys", "Their names do not match", "cost      about $"],
+    );
+
+    let refused = cloud.job("start --source s3://photos/in/").await;
+    refused.has(1, &["add --yes to start without a question"]);
+    let started = cloud
+        .job("start --yes --source s3://photos/in/ --job-id one --list-ignored")
+        .await;
+    started.has(
+        0,
+        &[
+            "All 3 images were processed.",
+            "processed  3, 2 with EXIF",
+            "1 are no images, whatever their names say. Such as in/text.jpg",
+            "2 name: Their names do not match include, or match exclude.",
+            "evil\\u{1b}[31m\\u{202e}.txt",
+            "1 size: ",
+            "1 folder: ",
+            "were planned",
+            "s3://photos-out/jobs/one/report.html",
+            "cargo job report one --local",
+        ],
+    );
+    let ignored = cloud.server.store.keys("photos-out", "jobs/one/ignored/");
+    assert_eq!(ignored, ["jobs/one/ignored/1-1.ndjson"]);
+    let file = cloud.server.store.get("photos-out", &ignored[0]).unwrap();
+    assert_eq!(String::from_utf8_lossy(&file.body.bytes()).lines().count(), 4);
+
+    let status = cloud.job("status one --json").await;
+    status.has(0, &[]);
+    let report: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!((&report["ok"], &report["ignored_by"]["name"]), (&3.into(), &2.into()));
+    cloud.job("watch one").await.has(0, &["All 3 images were processed."]);
+    cloud.job("list").await.has(0, &["one", "completed", "3 ok"]);
+    cloud.job("report one").await.has(0, &["report-one.html"]);
+    let page = std::fs::read(cloud.folder.path().join("report-one.html")).unwrap();
+    let written = cloud.server.store.get("photos-out", "jobs/one/report.html").unwrap();
+    assert_eq!(page, written.body.bytes());
+
+    // The same id with other settings, and a prefix that does not exist.
+    let again = cloud
+        .job("start --yes --source s3://photos/in/ --job-id one --images none")
+        .await;
+    again.has(1, &["job one exists already, and has ended, so nothing was started"]);
+    let nothing = cloud.job("start --yes --source s3://photos/typo/ --job-id two").await;
+    nothing.has(
+        5,
+        &["nothing was listed: no key of the bucket photos begins with \"typo/\""],
+    );
+}
+
+#[tokio::test]
+async fn every_error_says_what_would_be_right() {
+    let server = Server::start(0).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let with = |more: &[(&'static str, &str)]| {
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        server.environment().into_iter().chain(more).collect::<Vec<_>>()
+    };
+    let run = |words: &'static str, environment: Vec<(&'static str, String)>| {
+        let folder = folder.path();
+        async move { run(words, &environment, folder).await }
+    };
+    // Nothing listens there.
+    let local = run(
+        "status one --local=http://127.0.0.1:9 --destination s3://photos-out/",
+        with(&[]),
+    )
+    .await;
+    local.has(1, &["fanout does not answer on this machine", "`cargo lambda watch`"]);
+    run("status one --local=http://127.0.0.1:9", with(&[]))
+        .await
+        .has(1, &["give --destination, or set DESTINATION"]);
+    run("status one --destination photos", with(&[]))
+        .await
+        .has(2, &["\"photos\" is not an S3 URI"]);
+    run("status one", vec![])
+        .await
+        .has(1, &["no AWS region is set: give --region"]);
+    run("status one --region us-east-1 --function f", vec![])
+        .await
+        .has(1, &["the settings of the function f cannot be read", "credentials"]);
+}
