@@ -7,7 +7,7 @@
 - The docs name every request field, environment variable, template parameter, output and failure class. They name
   none that does not exist.
 
-Usage: .ci/check_docs.py LOCAL, where LOCAL is the program that `cargo local` runs.
+Usage: .ci/check_docs.py LOCAL JOB, where LOCAL and JOB are the programs that `cargo local` and `cargo job` run.
 """
 
 import json
@@ -80,27 +80,27 @@ def commands(page):
         if re.match(starts + r" ?(?![:=])", line):
             yield line
     for span in re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)):
-        if re.match(r"(cargo (demo|local|lambda|test)|sam |\.ci/)", span):
+        if re.match(r"(cargo (demo|job|local|lambda|test)|sam |\.ci/)", span):
             yield span
 
 
 @cache
-def help_of(local, subcommands):
-    result = subprocess.run([local, *subcommands, "--help"], capture_output=True, text=True, check=False)
+def help_of(program, subcommands):
+    result = subprocess.run([program, *subcommands, "--help"], capture_output=True, text=True, check=False)
     return result.stdout if result.returncode == 0 else None
 
 
-def check_local(page, command, words, local):
-    """Checks that `--help` lists the subcommands and options of a `cargo local` command."""
+def check_program(page, command, words, program):
+    """Checks that `--help` of a program lists the subcommand and the options of a command."""
     subcommands = []
     for word in words:
-        listed = re.findall(r"^  ([a-z][a-z0-9-]*)\b", help_of(local, tuple(subcommands)).partition("Commands:")[2], re.MULTILINE)
+        listed = re.findall(r"^  ([a-z][a-z0-9-]*)\b", help_of(program, tuple(subcommands)).partition("Commands:")[2], re.MULTILINE)
         if word not in listed:
             break
         subcommands.append(word)
     if not subcommands and words:
-        return wrong(page, f"`{command}`: `cargo local` has no command {words[0]}")
-    text = help_of(local, tuple(subcommands))
+        return wrong(page, f"`{command}`: there is no command {words[0]}")
+    text = help_of(program, tuple(subcommands))
     for option in re.findall(r"--[a-z-]+", " ".join(words)):
         if option != "--help" and not re.search(re.escape(option) + r"(?![a-z-])", text):
             wrong(page, f"`{command}`: this command has no option {option}")
@@ -115,7 +115,8 @@ def check_payload(page, command, payload, fields):
         wrong(page, f"`{command}`: a request has no field {field}")
 
 
-def check_command(page, command, local, fields):
+def check_command(page, command, programs, fields):
+    local, job = programs
     plain = command.split("  #")[0].replace("[", " ").replace("]", " ").replace("...", " ")
     try:
         words = shlex.split(plain)
@@ -123,9 +124,11 @@ def check_command(page, command, local, fields):
         return wrong(page, f"`{command}`: not a valid shell command: {error}")
     match words:
         case ["cargo", "demo", *rest]:
-            check_local(page, command, ["demo", *rest], local)
+            check_program(page, command, ["demo", *rest], local)
         case ["cargo", "local", *rest]:
-            check_local(page, command, rest, local)
+            check_program(page, command, rest, local)
+        case ["cargo", "job", *rest]:
+            check_program(page, command, rest, job)
         case ["cargo", "lambda", "invoke", *rest]:
             for file in re.findall(r"--data-file (\S+)", " ".join(rest)):
                 if not (ROOT / file).exists():
@@ -216,16 +219,16 @@ def check_names(fields, variables, classes, parameters, outputs):
 
 
 def main():
-    [local] = sys.argv[1:]
+    programs = sys.argv[1:]
     names = names_in_code()
     check_names(*names)
     count = 0
     for page in PAGES:
         check_links(page)
         for command in commands(page):
-            check_command(page, command, local, names[0])
+            check_command(page, command, programs, names[0])
             count += 1
-    run_commands(local)
+    run_commands(programs[0])
     for problem in problems:
         print(problem)
     if problems:
