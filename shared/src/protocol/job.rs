@@ -12,6 +12,7 @@ use super::ignored::IgnoreReason;
 use super::series::Series;
 use super::stages::StagesSummary;
 use super::usage::Requests;
+use crate::modes::{Images, Records};
 use crate::object::S3Uri;
 use crate::prices::Cost;
 
@@ -49,6 +50,11 @@ pub struct Report {
     pub generation: u32,
     pub source: S3Uri,
     pub destination: S3Uri,
+    /// What is written of each image, and how records are written. Absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Images>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<Records>,
     /// Whether the source is listed completely.
     #[serde(default)]
     pub listing_finished: bool,

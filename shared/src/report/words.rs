@@ -32,6 +32,9 @@ pub fn outcome(report: &Report) -> String {
 
 fn finished(report: &Report) -> String {
     let images = report.ok + report.failed + report.pending;
+    if images == 0 && report.skipped > 0 {
+        return format!("All {} were up to date already.", counted(report.skipped, "image"));
+    }
     let mut parts = Vec::new();
     if report.ok == images && images > 0 {
         parts.push(match images {

@@ -10,7 +10,7 @@ use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut
 use aws_sdk_s3::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::primitives::SdkBody;
-use aws_smithy_http_client::tls;
+use aws_smithy_http_client::{pool, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use tower_http::timeout::TimeoutBody;
@@ -120,6 +120,19 @@ impl Intercept for Silence {
             .map_preserve_contents(move |body| SdkBody::from_body_1_x(TimeoutBody::new(pauses, body)));
         Ok(())
     }
+}
+
+/// Connections for synchronous invocations of functions. They are kept alive: they are silent for minutes, and NAT gateways
+/// drop a flow after 350 s of silence.
+///
+/// # Panics
+/// Never: the pool has its default partition.
+pub fn kept_alive() -> Result<pool::Client, pool::BuildError> {
+    let pool = pool::Builder::default()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .tcp_keepalive(Duration::from_secs(30))
+        .build_https()?;
+    Ok(pool::Client::new(&pool).expect("the pool has only its default partition"))
 }
 
 /// rustls with ring: half the size of the default TLS stack. The only thing to build is C code that every

@@ -38,7 +38,7 @@ mod put;
 mod raw;
 mod retry;
 
-pub use client::{Timeouts, attempt_timeout, config, loader, with_silence};
+pub use client::{Timeouts, attempt_timeout, config, kept_alive, loader, with_silence};
 pub use copy::{CopySource, copy_image};
 pub use error::{Cause, Error};
 pub use error_kind::ErrorKind;

@@ -33,13 +33,15 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
         );
         return Err(BadRequest::new("parent", problem).into());
     }
+    let planned = request.planned;
     let mut request = Request {
         job_id: request.job_id.clone().or_else(|| Some(request_id.to_owned())),
         parent: Some(parent_id.clone()),
         ..request
     }
     .or(&parent.header.request);
-    request.action = None;
+    // What was planned for the parent says nothing about the rest.
+    (request.action, request.planned) = (None, planned);
     let job = Job::from_request(&request, &session.id)?;
     session.app.config.check_parallel(job.parallel)?;
     if job.source != parent.header.source || job.destination != destination {

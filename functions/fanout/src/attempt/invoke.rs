@@ -6,13 +6,13 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_smithy_http_client::{pool, tls};
+use aws_smithy_http_client::pool;
 use aws_smithy_runtime_api::client::http::HttpClient;
 use serde_json::value::RawValue;
 use shared::clock::Clock;
 use shared::protocol::attempt::Attempt;
 use shared::protocol::chunk::{ChunkRequest, ChunkResponse};
-use shared::s3::ErrorKind;
+use shared::s3::{ErrorKind, kept_alive};
 
 use super::call::{Loss, NoResponse, call, payload};
 use super::fence::give_up_with_rest;
@@ -26,15 +26,9 @@ use crate::store::{self, Conditions, bodies};
 /// would be read and none written when the processor's time is up.
 const MAX_SECONDS_IN_FLIGHT: f64 = 30.0;
 
-/// Makes a client for synchronous invocations. Its connections are kept alive: they are silent for minutes, and NAT
-/// gateways drop a flow after 350 s of silence.
+/// Makes a client for synchronous invocations.
 pub fn invoke_client(sdk: &SdkConfig) -> Result<aws_sdk_lambda::Client, pool::BuildError> {
-    let pool = pool::Builder::default()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .tcp_keepalive(Duration::from_secs(30))
-        .build_https()?;
-    let connections = pool::Client::new(&pool).expect("the pool has only its default partition");
-    Ok(invoke_client_over(connections, sdk))
+    Ok(invoke_client_over(kept_alive()?, sdk))
 }
 
 /// Makes a client for synchronous invocations, with these connections.

@@ -220,7 +220,7 @@ impl<'a> EventLoop<'a> {
                 Event::Tick => {
                     checkpoint_due |= self.saver.may_save();
                     report_due |= self.saver.may_report();
-                    self.progress.close_chunk_after(MAX_TIME_TO_FILL);
+                    self.tick();
                 }
                 Event::LastStart => self.end(Ending::TimeUp),
                 Event::LastWait => break,
@@ -232,9 +232,20 @@ impl<'a> EventLoop<'a> {
         }
     }
 
+    fn tick(&mut self) {
+        self.progress.note(self.elapsed_ms());
+        self.progress.close_chunk_after(MAX_TIME_TO_FILL);
+    }
+
     /// Whether a checkpoint must be written now. Without any checkpoint, the lease is due.
     fn must_save(&self) -> bool {
-        self.progress.dispatch.has_reserved() || self.saver.lease.is_due()
+        self.progress.dispatch.has_reserved() || self.saver.lease.is_due() || self.progress.has_many_ignored()
+    }
+
+    /// The time of all invocations for the job, until now.
+    fn elapsed_ms(&self) -> u64 {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.progress.counters.elapsed_ms.saturating_add(now)
     }
 
     /// Starts to write a checkpoint that names the attempts to be sent.
@@ -296,8 +307,7 @@ impl<'a> EventLoop<'a> {
     fn take_result(&mut self, sequence: u64, result: AttemptResult, took: Duration) {
         self.dirty = true;
         self.schedule.attempt_took(took);
-        let at_ms = self.progress.counters.elapsed_ms + millis(self.started.elapsed());
-        let aborted = self.progress.apply(at_ms, sequence, result);
+        let aborted = self.progress.apply(self.elapsed_ms(), sequence, result);
         let counters = &self.progress.counters;
         let aborted = aborted.or_else(|| counters.abort_reason(self.job, self.source.rest()));
         if let Some(reason) = aborted {
@@ -346,6 +356,7 @@ impl<'a> EventLoop<'a> {
     pub(super) fn checkpoint(&mut self) -> Checkpoint {
         self.dirty = false;
         self.unreported = true;
+        self.progress.note(self.elapsed_ms());
         self.header.revision += 1;
         self.header.honours_conditions = self.saver.has_checkpoint() && self.invoker.conditions.are_honoured();
         let (queue, mut in_flight) = self.progress.view();
@@ -357,7 +368,7 @@ impl<'a> EventLoop<'a> {
         in_flight.extend(self.left_behind.iter().cloned());
         counters.requests += self.meter.requests();
         counters.throttled += self.meter.throttled();
-        counters.elapsed_ms += millis(self.started.elapsed());
+        counters.elapsed_ms = self.elapsed_ms();
         Checkpoint {
             header: self.header.clone(),
             counters,
@@ -366,10 +377,6 @@ impl<'a> EventLoop<'a> {
             in_flight,
         }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Sends an attempt, and waits for its result.

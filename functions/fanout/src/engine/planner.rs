@@ -37,10 +37,9 @@ impl Planned {
         self.count(&candidate.object);
         match (candidate.disposition, rejected) {
             (Disposition::Ignore(reason), _) | (_, Some(reason)) => {
-                let url_encoded = candidate.disposition == Disposition::Unnamed;
                 let ignored = IgnoredKey {
                     key: candidate.object.key,
-                    url_encoded,
+                    url_encoded: !candidate.is_named,
                     reason,
                 };
                 self.ignored.add(ignored, keeps_ignored);
@@ -213,6 +212,7 @@ mod tests {
                 storage_class: None,
             },
             last_modified: None,
+            is_named: true,
             disposition: Disposition::Process,
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared::object::ObjectRef;
 use shared::protocol::chunk::ChunkResponse;
+use shared::protocol::series::Point;
 
 use super::dispatch::Dispatch;
 use super::guided;
@@ -19,6 +20,9 @@ use crate::store::Counters;
 /// A checkpoint has about this many bytes at most. What its attempts and chunks leave of it is for objects.
 const CHECKPOINT_BYTES: usize = 150_000;
 
+/// The most ignored keys in memory, except those that arrive before their file is begun.
+const MAX_IGNORED_KEYS: usize = 10_000;
+
 /// What attempts and waiting chunks take of a checkpoint, for each slot.
 const BYTES_PER_SLOT: usize = 150;
 
@@ -31,6 +35,8 @@ pub struct Progress<'a> {
     /// first.
     pub unfenced: Vec<InFlightAttempt>,
     lost_in_a_row: u64,
+    /// The totals when they were last added to the series.
+    noted: (u64, u64),
     /// Whether attempts get shares of what is left.
     in_shares: bool,
     /// How many bytes of objects may still go into the checkpoint. Only the first chunks of an invocation gain from it,
@@ -49,6 +55,7 @@ impl<'a> Progress<'a> {
         }
         Self {
             job,
+            noted: counters.totals(),
             counters,
             planner: Planner::new(job.filter.clone(), job.chunk_keys, job.chunk_bytes).keep_ignored(job.list_ignored),
             dispatch,
@@ -137,12 +144,17 @@ impl<'a> Progress<'a> {
 
     /// How many more keys to list, so that no invocation has to wait for the listing.
     pub fn demand(&self) -> usize {
-        if self.dispatch.is_full() {
+        if self.dispatch.is_full() || self.has_many_ignored() {
             return 0;
         }
         let chunks = self.dispatch.window.size() / 2 + 2;
         let missing = chunks.saturating_sub(self.dispatch.ready());
         (missing * self.job.chunk_keys).saturating_sub(self.planner.open())
+    }
+
+    /// Whether so many ignored keys are kept that they must go to a file before more are listed.
+    pub fn has_many_ignored(&self) -> bool {
+        self.counters.ignored_keys.len() >= MAX_IGNORED_KEYS
     }
 
     /// Whether no listed key is waiting or in flight, and every lost attempt was given up.
@@ -152,11 +164,27 @@ impl<'a> Progress<'a> {
 
     /// Takes the result of an attempt, at a time since the job began. Returns a reason if the job must be aborted.
     pub fn apply(&mut self, at_ms: u64, sequence: u64, result: AttemptResult) -> Option<String> {
-        let before = self.counters.instant();
         let in_flight = self.dispatch.attempts().count();
         let aborted = self.count_result(sequence, result);
-        self.counters.add_to_series(at_ms, in_flight, before);
+        self.add_to_series(at_ms, in_flight);
         aborted
+    }
+
+    /// Notes how the job runs, at a time since it began.
+    pub fn note(&mut self, at_ms: u64) {
+        self.add_to_series(at_ms, self.dispatch.attempts().count());
+    }
+
+    /// Adds what was counted since the last time to the series.
+    fn add_to_series(&mut self, at_ms: u64, in_flight: usize) {
+        let ((images, throttled), before) = (self.counters.totals(), self.noted);
+        self.noted = (images, throttled);
+        let point = Point {
+            images: images - before.0,
+            in_flight: in_flight as u64,
+            throttled: throttled - before.1,
+        };
+        self.counters.series.add(at_ms, point);
     }
 
     fn count_result(&mut self, sequence: u64, mut result: AttemptResult) -> Option<String> {

@@ -8,6 +8,8 @@ use shared::protocol::ignored::IgnoreReason;
 pub struct Candidate {
     pub object: ObjectRef,
     pub last_modified: Option<DateTime>,
+    /// Whether its key is UTF-8. Otherwise, it is shown URL-encoded.
+    pub is_named: bool,
     pub disposition: Disposition,
 }
 

@@ -70,6 +70,7 @@ fn unnamed(unnamed: UnnamedObject) -> Candidate {
             ..ObjectRef::latest(unnamed.key.encoded.into())
         },
         last_modified: unnamed.last_modified,
+        is_named: false,
         disposition: Disposition::Unnamed,
     }
 }
@@ -78,6 +79,7 @@ fn candidate((listed, is_current): (ListedObject, bool)) -> Candidate {
     Candidate {
         object: listed.object,
         last_modified: listed.last_modified,
+        is_named: true,
         disposition: if is_current {
             Disposition::Skip
         } else {

@@ -139,6 +139,7 @@ impl Rows {
                 storage_class: None,
             },
             last_modified,
+            is_named: row.unnamed.is_none(),
             disposition,
         })
     }

@@ -9,7 +9,7 @@ use shared::protocol::examples::{Example, Examples};
 use shared::protocol::failure::{FailedKey, FailureClass};
 use shared::protocol::found::{Found, Tally};
 use shared::protocol::ignored::{IgnoreReason, IgnoredKey};
-use shared::protocol::series::{Point, Series};
+use shared::protocol::series::Series;
 use shared::protocol::usage::{Requests, Usage};
 
 use super::folder::CommonFolder;
@@ -125,7 +125,7 @@ impl Counters {
         self.bytes_listed += counts.bytes;
     }
 
-    /// Counts objects that were left out. They are not among `listed` yet.
+    /// Counts objects that were left out. They are among `listed` already.
     pub fn add_ignored(&mut self, ignored: Ignored) {
         for (reason, count) in ignored.by {
             self.ignored += count;
@@ -197,20 +197,9 @@ impl Counters {
         self.usage.throttled + self.invocations_throttled
     }
 
-    /// What a point of the series counts from: images with an outcome, and throttles.
-    pub fn instant(&self) -> (u64, u64) {
+    /// What the series shows: images with an outcome, and throttles.
+    pub fn totals(&self) -> (u64, u64) {
         (self.processed(), self.throttled())
-    }
-
-    /// Adds what was counted since `before` to the series, at a time since the job began.
-    pub fn add_to_series(&mut self, at_ms: u64, in_flight: usize, before: (u64, u64)) {
-        let (images, throttled) = self.instant();
-        let point = Point {
-            images: images - before.0,
-            in_flight: in_flight as u64,
-            throttled: throttled - before.1,
-        };
-        self.series.add(at_ms, point);
     }
 
     pub fn pending(&self) -> u64 {

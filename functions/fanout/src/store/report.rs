@@ -14,7 +14,7 @@ use shared::prices::{Cost, PRICES, Used};
 use shared::protocol::diagnosis::Diagnosis;
 use shared::protocol::job::{Report, State};
 use shared::protocol::usage::Requests;
-use shared::report::page;
+use shared::report::{page, words};
 use shared::s3::{self, Condition, ConditionalWrite, ErrorKind};
 use tokio::sync::Mutex;
 
@@ -45,6 +45,8 @@ impl Checkpoint {
             generation: header.generation,
             source: header.source.clone(),
             destination: header.destination.clone(),
+            images: Some(header.request.images()),
+            records: Some(header.request.records()),
             listing_finished,
             seconds_left,
             listed: counters.listed,
@@ -94,17 +96,20 @@ impl Checkpoint {
         if header.state != State::Completed || counters.listed > counters.ignored {
             return None;
         }
-        let most = counters.ignored_by.iter().max_by_key(|(_, count)| **count);
-        Some(match (most, &header.request.manifest, &header.request.parent) {
-            (Some((reason, count)), _, _) => format!(
-                "nothing was processed: all {} keys were ignored, {count} of them because of their {}; the examples name \
-                 some of them",
+        if counters.listed > 0 {
+            let most = counters.ignored_by.iter().max_by_key(|(_, count)| **count);
+            let most =
+                most.map(|(reason, count)| format!(", {count} of them for this reason: {}", words::ignored(*reason)));
+            return Some(format!(
+                "nothing was processed: all {} keys were ignored{}",
                 counters.listed,
-                reason.to_string().replace('_', " ")
-            ),
-            (None, _, Some(parent)) => format!("job {parent} has left no keys, so there was nothing to do"),
-            (None, Some(manifest), None) => format!("nothing was listed: {manifest} names no keys"),
-            (None, None, None) => format!(
+                most.unwrap_or_default()
+            ));
+        }
+        Some(match (&header.request.manifest, &header.request.parent) {
+            (_, Some(parent)) => format!("job {parent} has left no keys, so there was nothing to do"),
+            (Some(manifest), None) => format!("nothing was listed: {manifest} names no keys"),
+            (None, None) => format!(
                 "nothing was listed: no key of the bucket {} begins with {:?}; check the spelling, and the case",
                 header.source.bucket,
                 header.source.prefix.as_str()

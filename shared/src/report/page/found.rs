@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::charts::{Column, bars, columns};
 use super::map::{MIN_IMAGES, map};
-use crate::protocol::found::OTHER;
+use crate::protocol::found::{MAX_CAMERAS, OTHER};
 use crate::protocol::job::Report;
 use crate::report::text::{count, counted};
 
@@ -54,7 +54,9 @@ pub fn found(report: &Report) -> Markup {
 fn cameras(report: &Report) -> Markup {
     let cameras = &report.found.cameras;
     let named: u64 = cameras.values().sum();
-    let sorted = most_first(cameras);
+    let mut sorted = most_first(cameras);
+    sorted.retain(|&(name, _)| name != OTHER);
+    let other = cameras.get(OTHER).copied().unwrap_or_default();
     let (first, more) = sorted.split_at(sorted.len().min(FIRST_CAMERAS));
     let more = &more[..more.len().min(CAMERAS - FIRST_CAMERAS)];
     let left = sorted.len() - first.len() - more.len();
@@ -68,6 +70,7 @@ fn cameras(report: &Report) -> Markup {
             }
         }
         @if left > 0 { p.soft { (counted(left as u64, "camera")) " with fewer images are not shown." } }
+        @if other > 0 { p.soft { (counted(other, "image")) " of cameras that were found after the first " (MAX_CAMERAS) "." } }
         p.soft { (without(report.found.images().saturating_sub(named), "a camera")) }
     }
 }

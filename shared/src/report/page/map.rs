@@ -25,7 +25,7 @@ pub fn map(grid: &BTreeMap<Cell, u64>) -> Markup {
         shown.len()
     );
     html! {
-        svg role="img" aria-label=(name) viewBox="0 0 144 66" {
+        svg role="img" aria-label=(name) viewBox="0 0 144 72" {
             path.land d=(land()) {}
             @for (cell, images) in shown {
                 rect.cell x=((180 + cell.west) / 10 * 4) y=((80 - cell.south) / 10 * 4) width="4" height="4"

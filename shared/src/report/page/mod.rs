@@ -20,8 +20,7 @@ mod map;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::text::{bytes, count, dollars, time, visible};
-use super::words;
-use crate::destination::Destination;
+use super::{places, words};
 use crate::protocol::examples::Example;
 use crate::protocol::job::{Report, State};
 
@@ -109,26 +108,16 @@ fn examples(report: &Report, example: Example) -> Markup {
 }
 
 fn results(report: &Report) -> Markup {
-    let destination = Destination::from(report.destination.clone());
-    let id = &report.job_id;
     html! {
         section {
             h2 { "Where the results are" }
             table {
                 tbody {
-                    (place("records, one for each image", &destination.records_folder(id).to_string()))
-                    (place("this report as JSON", &destination.job(id).to_string()))
-                    @if report.failed > 0 {
-                        (place("failed keys with their errors", &destination.failed_folder(id).to_string()))
-                    }
+                    @for (what, uri) in places::of(report) { tr { td { (what) } td.key { (visible(&uri)) } } }
                 }
             }
         }
     }
-}
-
-fn place(name: &str, uri: &str) -> Markup {
-    html! { tr { td { (name) } td.key { (visible(uri)) } } }
 }
 
 #[cfg(test)]

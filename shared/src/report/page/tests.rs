@@ -76,6 +76,10 @@ fn the_outcome_is_one_sentence() {
             "The job has ended, and there was nothing to process.",
         ),
         (
+            serde_json::json!({"ok": 0, "failed": 0, "skipped": 8154}),
+            "All 8,154 images were up to date already.",
+        ),
+        (
             serde_json::json!({"state": "aborted", "reason": "stop", "pending": 3, "skipped": 4}),
             "The job ended early: stop. 7 of 11 images were processed, 1 failed, 3 have no outcome, and 4 were up to date \
              already.",
