@@ -12,9 +12,10 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Shows how far a job is, on standard error.
 pub struct Bar {
-    bar: ProgressBar,
+    progress: ProgressBar,
     /// When the last line was written, where there is no terminal.
     written: std::cell::Cell<Option<std::time::Instant>>,
+    is_silent: bool,
 }
 
 impl Default for Bar {
@@ -31,16 +32,25 @@ impl Bar {
         let style = ProgressStyle::with_template("{bar:24} {percent:>3}% of {human_len} keys\n{msg}");
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         Self {
-            bar: bar.with_style(style.expect("the template is valid")),
+            progress: bar.with_style(style.expect("the template is valid")),
             written: std::cell::Cell::default(),
+            is_silent: false,
         }
+    }
+
+    /// Shows nothing.
+    #[must_use]
+    pub fn silent() -> Self {
+        let bar = Self::new();
+        bar.progress.set_draw_target(ProgressDrawTarget::hidden());
+        Self { is_silent: true, ..bar }
     }
 
     pub fn show(&self, report: &Report) {
         let done = report.ignored + report.skipped + report.ok + report.failed;
-        self.bar.set_length(report.listed);
-        self.bar.set_position(done);
-        self.bar.set_message(line(report));
+        self.progress.set_length(report.listed);
+        self.progress.set_position(done);
+        self.progress.set_message(line(report));
         self.write(&format!(
             "{} of {} keys: {}",
             count(done),
@@ -51,7 +61,7 @@ impl Bar {
 
     /// Shows that there is no report yet.
     pub fn wait(&self, what: &str) {
-        self.bar.set_message(what.to_owned());
+        self.progress.set_message(what.to_owned());
         self.write(what);
     }
 
@@ -60,14 +70,14 @@ impl Bar {
             .written
             .get()
             .is_none_or(|written| written.elapsed() >= LINE_INTERVAL);
-        if self.bar.is_hidden() && is_due {
+        if self.progress.is_hidden() && is_due && !self.is_silent {
             eprintln!("{line}");
             self.written.set(Some(std::time::Instant::now()));
         }
     }
 
     pub fn clear(&self) {
-        self.bar.finish_and_clear();
+        self.progress.finish_and_clear();
     }
 }
 

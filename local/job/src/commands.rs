@@ -13,6 +13,7 @@ use shared::report::text::{count, dollars, visible};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::bar::Bar;
 use crate::ending::Ending;
 use crate::plan::{self, Plan};
 use crate::settings::Settings;
@@ -100,7 +101,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Ending> {
     let output = Output { json: cli.json };
     match cli.command {
         Command::Plan(settings) => {
-            let plan: Value = ask_for_plan(&target, &settings).await?;
+            let plan = ask_for_plan(&target, &settings).await?;
             if output.json {
                 println!("{plan:#}");
             } else {
@@ -114,9 +115,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<Ending> {
             follow(&target, &job_id, output).await
         }
         Command::Status(Job { job_id }) => output.print(&target, &about(&target, "status", &job_id).await?),
-        Command::Stop(Job { job_id }) => output.print(&target, &about(&target, "stop", &job_id).await?),
+        Command::Stop(Job { job_id }) => {
+            output.print(&target, &about(&target, "stop", &job_id).await?)?;
+            Ok(Ending::Ok)
+        }
         Command::Redrive(redrive) => redrive_job(&target, redrive, output).await,
-        Command::Report(options) => write_page(&target, options).await,
+        Command::Report(options) => write_page(&target, options, output).await,
         Command::List => list(&target, output).await,
     }
 }
@@ -136,6 +140,19 @@ impl Output {
         }
         Ok(Ending::of(report))
     }
+
+    /// Prints the only thing that a command has to say.
+    fn print_one(self, name: &str, value: &str) {
+        if self.json {
+            println!("{}", json!({name: value}));
+        } else {
+            println!("{value}");
+        }
+    }
+
+    fn bar(self) -> Bar {
+        if self.json { Bar::silent() } else { Bar::new() }
+    }
 }
 
 /// Asks fanout something about a job.
@@ -149,40 +166,85 @@ async fn about(target: &Target, action: &str, job_id: &str) -> anyhow::Result<Re
 
 async fn ask_for_plan(target: &Target, settings: &Settings) -> anyhow::Result<Value> {
     let destination = target.destination.uri();
+    eprintln!("fanout lists the source, which takes some minutes if it has many millions of keys");
     target
         .ask(&settings.request(&json!({"action": "plan", "destination": destination}))?)
         .await
 }
 
 async fn start_job(target: &Target, start: Start, output: Output) -> anyhow::Result<Ending> {
-    let plan: Plan = serde_json::from_value(ask_for_plan(target, &start.settings).await?)?;
+    check_watch(target, start.no_watch)?;
+    let response = ask_for_plan(target, &start.settings).await?;
+    // An older fanout refuses a field that it does not know.
+    let knows_plans = response.get("ignored_by").is_some();
+    let plan: Plan = serde_json::from_value(response)?;
     if !output.json {
         plan::print(&plan);
     }
+    let job_id = start.settings.job_id.clone().map_or_else(new_id, Ok)?;
+    check_new(target, &job_id, &plan.source).await?;
     let question = format!(
         "Start the job ({} images, about {})?",
         count(plan.images),
         dollars(plan.cost_usd.total)
     );
     if !start.yes && !confirmed(&question)? {
-        eprintln!("nothing was started");
-        return Ok(Ending::Ok);
+        bail!("nothing was started");
     }
-    let job_id = start.settings.job_id.clone().map_or_else(new_id, Ok)?;
-    let planned = json!({"cost_usd": plan.cost_usd.total, "seconds": plan.seconds});
-    let request = start.settings.request(&json!({
-        "job_id": job_id, "destination": target.destination.uri(), "planned": planned,
-    }))?;
+    let mut request = start
+        .settings
+        .request(&json!({"job_id": job_id, "destination": target.destination.uri()}))?;
+    if knows_plans {
+        request["planned"] = json!({"cost_usd": plan.cost_usd.total, "seconds": plan.seconds});
+    }
     begin(target, &job_id, &request, start.no_watch, output).await
 }
 
 async fn redrive_job(target: &Target, redrive: Redrive, output: Output) -> anyhow::Result<Ending> {
-    fanout::check_id(&redrive.parent)?;
+    check_watch(target, redrive.no_watch)?;
+    let parent = about(target, "status", &redrive.parent).await?;
+    if parent.state == State::Running {
+        bail!(
+            "job {} still runs: wait until it ends, or stop it, before its images are processed again",
+            visible(&parent.job_id)
+        );
+    }
     let job_id = redrive.settings.job_id.clone().map_or_else(new_id, Ok)?;
+    check_new(target, &job_id, &parent.source.to_string()).await?;
     let request = redrive.settings.request(&json!({
         "action": "redrive", "parent": redrive.parent, "job_id": job_id, "destination": target.destination.uri(),
     }))?;
     begin(target, &job_id, &request, redrive.no_watch, output).await
+}
+
+fn check_watch(target: &Target, no_watch: bool) -> anyhow::Result<()> {
+    if no_watch && target.is_local {
+        bail!("--no-watch does not work with --local: the functions on this machine respond when the job has ended");
+    }
+    Ok(())
+}
+
+/// Checks that nothing has the id of a new job. A job that was interrupted may be started again.
+async fn check_new(target: &Target, job_id: &str, source: &str) -> anyhow::Result<()> {
+    let options = &target.options;
+    match target.report(job_id).await? {
+        Some(existing) if existing.state != State::Running => bail!(
+            "job {} exists already, and has ended, so nothing was started: choose another --job-id, or see it with `cargo job \
+             status {job_id}{options}`",
+            visible(job_id)
+        ),
+        Some(existing) if existing.source.to_string() != source => bail!(
+            "job {} exists already, for the source {}, so nothing was started: choose another --job-id",
+            visible(job_id),
+            visible(&existing.source.to_string())
+        ),
+        Some(_) => eprintln!(
+            "job {} exists already, with the settings that it was started with, and goes on",
+            visible(job_id)
+        ),
+        None => {}
+    }
+    Ok(())
 }
 
 fn confirmed(question: &str) -> anyhow::Result<bool> {
@@ -192,10 +254,11 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
     Ok(Confirm::new().with_prompt(question).default(false).interact()?)
 }
 
-/// A job id from the time.
+/// A job id from the time. Two jobs may be started in the same second.
 fn new_id() -> anyhow::Result<String> {
     let now = OffsetDateTime::from(SystemTime::now());
-    Ok(now.format(format_description!("job-[year][month][day]-[hour][minute][second]"))?)
+    let time = now.format(format_description!("[year][month][day]-[hour][minute][second]"))?;
+    Ok(format!("job-{time}-{:04x}", fastrand::u16(..)))
 }
 
 /// Sends a request that starts a job, and follows the job.
@@ -206,41 +269,32 @@ async fn begin(
     no_watch: bool,
     output: Output,
 ) -> anyhow::Result<Ending> {
-    match target.report(job_id).await? {
-        Some(existing) if existing.state != State::Running => bail!(
-            "job {} exists already, and has ended, so nothing was started: choose another --job-id, or see it with \
-             `cargo job status {job_id}{}`",
-            visible(job_id),
-            target.options
-        ),
-        Some(_) => eprintln!(
-            "job {} runs already, with the settings that it was started with",
-            visible(job_id)
-        ),
-        None => {}
-    }
     if target.is_local {
         // The functions on this machine respond when the job has ended.
-        let response = target.ask::<Report>(request);
+        let (response, bar) = (target.ask::<Report>(request), output.bar());
         return tokio::select! {
-            response = response => output.print(target, &response?),
-            ended = watch::until_ended(target, job_id) => output.print(target, &ended?),
+            response = response => {
+                bar.clear();
+                output.print(target, &response?)
+            }
+            ended = watch::until_ended(target, job_id, &bar) => output.print(target, &ended?),
             interrupted = tokio::signal::ctrl_c() => left_running(target, job_id, interrupted),
         };
     }
     target.send(request).await?;
     if no_watch {
-        println!("{job_id}");
-        eprintln!("started; watch it with: cargo job watch {job_id}{}", target.options);
-        return Ok(Ending::Running);
+        output.print_one("job_id", job_id);
+        eprintln!("sent; watch it with: cargo job watch {job_id}{}", target.options);
+        return Ok(Ending::Ok);
     }
     follow(target, job_id, output).await
 }
 
 /// Shows a job until it ends. Ctrl-C leaves it running.
 async fn follow(target: &Target, job_id: &str, output: Output) -> anyhow::Result<Ending> {
+    let bar = output.bar();
     tokio::select! {
-        ended = watch::until_ended(target, job_id) => output.print(target, &ended?),
+        ended = watch::until_ended(target, job_id, &bar) => output.print(target, &ended?),
         interrupted = tokio::signal::ctrl_c() => left_running(target, job_id, interrupted),
     }
 }
@@ -253,15 +307,15 @@ fn left_running(target: &Target, job_id: &str, interrupted: std::io::Result<()>)
     Ok(Ending::Running)
 }
 
-async fn write_page(target: &Target, options: ReportOptions) -> anyhow::Result<Ending> {
+async fn write_page(target: &Target, options: ReportOptions, output: Output) -> anyhow::Result<Ending> {
     let report = about(target, "status", &options.job_id).await?;
     let file = options
         .out
         .unwrap_or_else(|| PathBuf::from(format!("report-{}.html", options.job_id)));
     fs::write(&file, page(&report)).with_context(|| format!("{} cannot be written", file.display()))?;
-    println!("{}", file.display());
+    output.print_one("file", &file.display().to_string());
     if report.state != State::Running {
-        eprintln!("the same page is {}", target.destination.page(&options.job_id));
+        eprintln!("fanout has written it to {}", target.destination.page(&options.job_id));
     }
     Ok(Ending::Ok)
 }
@@ -269,7 +323,10 @@ async fn write_page(target: &Target, options: ReportOptions) -> anyhow::Result<E
 async fn list(target: &Target, output: Output) -> anyhow::Result<Ending> {
     let mut reports = Vec::new();
     for job in target.jobs().await? {
-        reports.extend(target.report(&job).await?);
+        match target.report(&job).await {
+            Ok(report) => reports.extend(report),
+            Err(error) => eprintln!("{}: {error:#}", visible(&job)),
+        }
     }
     if output.json {
         println!("{}", serde_json::to_string_pretty(&reports)?);

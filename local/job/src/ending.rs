@@ -13,7 +13,7 @@ pub enum Ending {
     Aborted = 4,
     /// The job has ended, and there was nothing to process.
     Nothing = 5,
-    /// The job still runs.
+    /// The job still runs: `status` says so, or nobody waits any longer.
     Running = 6,
 }
 

@@ -15,7 +15,7 @@ use crate::summary::keys;
 /// fanout's response to `plan`, as far as it is shown.
 #[derive(Debug, Deserialize)]
 pub struct Plan {
-    source: String,
+    pub source: String,
     destination: String,
     listing_finished: bool,
     listed: u64,

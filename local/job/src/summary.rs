@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use shared::destination::Destination;
 use shared::object::Key;
 use shared::protocol::examples::Example;
+use shared::protocol::found::OTHER;
 use shared::protocol::job::{Report, State};
-use shared::report::text::{bytes, count, dollars, time, visible};
-use shared::report::words;
+use shared::report::text::{bytes, count, counted, dollars, time, visible};
+use shared::report::{places, words};
 
 /// The most keys that are shown for one number.
 const KEYS: usize = 3;
@@ -90,10 +90,10 @@ fn done(out: &mut String, report: &Report) -> std::fmt::Result {
             (Some(first), _) => format!(", taken in {first}"),
             _ => String::new(),
         };
-        let cameras = match found.cameras.len() {
-            1 => "1 camera".to_owned(),
-            many => format!("{many} cameras"),
-        };
+        let cameras = counted(
+            found.cameras.keys().filter(|name| *name != OTHER).count() as u64,
+            "camera",
+        );
         writeln!(
             out,
             "             {} with a position, {cameras}{years}",
@@ -119,34 +119,34 @@ fn left(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(out, "    {number:>8} {reason}: {}{examples}", words::ignored(*reason))?;
     }
     let unknown = report.found.formats.get("unknown").copied().unwrap_or_default();
-    for (number, what, example) in [
-        (unknown, "are no images, whatever their names say", Example::Unknown),
-        (report.found.damaged, "have warnings in their records", Example::Damaged),
+    for (label, number, noun, what, example) in [
+        (
+            "no images",
+            unknown,
+            "file",
+            ", whatever the names say",
+            Example::Unknown,
+        ),
+        (
+            "damaged",
+            report.found.damaged,
+            "record",
+            " with warnings",
+            Example::Damaged,
+        ),
     ] {
         if number > 0 {
             let examples = keys(report.examples.of(example));
-            writeln!(out, "  of these   {} {what}.{examples}", count(number))?;
+            writeln!(out, "  {label:<10} {}{what}.{examples}", counted(number, noun))?;
         }
     }
     Ok(())
 }
 
 fn places(out: &mut String, report: &Report) -> std::fmt::Result {
-    let destination = Destination::from(report.destination.clone());
-    let id = &report.job_id;
     writeln!(out)?;
-    writeln!(
-        out,
-        "  records    {}",
-        visible(&destination.records_folder(id).to_string())
-    )?;
-    writeln!(out, "  report     {}", visible(&destination.page(id).to_string()))?;
-    if report.failed > 0 {
-        writeln!(
-            out,
-            "  failures   {}",
-            visible(&destination.failed_folder(id).to_string())
-        )?;
+    for (what, uri) in places::of(report) {
+        writeln!(out, "  {what:<10} {}", visible(&uri))?;
     }
     Ok(())
 }

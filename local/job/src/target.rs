@@ -1,5 +1,7 @@
 //! Finds fanout, and the destination of its jobs.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, anyhow, bail};
 use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
@@ -16,6 +18,11 @@ const FANOUT_OUTPUT: &str = "FanoutFunction";
 /// Where `cargo lambda watch` listens.
 const LOCAL: &str = "http://127.0.0.1:9000";
 
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// An invocation takes 15 minutes at most.
+const MAX_TIME: Duration = Duration::from_mins(16);
+
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// The stack
@@ -25,7 +32,7 @@ pub struct Options {
     #[arg(long, global = true, conflicts_with = "local")]
     function: Option<String>,
     /// Use the functions that `cargo lambda watch` runs on this machine
-    #[arg(long, global = true, value_name = "URL", num_args = 0..=1, default_missing_value = LOCAL)]
+    #[arg(long, global = true, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = LOCAL)]
     local: Option<String>,
     /// Where the job writes, such as `s3://bucket/prefix/` [default: that of the stack]
     #[arg(long, global = true, value_name = "S3_URI")]
@@ -55,9 +62,9 @@ impl Options {
         let sdk = self.sdk().await;
         let is_local = self.local.is_some();
         let (lambda, function) = match (&self.local, &self.function) {
-            (Some(url), _) => (lambda(&sdk, Some(url)), "fanout".to_owned()),
-            (None, Some(function)) => (lambda(&sdk, None), function.clone()),
-            (None, None) => (lambda(&sdk, None), self.of_stack(&sdk).await?),
+            (Some(url), _) => (lambda(&sdk, Some(url))?, "fanout".to_owned()),
+            (None, Some(function)) => (lambda(&sdk, None)?, function.clone()),
+            (None, None) => (lambda(&sdk, None)?, self.of_stack(&sdk).await?),
         };
         let destination = match &self.destination {
             Some(destination) => destination.clone(),
@@ -89,7 +96,7 @@ impl Options {
     fn again(&self) -> String {
         let local = self.local.as_ref().map(|url| match url.as_str() {
             LOCAL => "--local".to_owned(),
-            url => format!("--local {url}"),
+            url => format!("--local={url}"),
         });
         let named = |name: &str, value: Option<&str>| value.map(|value| format!("--{name} {value}"));
         let stack = (self.stack != "s3-exif" && local.is_none() && self.function.is_none()).then_some(&*self.stack);
@@ -185,14 +192,20 @@ pub fn hint(code: Option<&str>, permission: &str) -> String {
 }
 
 /// A client that waits as long as a function may take, and never invokes it twice.
-fn lambda(sdk: &SdkConfig, url: Option<&str>) -> aws_sdk_lambda::Client {
+fn lambda(sdk: &SdkConfig, url: Option<&str>) -> anyhow::Result<aws_sdk_lambda::Client> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_timeout(MAX_TIME)
+        .disable_operation_attempt_timeout();
     let mut config = aws_sdk_lambda::config::Builder::from(sdk)
+        .http_client(s3::kept_alive()?)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::disabled());
+        .timeout_config(timeouts.build());
     if let Some(url) = url {
-        config = config.endpoint_url(url);
+        // A job on this machine takes as long as it takes.
+        config = config.endpoint_url(url).timeout_config(TimeoutConfig::disabled());
     }
-    aws_sdk_lambda::Client::from_conf(config.build())
+    Ok(aws_sdk_lambda::Client::from_conf(config.build()))
 }
 
 fn local_destination() -> anyhow::Result<S3Uri> {

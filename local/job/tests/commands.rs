@@ -126,7 +126,7 @@ async fn a_job_is_planned_started_shown_and_listed() {
         &[
             "All 3 images were processed.",
             "processed  3, 2 with EXIF",
-            "1 are no images, whatever their names say. Such as in/text.jpg",
+            "no images  1 file, whatever the names say. Such as in/text.jpg",
             "2 name: Their names do not match include, or match exclude.",
             "evil\\u{1b}[31m\\u{202e}.txt",
             "1 size: ",
@@ -151,6 +151,15 @@ async fn a_job_is_planned_started_shown_and_listed() {
     let page = std::fs::read(cloud.folder.path().join("report-one.html")).unwrap();
     let written = cloud.server.store.get("photos-out", "jobs/one/report.html").unwrap();
     assert_eq!(page, written.body.bytes());
+
+    // What is asked of a job that does not exist, or has left nothing.
+    let missing = cloud.job("redrive typo").await;
+    missing.has(1, &["NoSuchJob", "typo"]);
+    let rest = cloud.job("redrive one --job-id rest").await;
+    rest.has(5, &["job one has left no keys, so there was nothing to do"]);
+    cloud.job("stop one").await.has(0, &["All 3 images were processed."]);
+    let alone = cloud.job("start --yes --no-watch --source s3://photos/in/").await;
+    alone.has(1, &["--no-watch does not work with --local"]);
 
     // The same id with other settings, and a prefix that does not exist.
     let again = cloud
