@@ -41,8 +41,16 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+async fn main() -> ExitCode {
+    run(Cli::parse().command).await.unwrap_or_else(|error| {
+        // Without a stack trace: the message says what to do.
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Demo(options) => demo::run(options).await,
         Command::S3(options) => s3::run(options).await,
         Command::Bench(options) => bench::run(options).await,

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use local::iam::Roles;
-use local::s3::{Chances, Headers, Latency, Object, Part, Server, files};
+use local::s3::{Chances, Headers, Latency, Object, Part, Responder, Server, files};
 use local::terminal::stop_requested;
 use shared::object::Bucket;
 
@@ -28,6 +29,9 @@ pub struct Options {
     /// Ignore a part of S3's protocol, as some stores do; can be given more than once
     #[arg(long, value_enum, value_name = "PART")]
     ignore: Vec<Part>,
+    /// Print each request with the status of its response
+    #[arg(long)]
+    log: bool,
     /// Enforce the roles of the template. PARAMETER=VALUE sets a parameter of the template, for example SourcePrefix=2024/
     #[arg(long, value_name = "PARAMETER=VALUE", num_args = 0.., value_parser = parameter)]
     roles: Option<Vec<(String, String)>>,
@@ -41,38 +45,18 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 }
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let Options {
-        port,
-        data,
-        bucket,
-        latency,
-        chances,
-        ignore,
-        roles,
-    } = options;
     ensure!(
-        chances.total() <= 100.0,
+        options.chances.total() <= 100.0,
         "the percentages of failing requests add up to more than 100"
     );
-    let out = format!("{bucket}-out");
-    Bucket::new(&bucket)?;
+    let (bucket, out) = (options.bucket.as_str(), format!("{}-out", options.bucket));
+    Bucket::new(bucket)?;
     Bucket::new(&out)?;
-    let server = Server::start(port)
+    let port = options.port;
+    let server = Server::start_after(port, async |responder| prepare(responder, &options, &out).await);
+    let server = server
         .await
-        .with_context(|| format!("port {port} cannot be opened; choose another one with --port"))?;
-    server.faults.set_latency(latency);
-    server.faults.set_chances(Some(chances));
-    for part in ignore {
-        server.faults.ignore(part);
-    }
-    server.store.create_bucket(&bucket);
-    server.store.create_bucket(&out);
-    if let Some(folder) = data {
-        load(&server, &bucket, &folder)?;
-    }
-    if let Some(parameters) = &roles {
-        enforce(&server, [&bucket, &out], parameters).await?;
-    }
+        .with_context(|| format!("the server cannot start at port {port}; --port chooses another one"))?;
     println!(
         "The S3 server listens at {} and has the buckets {bucket} and {out}. Ctrl-C stops it.",
         server.endpoint()
@@ -81,8 +65,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     for (name, value) in server.environment() {
         println!("export {name}={value}");
     }
-    if let Some(parameters) = roles {
-        enforce(&server, [&bucket, &out], &parameters).await?;
+    if options.roles.is_some() {
         println!(
             "\nThe access keys FanoutRole and ProcessorRole have the permissions of these roles, with the same secret."
         );
@@ -91,7 +74,26 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn enforce(server: &Server, buckets: [&str; 2], parameters: &[(String, String)]) -> anyhow::Result<()> {
+/// Fills a server before it listens.
+async fn prepare(server: &Responder, options: &Options, out: &str) -> anyhow::Result<()> {
+    server.faults.set_latency(options.latency);
+    server.faults.set_chances(Some(options.chances));
+    for part in &options.ignore {
+        server.faults.ignore(*part);
+    }
+    server.log.store(options.log, Relaxed);
+    server.store.create_bucket(&options.bucket);
+    server.store.create_bucket(out);
+    if let Some(folder) = &options.data {
+        load(server, &options.bucket, folder)?;
+    }
+    if let Some(parameters) = &options.roles {
+        enforce(server, [&options.bucket, out], parameters).await?;
+    }
+    Ok(())
+}
+
+async fn enforce(server: &Responder, buckets: [&str; 2], parameters: &[(String, String)]) -> anyhow::Result<()> {
     let buckets = [("SourceBucket", buckets[0]), ("DestinationBucket", buckets[1])];
     let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let parameters: Vec<(&str, &str)> = buckets.into_iter().chain(parameters).collect();
@@ -99,7 +101,7 @@ async fn enforce(server: &Server, buckets: [&str; 2], parameters: &[(String, Str
     Ok(())
 }
 
-fn load(server: &Server, bucket: &str, folder: &Path) -> anyhow::Result<()> {
+fn load(server: &Responder, bucket: &str, folder: &Path) -> anyhow::Result<()> {
     let files = files(folder)?;
     let mut bytes = 0;
     for (key, path) in &files {

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-use aws_sdk_lambda::error::DisplayErrorContext;
+use anyhow::{Context as _, anyhow};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_s3::Client;
 use job::bar::Bar;
 use serde_json::Value;
 use shared::destination::Destination;
 use shared::protocol::job::Report;
-use shared::s3;
+use shared::report::text::visible;
+use shared::s3::{self, Cause};
 use tokio::time::sleep;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -37,9 +37,15 @@ async fn invoke(lambda: &aws_sdk_lambda::Client, request: &Value) -> anyhow::Res
         .send()
         .await
         .map_err(|error| {
+            // The emulator reports an error of the function as HTTP 500.
             let body = error.raw_response().and_then(|response| response.body().bytes());
-            let body = String::from_utf8_lossy(body.unwrap_or_default()).into_owned();
-            anyhow::anyhow!("fanout could not be invoked: {} {body}", DisplayErrorContext(error))
+            match body {
+                Some(body) => anyhow!("fanout failed: {}", visible(&String::from_utf8_lossy(body))),
+                None => anyhow!(
+                    "cargo lambda watch does not answer any longer: {}",
+                    Cause::from_sdk(&error)
+                ),
+            }
         })?;
     let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
     serde_json::from_slice(payload).with_context(|| {

@@ -91,7 +91,16 @@ pub struct Server {
 impl Server {
     /// Listens on the loopback address; port 0 takes any free port.
     pub async fn start(port: u16) -> anyhow::Result<Self> {
+        Self::start_after(port, async |_| Ok(())).await
+    }
+
+    /// Listens when `prepare` has ended, so that no client finds less than everything.
+    pub async fn start_after(
+        port: u16,
+        prepare: impl AsyncFnOnce(&Responder) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let (responder, active) = (Responder::new(Clock::default()), Active::default());
+        prepare(&responder).await?;
         Ok(Self {
             store: responder.store.clone(),
             faults: responder.faults.clone(),

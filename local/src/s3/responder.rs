@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::UNIX_EPOCH;
 
 use anyhow::anyhow;
@@ -28,6 +29,8 @@ pub struct Responder {
     pub roles: Arc<RwLock<Roles>>,
     /// For the dates of responses and objects.
     pub clock: Clock,
+    /// Whether each request is printed on standard error.
+    pub log: Arc<AtomicBool>,
     s3: S3Service,
 }
 
@@ -55,14 +58,22 @@ impl Responder {
             served: service.served,
             roles: access.roles,
             clock: service.clock,
+            log: Arc::default(),
             s3: builder.build(),
         }
     }
 
     /// Responds to a request. Fails if the connection is to break instead.
     pub async fn respond(&self, request: Request<s3s::Body>) -> anyhow::Result<Response<s3s::Body>> {
+        let line = self
+            .log
+            .load(Relaxed)
+            .then(|| format!("{} {}", request.method(), request.uri()));
         let response = self.s3.call(request).await;
         let mut response = response.map_err(|error| anyhow!("{error:?}"))?;
+        if let Some(line) = line {
+            eprintln!("{} {line}", response.status().as_u16());
+        }
         let date = httpdate::fmt_http_date(UNIX_EPOCH + self.clock.since_epoch());
         response.headers_mut().insert(DATE, date.parse()?);
         wire::transform(response).await
