@@ -46,7 +46,7 @@ pub struct Column {
 pub fn columns(name: &str, columns: &[Column], labelled: usize) -> Markup {
     let highest = columns.iter().max_by(|one, other| one.value.total_cmp(&other.value));
     let most = highest.map_or(0.0, |column| column.value);
-    let highest = highest.map(|column| format!("Highest: {} at {}", value(most), column.label));
+    let highest = highest.map(|column| format!("Highest: {}, with {}", column.label, value(most)));
     let highest = highest.unwrap_or_default();
     let step = WIDTH / columns.len().max(1) as f64;
     html! {
