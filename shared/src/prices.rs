@@ -39,12 +39,25 @@ pub struct Prices {
     pub s3_get_head: f64,
 }
 
-/// In US dollars, with four decimals.
+/// In US dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     pub lambda: f64,
     pub s3: f64,
     pub total: f64,
+}
+
+impl Cost {
+    /// With four decimals.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let rounded = |dollars: f64| (dollars * 1e4).round() / 1e4;
+        Self {
+            lambda: rounded(self.lambda),
+            s3: rounded(self.s3),
+            total: rounded(self.total),
+        }
+    }
 }
 
 /// What is paid for.
@@ -65,11 +78,10 @@ impl Prices {
             used.gb_seconds * self.gb_second(used.architecture) + used.invocations as f64 * self.lambda_invocation;
         let s3 = (requests.list + requests.put + requests.copy) as f64 * self.s3_put_copy_list
             + (requests.get + requests.head) as f64 * self.s3_get_head;
-        let rounded = |dollars: f64| (dollars * 1e4).round() / 1e4;
         Cost {
-            lambda: rounded(lambda),
-            s3: rounded(s3),
-            total: rounded(lambda + s3),
+            lambda,
+            s3,
+            total: lambda + s3,
         }
     }
 

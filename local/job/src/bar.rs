@@ -1,11 +1,12 @@
-//! The progress bar of a job. It takes two lines of at most 60 columns.
+//! The progress bar of a job. The bar and its figures take two lines of at most 60 columns.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shared::protocol::job::Report;
-use shared::report::text::{count, dollars, time};
+use shared::report::text::{count, dollars, seconds};
 
 /// Where there is no terminal, a line is written this often at most.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -14,7 +15,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 pub struct Bar {
     progress: ProgressBar,
     /// When the last line was written, where there is no terminal.
-    written: std::cell::Cell<Option<std::time::Instant>>,
+    written: Cell<Option<Instant>>,
     is_silent: bool,
 }
 
@@ -33,7 +34,7 @@ impl Bar {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         Self {
             progress: bar.with_style(style.expect("the template is valid")),
-            written: std::cell::Cell::default(),
+            written: Cell::default(),
             is_silent: false,
         }
     }
@@ -72,7 +73,7 @@ impl Bar {
             .is_none_or(|written| written.elapsed() >= LINE_INTERVAL);
         if self.progress.is_hidden() && is_due && !self.is_silent {
             eprintln!("{line}");
-            self.written.set(Some(std::time::Instant::now()));
+            self.written.set(Some(Instant::now()));
         }
     }
 
@@ -93,12 +94,7 @@ fn line(report: &Report) -> String {
     }
     match report.seconds_left {
         Some(left) => {
-            let left = Duration::try_from_secs_f64(left).unwrap_or_default();
-            let _ = write!(
-                line,
-                ", {} left",
-                time(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
-            );
+            let _ = write!(line, ", {} left", seconds(left));
         }
         None if !report.listing_finished => line.push_str(", still listing"),
         None => {}

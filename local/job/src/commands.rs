@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use dialoguer::Confirm;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use crate::plan::{self, Plan};
 use crate::settings::Settings;
 use crate::summary::{next, summary};
 use crate::target::{self, Target};
-use crate::{fanout, watch};
+use crate::watch;
 
 /// Plans, starts, watches and ends jobs.
 ///
@@ -72,12 +73,14 @@ struct Start {
 #[derive(Args, Debug)]
 struct Job {
     /// The id of the job
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     job_id: String,
 }
 
 #[derive(Args, Debug)]
 struct Redrive {
     /// The id of the job that left images
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     parent: String,
     #[command(flatten)]
     settings: Settings,
@@ -89,6 +92,7 @@ struct Redrive {
 #[derive(Args, Debug)]
 struct ReportOptions {
     /// The id of the job
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     job_id: String,
     /// The file to write [default: report-JOB_ID.html]
     #[arg(long, value_name = "FILE")]
@@ -110,10 +114,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Ending> {
             Ok(Ending::Ok)
         }
         Command::Start(start) => start_job(&target, start, output).await,
-        Command::Watch(Job { job_id }) => {
-            fanout::check_id(&job_id)?;
-            follow(&target, &job_id, output).await
-        }
+        Command::Watch(Job { job_id }) => follow(&target, &job_id, output).await,
         Command::Status(Job { job_id }) => output.print(&target, &about(&target, "status", &job_id).await?),
         Command::Stop(Job { job_id }) => {
             output.print(&target, &about(&target, "stop", &job_id).await?)?;
@@ -157,7 +158,6 @@ impl Output {
 
 /// Asks fanout something about a job.
 async fn about(target: &Target, action: &str, job_id: &str) -> anyhow::Result<Report> {
-    fanout::check_id(job_id)?;
     let destination = target.destination.uri();
     target
         .ask(&json!({"action": action, "job_id": job_id, "destination": destination}))
@@ -336,14 +336,10 @@ async fn list(target: &Target, output: Output) -> anyhow::Result<Ending> {
         eprintln!("there are no jobs in {}", target.destination.uri());
     }
     for report in reports {
-        let state = match report.state {
-            State::Running => "running",
-            State::Completed => "completed",
-            State::Aborted => "aborted",
-        };
         println!(
-            "{:<24} {state:<10} {:>12} ok {:>10} failed  {}",
+            "{:<24} {:<10} {:>12} ok {:>10} failed  {}",
             visible(&report.job_id),
+            report.state.to_string(),
             count(report.ok),
             count(report.failed),
             visible(&report.source.to_string())

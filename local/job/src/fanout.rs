@@ -1,8 +1,8 @@
 //! Invokes fanout.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use aws_sdk_lambda::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_lambda::operation::invoke::InvokeError;
+use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde::Deserialize;
@@ -50,11 +50,7 @@ impl Target {
             .map_err(|error| self.not_invoked(&error))
     }
 
-    async fn invoke(
-        &self,
-        request: &Value,
-        how: InvocationType,
-    ) -> Result<aws_sdk_lambda::operation::invoke::InvokeOutput, SdkError<InvokeError>> {
+    async fn invoke(&self, request: &Value, how: InvocationType) -> Result<InvokeOutput, SdkError<InvokeError>> {
         self.lambda
             .invoke()
             .function_name(&self.function)
@@ -92,12 +88,4 @@ fn failed(payload: &[u8]) -> anyhow::Error {
         Ok(error) if !error.message.is_empty() => anyhow!("{}: {}", visible(&error.kind), visible(&error.message)),
         _ => anyhow!("fanout failed: {}", visible(&String::from_utf8_lossy(payload))),
     }
-}
-
-/// Fails if a job id is missing in a request that needs one.
-pub fn check_id(job_id: &str) -> anyhow::Result<()> {
-    if job_id.is_empty() {
-        bail!("the job id is empty; `cargo job list` shows the jobs");
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use shared::prices::Cost;
 use shared::protocol::examples::{Example, Examples};
 use shared::protocol::ignored::IgnoreReason;
 use shared::protocol::usage::Requests;
-use shared::report::text::{bytes, count, counted, dollars, time, visible};
+use shared::report::text::{bytes, count, counted, dollars, seconds, visible};
 use shared::report::words;
 
 use crate::summary::keys;
@@ -71,7 +71,7 @@ pub fn print(plan: &Plan) {
     );
     println!(
         "  time      about {} at {:.0} images/s, limited by {}",
-        time(milliseconds(plan.seconds)),
+        seconds(plan.seconds),
         plan.images_per_second,
         visible(&plan.bottleneck)
     );
@@ -84,9 +84,4 @@ pub fn print(plan: &Plan) {
     if let Some(note) = &plan.note {
         println!("  note      {}", visible(note));
     }
-}
-
-fn milliseconds(seconds: f64) -> u64 {
-    let time = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -12,7 +12,7 @@ use shared::report::{places, words};
 /// The most keys that are shown for one number.
 const KEYS: usize = 3;
 
-/// Examples at the end of a line: `, such as a.txt, b.txt`.
+/// Examples at the end of a line: ` Such as a.txt, b.txt`.
 #[must_use]
 pub fn keys(examples: &[Key]) -> String {
     let shown: Vec<_> = examples.iter().take(KEYS).map(|key| visible(key.as_str())).collect();
@@ -121,7 +121,7 @@ fn left(out: &mut String, report: &Report) -> std::fmt::Result {
     let unknown = report.found.formats.get("unknown").copied().unwrap_or_default();
     for (label, number, noun, what, example) in [
         (
-            "no images",
+            "not images",
             unknown,
             "file",
             ", whatever the names say",

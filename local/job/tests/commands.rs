@@ -126,7 +126,7 @@ async fn a_job_is_planned_started_shown_and_listed() {
         &[
             "All 3 images were processed.",
             "processed  3, 2 with EXIF",
-            "no images  1 file, whatever the names say. Such as in/text.jpg",
+            "not images 1 file, whatever the names say. Such as in/text.jpg",
             "2 name: Their names do not match include, or match exclude.",
             "evil\\u{1b}[31m\\u{202e}.txt",
             "1 size: ",
@@ -177,10 +177,6 @@ async fn a_job_is_planned_started_shown_and_listed() {
 async fn every_error_says_what_would_be_right() {
     let server = Server::start(0).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let with = |more: &[(&'static str, &str)]| {
-        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        server.environment().into_iter().chain(more).collect::<Vec<_>>()
-    };
     let run = |words: &'static str, environment: Vec<(&'static str, String)>| {
         let folder = folder.path();
         async move { run(words, &environment, folder).await }
@@ -188,14 +184,14 @@ async fn every_error_says_what_would_be_right() {
     // Nothing listens there.
     let local = run(
         "status one --local=http://127.0.0.1:9 --destination s3://photos-out/",
-        with(&[]),
+        server.environment(),
     )
     .await;
     local.has(1, &["fanout does not answer on this machine", "`cargo lambda watch`"]);
-    run("status one --local=http://127.0.0.1:9", with(&[]))
+    run("status one --local=http://127.0.0.1:9", server.environment())
         .await
         .has(1, &["give --destination, or set DESTINATION"]);
-    run("status one --destination photos", with(&[]))
+    run("status one --destination photos", server.environment())
         .await
         .has(2, &["\"photos\" is not an S3 URI"]);
     run("status one", vec![])

@@ -1,6 +1,7 @@
 //! The state of a job, as in fanout's response and `job.json`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,12 @@ pub enum State {
     Completed,
     /// Ended early. `reason` says why.
     Aborted,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// What a plan expected of a job.

@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// A number with a comma after each three digits.
 #[must_use]
@@ -33,6 +34,13 @@ pub fn time(milliseconds: u64) -> String {
         3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
     }
+}
+
+/// The same for seconds.
+#[must_use]
+pub fn seconds(seconds: f64) -> String {
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    self::time(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// A number of bytes, in units of 1,000.
@@ -98,6 +106,7 @@ mod tests {
             [7, 1_250, 59_000, 61_000, 7_260_000, 90_000_000].map(time),
             ["7 ms", "1.2 s", "59 s", "1 min 1 s", "2 h 1 min", "1 d 1 h"]
         );
+        assert_eq!([-1.0, 0.5, 61.2].map(seconds), ["0 ms", "500 ms", "1 min 1 s"]);
         assert_eq!(
             [12, 1_400, 999_600, 15_200_000_000].map(bytes),
             ["12 bytes", "1.4 KB", "1.0 MB", "15 GB"]

@@ -12,7 +12,7 @@ use lambda_runtime::tracing::warn;
 use shared::modes::Records;
 use shared::object::Key;
 use shared::protocol::attempt::Attempt;
-use shared::protocol::found::RecordLine;
+use shared::protocol::found::{Excerpt, RecordLine};
 use shared::s3::{self, Condition, ConditionalWrite};
 
 use super::result::GivenUp;
@@ -38,8 +38,8 @@ pub struct FenceError {
     pub source: store::Error,
 }
 
-/// The records that an attempt had committed, by key.
-type Committed = HashMap<Key, RecordLine>;
+/// What the records of an attempt say, by key.
+type Committed = HashMap<Key, Excerpt>;
 
 /// Gives an attempt up. Returns what it had committed.
 async fn give_up(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Committed, FenceError> {
@@ -69,7 +69,7 @@ pub async fn give_up_with_rest(s3: &Client, job: &Job, attempt: &InFlightAttempt
     let mut given_up = GivenUp::default();
     for object in objects {
         match committed.get(&object.key) {
-            Some(record) => given_up.committed.add(&object.key, &record.excerpt()),
+            Some(excerpt) => given_up.committed.add(&object.key, excerpt),
             None => given_up.remaining.push(object),
         }
     }
@@ -121,7 +121,8 @@ async fn fence(s3: &Client, job: &Job, attempt: &InFlightAttempt) -> Result<Comm
     for line in lines {
         match serde_json::from_slice::<RecordLine>(line) {
             Ok(record) => {
-                committed.insert(record.key.clone(), record);
+                let excerpt = record.excerpt();
+                committed.insert(record.key, excerpt);
             }
             Err(_) => damaged += 1,
         }

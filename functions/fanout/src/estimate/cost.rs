@@ -51,12 +51,13 @@ pub fn cost(basis: &Basis<'_>, requests: &Requests, time: JobTime) -> Cost {
     let generations = whole(time.whole / config.timeout.as_secs_f64().max(1.0)) + 1;
     let processors = basis.processors() * time.processing * f64::from(config.processor_memory_mb);
     let fanout = time.whole * f64::from(config.memory_mb);
-    PRICES.cost(&Used {
+    let used = Used {
         gb_seconds: (processors + fanout) / 1024.0,
         architecture: config.processor_architecture,
         invocations: requests.invoke + generations,
         requests,
-    })
+    };
+    PRICES.cost(&used).rounded()
 }
 
 #[expect(

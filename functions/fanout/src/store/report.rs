@@ -81,13 +81,14 @@ impl Checkpoint {
     /// What it has cost so far. Of a processor that died, only the invocation is known.
     fn cost(&self, functions: FunctionSizes, requests: &Requests) -> Cost {
         let gb_seconds = |milliseconds: u64, megabytes: u32| milliseconds as f64 / 1e3 * f64::from(megabytes) / 1024.0;
-        PRICES.cost(&Used {
+        let used = Used {
             gb_seconds: gb_seconds(self.counters.elapsed_ms, functions.fanout_mb)
                 + gb_seconds(self.counters.usage.elapsed_ms, functions.processor_mb),
             architecture: functions.architecture,
             invocations: requests.invoke + u64::from(self.header.generation),
             requests,
-        })
+        };
+        PRICES.cost(&used).rounded()
     }
 
     /// What a user should know about a job that has ended.

@@ -292,6 +292,8 @@ impl Cloud {
     pub fn check(&self, report: &Report) {
         self.check_counts(report);
         let found = self.found(&report.job_id);
+        let images: u64 = report.series.points.iter().map(|point| point.images).sum();
+        assert_eq!(images, report.ok + report.failed, "{report:?}");
         if !found.is_empty() {
             assert_eq!((&report.found, report.found.images()), (&found, report.ok));
         }

@@ -17,8 +17,10 @@ async fn only_failed_keys_are_redriven() {
         after: 0,
         times: 150,
     });
-    let parent = cloud.run(json!({"chunk_keys": 100})).await.unwrap();
+    let planned = json!({"cost_usd": 1.5, "seconds": 60.0});
+    let parent = cloud.run(json!({"chunk_keys": 100, "planned": planned})).await.unwrap();
     assert_eq!((parent.ok, parent.failed), (1_350, 150), "{parent:?}");
+    assert!(parent.planned.is_some());
     // One object was replaced since. A redrive processes the new object.
     cloud.put("00005.jpg", b"\xFF\xD8\xFF\xDB something else");
     cloud.put("later.jpg", &TINY);
@@ -26,7 +28,7 @@ async fn only_failed_keys_are_redriven() {
         .run(json!({"action": "redrive", "parent": "job", "job_id": "again"}))
         .await
         .unwrap();
-    assert_eq!(report.parent.as_deref(), Some("job"));
+    assert_eq!((report.parent.as_deref(), report.planned), (Some("job"), None));
     assert_eq!(
         (report.state, report.listed, report.ok),
         (State::Completed, 150, 150),

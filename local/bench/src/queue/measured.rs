@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use shared::prices::{Architecture, PRICES};
+use shared::prices::{Architecture, Cost, PRICES, Used};
 
 use super::sqs::Queue;
 use super::{MEMORY_MB, Uploads};
@@ -26,8 +26,8 @@ pub struct Measured {
 }
 
 struct Costs {
-    lambda: f64,
-    s3: f64,
+    /// Lambda and S3.
+    aws: Cost,
     sqs: f64,
     logs: f64,
 }
@@ -35,14 +35,15 @@ struct Costs {
 impl Measured {
     pub fn of(uploads: &Uploads, queue: Option<&Queue>) -> anyhow::Result<Self> {
         let images = uploads.started.lock().len();
-        let invocations = uploads.lambda.lock().len();
         let lambda: Duration = uploads.lambda.lock().iter().sum();
-        let requests = uploads.server.served.totals().requests;
-        let gb_seconds = lambda.as_secs_f64() * f64::from(MEMORY_MB) / 1024.0;
+        let aws = PRICES.cost(&Used {
+            gb_seconds: lambda.as_secs_f64() * f64::from(MEMORY_MB) / 1024.0,
+            architecture: Architecture::Arm64,
+            invocations: uploads.lambda.lock().len() as u64,
+            requests: &uploads.server.served.totals().requests,
+        });
         let costs = Costs {
-            lambda: gb_seconds * PRICES.gb_second(Architecture::Arm64) + invocations as f64 * PRICES.lambda_invocation,
-            s3: (requests.put + requests.copy + requests.list) as f64 * PRICES.s3_put_copy_list
-                + (requests.get + requests.head) as f64 * PRICES.s3_get_head,
+            aws,
             sqs: queue.map_or(0, Queue::requests) as f64 * SQS_REQUEST,
             logs: uploads.processors.log_bytes()? as f64 / 1e9 * LOG_GB,
         };
@@ -63,8 +64,8 @@ impl Measured {
             format!("{:.2} s", self.until_done.median),
             format!("{:.2} s", self.until_done.most),
             format!("{:.1} ms", self.lambda.as_secs_f64() * 1000.0 / self.images),
-            dollars(self.costs.lambda),
-            dollars(self.costs.s3),
+            dollars(self.costs.aws.lambda),
+            dollars(self.costs.aws.s3),
             dollars(self.costs.sqs),
             dollars(self.costs.logs),
             yes_or(self.wrong.clone()),

@@ -3,7 +3,7 @@ use maud::{Markup, html};
 use super::charts::{Column, columns};
 use crate::protocol::job::Report;
 use crate::protocol::series::{Point, Series};
-use crate::report::text::{bytes, count, dollars, time, visible};
+use crate::report::text::{bytes, count, dollars, seconds, time, visible};
 
 /// How the job ran, and what it cost.
 pub fn course(report: &Report) -> Markup {
@@ -54,7 +54,7 @@ pub fn course(report: &Report) -> Markup {
 
 fn series(series: &Series) -> Markup {
     let points = &series.points;
-    let seconds = series.interval_ms as f64 / 1e3;
+    let interval_s = series.interval_ms as f64 / 1e3;
     let chart = |name: &str, value: fn(&Point) -> u64, per: f64| {
         let all: Vec<_> = (0..)
             .zip(points)
@@ -67,7 +67,7 @@ fn series(series: &Series) -> Markup {
     };
     html! {
         @if points.len() > 1 {
-            div.card.wide { h3 { "Images per second" } (chart("Images per second", |point| point.images, seconds)) }
+            div.card.wide { h3 { "Images per second" } (chart("Images per second", |point| point.images, interval_s)) }
             div.card { h3 { "Invocations in flight" } (chart("Invocations in flight", |point| point.in_flight, 1.0)) }
             @if points.iter().any(|point| point.throttled > 0) {
                 div.card { h3 { "Throttled requests" } (chart("Throttled requests", |point| point.throttled, 1.0)) }
@@ -93,7 +93,7 @@ fn cost(report: &Report) -> Markup {
                 }
                 @if let Some(planned) = &report.planned {
                     (row("planned cost", &dollars(planned.cost_usd)))
-                    (row("planned time", &format!("{:.0} s", planned.seconds)))
+                    (row("planned time", &seconds(planned.seconds)))
                 }
             }
         }

@@ -22,7 +22,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::text::{bytes, count, dollars, time, visible};
 use super::{places, words};
 use crate::protocol::examples::Example;
-use crate::protocol::job::{Report, State};
+use crate::protocol::job::Report;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -59,14 +59,9 @@ pub fn page(report: &Report) -> String {
 }
 
 fn head(report: &Report) -> Markup {
-    let state = match report.state {
-        State::Running => "running",
-        State::Completed => "completed",
-        State::Aborted => "aborted",
-    };
     html! {
         header {
-            h1 { "s3-exif · job " span.key { (visible(&report.job_id)) } " " span class={ "state " (state) } { (state) } }
+            h1 { "s3-exif · job " span.key { (visible(&report.job_id)) } " " span class={ "state " (report.state) } { (report.state) } }
             p.outcome { (words::outcome(report)) }
             @if let Some(note) = &report.note { p.note { (visible(note)) } }
             p.soft {
