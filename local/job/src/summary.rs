@@ -71,7 +71,7 @@ fn write(out: &mut String, report: &Report) -> std::fmt::Result {
 fn done(out: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         out,
-        "  processed  {}, {} with EXIF",
+        "  processed  {} ({} with EXIF)",
         count(report.ok),
         count(report.with_exif)
     )?;

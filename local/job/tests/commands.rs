@@ -125,7 +125,7 @@ async fn a_job_is_planned_started_shown_and_listed() {
         0,
         &[
             "All 3 images were processed.",
-            "processed  3, 2 with EXIF",
+            "processed  3 (2 with EXIF)",
             "not images 1 file, whatever the names say. Such as in/text.jpg",
             "2 name: Their names do not match include, or match exclude.",
             "evil\\u{1b}[31m\\u{202e}.txt",

@@ -98,7 +98,7 @@ fn hours(hours: &[u64; 24]) -> Vec<Column> {
     hours.iter().enumerate().map(column).collect()
 }
 
-/// All years from the first to the last, and those that are not plausible.
+/// All years from the first to the last, and those that have no column.
 fn years(years: &BTreeMap<String, u64>) -> Markup {
     let numbers = years.keys().filter_map(|year| year.parse::<u16>().ok());
     let (first, last) = (numbers.clone().min().unwrap_or(1), numbers.max().unwrap_or_default());
@@ -115,6 +115,6 @@ fn years(years: &BTreeMap<String, u64>) -> Markup {
     let other = years.get(OTHER).copied().unwrap_or_default();
     html! {
         @if !all.is_empty() { (columns("Images by year", &all, all.len().div_ceil(12))) }
-        @if other > 0 { p.soft { (counted(other, "image")) " of years that cannot be right." } }
+        @if other > 0 { p.soft { (counted(other, "image")) " of other years, which are not plausible or were found last." } }
     }
 }
