@@ -5,14 +5,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The actions that are enforced. A policy may name no other action of these services.
-const ENFORCED: [&str; 7] = [
+const ENFORCED: [&str; 9] = [
     "lambda:InvokeFunction",
     "s3:AbortMultipartUpload",
     "s3:GetObject",
     "s3:GetObjectVersion",
     "s3:ListBucket",
     "s3:PutObject",
+    "s3:PutObjectAnnotation",
     "s3:PutObjectTagging",
+    "s3:PutObjectVersionAnnotation",
 ];
 
 /// Actions that only AWS itself uses: the roles of its own engines.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use s3s::access::{S3Access, S3AccessContext};
-use s3s::auth::{S3Auth, SecretKey};
+use s3s::auth::{Credentials, S3Auth, SecretKey};
 use s3s::dto::CopySource;
 use s3s::{S3Result, s3_error};
 
 use super::copy_source::Source;
 use super::store::Store;
+use super::uri::field;
+use super::write::copies_annotations;
 use super::{ACCESS_KEY, SECRET_KEY};
 use crate::iam::Roles;
 
@@ -33,25 +35,43 @@ impl S3Auth for Access {
 }
 
 /// An action, and the bucket and key that it is done with.
-type Needed = (&'static str, String);
+pub type Needed = (&'static str, String);
 
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let credentials = context
-            .credentials()
-            .ok_or_else(|| s3_error!(AccessDenied, "Anonymous access is forbidden"))?;
-        let role = credentials.access_key.as_str();
-        if role == ACCESS_KEY {
+        if role(context.credentials())?.is_none() {
             return Ok(());
         }
-        let prefix = query(context, "prefix");
+        let prefix = field(context.uri(), "prefix");
         let conditions: Vec<(&str, &str)> = prefix.iter().map(|prefix| ("s3:prefix", prefix.as_str())).collect();
+        let needed = self.needed(context)?;
+        self.permit(context.credentials(), needed, &conditions)
+    }
+}
+
+/// The role whose credentials these are; `None` for those that may do everything.
+fn role(credentials: Option<&Credentials>) -> S3Result<Option<&str>> {
+    let credentials = credentials.ok_or_else(|| s3_error!(AccessDenied, "Anonymous access is forbidden"))?;
+    Ok(Some(credentials.access_key.as_str()).filter(|key| *key != ACCESS_KEY))
+}
+
+impl Access {
+    /// Fails unless the owner of the credentials may do all that is needed.
+    pub fn permit(
+        &self,
+        credentials: Option<&Credentials>,
+        needed: impl IntoIterator<Item = Needed>,
+        conditions: &[(&str, &str)],
+    ) -> S3Result<()> {
+        let Some(role) = role(credentials)? else {
+            return Ok(());
+        };
         let roles = self.roles.read();
         let may = |action: &str, resource: &str| {
-            roles.allow(role, action, &format!("arn:aws:s3:::{resource}"), &conditions) == Some(true)
+            roles.allow(role, action, &format!("arn:aws:s3:::{resource}"), conditions) == Some(true)
         };
-        for (action, resource) in needed(context)? {
+        for (action, resource) in needed {
             if !may(action, &resource) {
                 return Err(s3_error!(
                     AccessDenied,
@@ -70,58 +90,83 @@ impl S3Access for Access {
         }
         Ok(())
     }
+
+    /// What a request needs: "Required permissions for Amazon S3 API operations" in the S3 User Guide. An operation that is
+    /// not here is never allowed.
+    fn needed(&self, context: &S3AccessContext<'_>) -> S3Result<Vec<Needed>> {
+        let path = context.s3_path();
+        let bucket = path.get_bucket_name().unwrap_or_default();
+        let object = format!("{bucket}/{}", path.get_object_key().unwrap_or_default());
+        let has = |header: &str| context.headers().contains_key(header);
+        Ok(match context.s3_op().name() {
+            "ListObjectsV2" | "HeadBucket" => vec![("s3:ListBucket", bucket.to_owned())],
+            "GetObject" | "HeadObject" if field(context.uri(), "versionId").is_some() => {
+                vec![("s3:GetObjectVersion", object)]
+            }
+            "GetObject" | "HeadObject" => vec![("s3:GetObject", object)],
+            "PutObject" => {
+                let mut needed = vec![("s3:PutObject", object.clone())];
+                if has("x-amz-tagging") {
+                    needed.push(("s3:PutObjectTagging", object.clone()));
+                }
+                // The page does not say it. It is assumed, because such a write shows whether an object has an ETag.
+                if has("if-match") {
+                    needed.push(("s3:GetObject", object));
+                }
+                needed
+            }
+            "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => vec![("s3:PutObject", object)],
+            "AbortMultipartUpload" => vec![("s3:AbortMultipartUpload", object)],
+            "CopyObject" => {
+                let source = source(context)?;
+                let mut needed = source.reads();
+                needed.push(("s3:PutObject", object.clone()));
+                // Annotations are copied, too, unless the request says otherwise.
+                let copies = copies_annotations(context.headers());
+                let annotated = self.store.get(&source.bucket, &source.key);
+                if copies && annotated.is_some_and(|source| !source.annotations.is_empty()) {
+                    needed.push(("s3:GetObjectAnnotation", source.object()));
+                    needed.push(("s3:PutObjectAnnotation", object));
+                }
+                needed
+            }
+            "UploadPartCopy" => [source(context)?.reads(), vec![("s3:PutObject", object)]].concat(),
+            other => return Err(s3_error!(AccessDenied, "{other} is not modelled")),
+        })
+    }
 }
 
-/// What a request needs: "Required permissions for Amazon S3 API operations" in the S3 User Guide. An operation that is
-/// not here is never allowed.
-fn needed(context: &S3AccessContext<'_>) -> S3Result<Vec<Needed>> {
-    let path = context.s3_path();
-    let bucket = path.get_bucket_name().unwrap_or_default();
-    let object = format!("{bucket}/{}", path.get_object_key().unwrap_or_default());
-    let has = |header: &str| context.headers().contains_key(header);
-    Ok(match context.s3_op().name() {
-        "ListObjectsV2" | "HeadBucket" => vec![("s3:ListBucket", bucket.to_owned())],
-        "GetObject" | "HeadObject" if query(context, "versionId").is_some() => vec![("s3:GetObjectVersion", object)],
-        "GetObject" | "HeadObject" => vec![("s3:GetObject", object)],
-        "PutObject" => {
-            let mut needed = vec![("s3:PutObject", object.clone())];
-            if has("x-amz-tagging") {
-                needed.push(("s3:PutObjectTagging", object.clone()));
-            }
-            // The page does not say it. It is assumed, because such a write shows whether an object has an ETag.
-            if has("if-match") {
-                needed.push(("s3:GetObject", object));
-            }
-            needed
-        }
-        "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => vec![("s3:PutObject", object)],
-        "AbortMultipartUpload" => vec![("s3:AbortMultipartUpload", object)],
-        "CopyObject" | "UploadPartCopy" => vec![source(context)?, ("s3:PutObject", object)],
-        other => return Err(s3_error!(AccessDenied, "{other} is not modelled")),
-    })
+/// The object that a copy reads.
+struct CopiedObject {
+    bucket: String,
+    key: String,
+    is_version: bool,
 }
 
-/// What a copy needs of its source.
-fn source(context: &S3AccessContext<'_>) -> S3Result<Needed> {
+impl CopiedObject {
+    fn object(&self) -> String {
+        format!("{}/{}", self.bucket, self.key)
+    }
+
+    /// What reading it needs.
+    fn reads(&self) -> Vec<Needed> {
+        let action = if self.is_version {
+            "s3:GetObjectVersion"
+        } else {
+            "s3:GetObject"
+        };
+        vec![(action, self.object())]
+    }
+}
+
+fn source(context: &S3AccessContext<'_>) -> S3Result<CopiedObject> {
     let header = context.headers().get("x-amz-copy-source");
     let header = header.and_then(|source| source.to_str().ok()).unwrap_or_default();
     let source = CopySource::parse(header).map_err(|error| s3_error!(InvalidArgument, "x-amz-copy-source: {error}"))?;
     let source = Source::of(&source)?;
-    let action = match source.version_id {
-        Some(_) => "s3:GetObjectVersion",
-        None => "s3:GetObject",
-    };
-    Ok((action, format!("{}/{}", source.bucket, source.key)))
-}
-
-/// A field of the query, decoded.
-fn query(context: &S3AccessContext<'_>, name: &str) -> Option<String> {
-    let query = context.uri().query()?;
-    let value = query
-        .split('&')
-        .find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
-    percent_encoding::percent_decode_str(value)
-        .decode_utf8()
-        .ok()
-        .map(Into::into)
+    Ok(CopiedObject {
+        bucket: source.bucket.to_owned(),
+        key: source.key.to_owned(),
+        is_version: source.version_id.is_some(),
+    })
 }

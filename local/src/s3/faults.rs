@@ -1,6 +1,7 @@
 //! Latency and faults that the server injects.
 
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -51,6 +52,8 @@ pub enum Part {
     EncodingType,
     /// `If-Match` and `If-None-Match` of GET and PUT
     Conditions,
+    /// Annotations: a request for one is taken for a request for the object
+    Annotations,
 }
 
 /// The number of injected faults of each kind, planned and random ones together.
@@ -73,6 +76,7 @@ pub struct Faults {
     planned: Mutex<Vec<Fault>>,
     dice: Mutex<Option<Dice>>,
     injected: Mutex<InjectedFaults>,
+    ignores_annotations: AtomicBool,
 }
 
 impl Faults {
@@ -98,6 +102,10 @@ impl Faults {
                 ("GetObject", Effect::Unconditional),
                 ("PutObject", Effect::Unconditional),
             ],
+            Part::Annotations => {
+                self.ignores_annotations.store(true, Relaxed);
+                &[]
+            }
         };
         for (operation, effect) in faults {
             self.add(Fault {
@@ -110,8 +118,13 @@ impl Faults {
         }
     }
 
+    pub(super) fn ignores_annotations(&self) -> bool {
+        self.ignores_annotations.load(Relaxed)
+    }
+
     /// Removes all faults.
     pub fn clear(&self) {
+        self.ignores_annotations.store(false, Relaxed);
         self.planned.lock().clear();
         self.set_chances(None);
     }
@@ -140,8 +153,9 @@ impl Faults {
         let chance = self.dice.lock().as_mut().and_then(|dice| dice.throw(operation));
         let latency = *self.latency.lock();
         let wait = match operation {
-            "GetObject" | "HeadObject" => latency.get,
+            "GetObject" | "HeadObject" | "GetObjectAnnotation" => latency.get,
             "PutObject"
+            | "PutObjectAnnotation"
             | "CopyObject"
             | "CreateMultipartUpload"
             | "UploadPart"

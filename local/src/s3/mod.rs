@@ -6,15 +6,18 @@
 //! | [`access`] | the permissions of roles |
 //! | [`operations`] | the S3 operations, each with the module that implements it |
 //! | [`read`], [`write`], [`multipart`], [`listing`] | GET and HEAD; PUT and COPY; uploads in parts; `ListObjectsV2` |
+//! | [`annotations`] | PUT, GET, list and DELETE of annotations |
 //! | [`conditions`], [`copy_source`] | `If-Match` and archived objects; the source of a copy |
 //! | [`store`], [`bucket`], [`versions`], [`uploads`], [`counted`] | what the server stores |
 //! | [`object`], [`headers`], [`body`] | one object |
+//! | [`uri`] | the path and the query of a request |
 //! | [`faults`], [`effect`], [`chances`] | latency and planned faults; how a request fails; random faults |
 //! | [`wire`] | faults of a response as it is sent |
 //! | [`served`] | the number of requests and bytes |
 //! | [`folder`] | files on disk, as keys |
 
 mod access;
+mod annotations;
 mod body;
 mod bucket;
 mod chances;
@@ -35,6 +38,7 @@ mod served;
 mod service;
 mod store;
 mod uploads;
+mod uri;
 mod versions;
 mod wire;
 mod write;
@@ -54,6 +58,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::active::Active;
 use crate::http_server::HttpServer;
 use crate::iam::Roles;
+pub use annotations::{Annotation, Annotations};
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;

@@ -2,6 +2,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::annotations::Annotations;
 use super::body::Body;
 use super::headers::Headers;
 
@@ -25,6 +26,7 @@ pub struct Object {
     pub restored: bool,
     /// Present in a versioned bucket.
     pub version_id: Option<String>,
+    pub annotations: Annotations,
 }
 
 impl Object {
@@ -53,6 +55,7 @@ impl Object {
             storage_class: None,
             restored: false,
             version_id: None,
+            annotations: Annotations::default(),
         }
     }
 }

@@ -29,7 +29,7 @@ impl S3 for Service {
     }
 
     async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
-        write::copy(self, request.input).await
+        write::copy(self, request.input, write::copies_annotations(&request.headers)).await
     }
 
     async fn create_multipart_upload(

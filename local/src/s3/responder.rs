@@ -12,6 +12,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use shared::clock::Clock;
 
 use super::access::Access;
+use super::annotations;
 use super::faults::Faults;
 use super::served::Served;
 use super::service::Service;
@@ -48,6 +49,10 @@ impl Responder {
         };
         builder.set_auth(access.clone());
         builder.set_access(access.clone());
+        builder.set_route(annotations::Operations {
+            service: service.clone(),
+            access: access.clone(),
+        });
         // The SDK signs with the time of this server, which may be set forward.
         let mut config = S3Config::default();
         config.presigned_url_max_skew_time_secs = u32::MAX;

@@ -1,6 +1,7 @@
 //! PUT and COPY.
 
 use futures::TryStreamExt;
+use hyper::HeaderMap;
 use md5::{Digest, Md5};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, ETag, ETagCondition, MetadataDirective, PutObjectInput,
@@ -49,7 +50,18 @@ pub async fn put(service: &Service, input: PutObjectInput) -> S3Result<S3Respons
     after.respond(output).await
 }
 
-pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Response<CopyObjectOutput>> {
+/// Whether a copy takes over the annotations of its source.
+pub fn copies_annotations(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-amz-object-annotation-directive")
+        .is_none_or(|directive| directive != "EXCLUDE")
+}
+
+pub async fn copy(
+    service: &Service,
+    input: CopyObjectInput,
+    with_annotations: bool,
+) -> S3Result<S3Response<CopyObjectOutput>> {
     let named = Source::of(&input.copy_source)?;
     let after = service.admit("CopyObject", named.key).await?;
     if after.is(&Effect::Nothing) {
@@ -82,6 +94,9 @@ pub async fn copy(service: &Service, input: CopyObjectInput) -> S3Result<S3Respo
     } else {
         Object::with_etag(source.body.clone(), source.etag.clone(), headers)
     };
+    if with_annotations {
+        copy.annotations = source.annotations.clone();
+    }
     copy.last_modified = service.now();
     copy.storage_class = input.storage_class.map(|class| class.as_str().to_owned());
     let result = CopyObjectResult {
