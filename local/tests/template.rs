@@ -40,6 +40,7 @@ fn all() -> Vec<(&'static str, &'static str)> {
         ("VpcSubnets", "subnet-0123456789abcdef0,subnet-0123456789abcdef1"),
         ("VpcSecurityGroups", "sg-0123456789abcdef0"),
         ("Workflow", "yes"),
+        ("Records", "annotation"),
     ]
 }
 
@@ -65,6 +66,7 @@ async fn bad_parameters_are_refused_before_anything_is_created() {
         ("DestinationPrefix", "日本/"),
         ("ManifestBucket", "a/b"),
         ("Trigger", "sns"),
+        ("Records", "annotations"),
         ("UploadConcurrency", "1"),
         ("UploadConcurrency", "1001"),
         ("UploadConcurrency", ""),

@@ -27,6 +27,16 @@ pub enum Records {
     Ndjson,
     /// One file per image, named after it.
     Sidecar,
+    /// An annotation of the source object.
+    Annotation,
+}
+
+impl Records {
+    /// Whether each image has a request of its own for its record.
+    #[must_use]
+    pub const fn writes_each(self) -> bool {
+        matches!(self, Self::Sidecar | Self::Annotation)
+    }
 }
 
 /// What a mode reads of an image.

@@ -5,6 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use shared::s3::{self, Meter, Timeouts};
+use tokio::sync::OnceCell;
 
 use crate::limits::Concurrency;
 
@@ -16,10 +17,12 @@ pub struct Clients {
     pub writes: Client,
     /// For copies, and for the completion of a multipart upload.
     pub copies: Client,
+    /// Set when the store has shown that it knows annotations.
+    pub knows_annotations: OnceCell<()>,
 }
 
 impl Clients {
-    /// With `request_payer`, the reads say that the requester pays.
+    /// With `request_payer`, requests to the source say that the requester pays.
     pub fn new(sdk: &SdkConfig, timeouts: Timeouts, concurrency: &Concurrency, request_payer: bool) -> Self {
         let config = || {
             let config = Builder::from(sdk).interceptor(concurrency.clone());
@@ -34,6 +37,7 @@ impl Clients {
             reads: within(timeouts.read),
             writes: within(timeouts.write),
             copies: Meter::scoped_client(s3::with_silence(config(), timeouts.silence)),
+            knows_annotations: OnceCell::new(),
         }
     }
 }

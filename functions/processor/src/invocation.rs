@@ -65,7 +65,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
         match &pipeline.settings.sink {
             RecordSink::Chunk(file) => commit(&pipeline, &meter, file, &outcomes).await?,
             RecordSink::Batch(file) => add(&pipeline, file, &outcomes).await?,
-            RecordSink::None | RecordSink::Event | RecordSink::Sidecar => {}
+            RecordSink::None | RecordSink::Event | RecordSink::Sidecar | RecordSink::Annotation => {}
         }
         Ok::<_, Error>(outcomes)
     });

@@ -22,7 +22,7 @@ pub struct Settings {
     #[arg(long, value_name = "MODE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<String>,
-    /// Where the records go: ndjson, sidecar or none
+    /// Where the records go: ndjson, sidecar, annotation or none
     #[arg(long, value_name = "MODE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<String>,

@@ -24,10 +24,14 @@ impl Requests {
     pub fn one(operation: &str) -> Self {
         let mut requests = Self::default();
         match operation {
-            "ListObjectsV2" => requests.list = 1,
+            "ListObjectsV2" | "ListObjectAnnotations" => requests.list = 1,
             "GetObject" => requests.get = 1,
             "HeadObject" | "HeadBucket" => requests.head = 1,
-            "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => requests.put = 1,
+            "PutObject"
+            | "PutObjectAnnotation"
+            | "CreateMultipartUpload"
+            | "UploadPart"
+            | "CompleteMultipartUpload" => requests.put = 1,
             "CopyObject" | "UploadPartCopy" => requests.copy = 1,
             _ => {}
         }

@@ -14,6 +14,7 @@ pub fn of(report: &Report) -> Vec<(&'static str, String)> {
     match report.records {
         Some(Records::Sidecar) => places.push(("sidecars", format!("{root}sidecars/"))),
         Some(Records::Ndjson) => places.push(("records", destination.records_folder(id).to_string())),
+        Some(Records::Annotation) => places.push(("annotations", format!("exif, of each object in {}", report.source))),
         Some(Records::None) | None => {}
     }
     places.push(("numbers", destination.job(id).to_string()));

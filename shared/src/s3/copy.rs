@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{CopyObjectResult, MetadataDirective, TaggingDirective};
+use aws_sdk_s3::types::{AnnotationDirective, CopyObjectResult, MetadataDirective, TaggingDirective};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::contradiction::{sent, written};
@@ -38,7 +38,7 @@ impl fmt::Display for CopySource<'_> {
     }
 }
 
-/// Copies an image. Tags are not copied, since that would need further permissions.
+/// Copies an image. Tags and annotations are not copied, since that would need further permissions.
 ///
 /// With `added` metadata, S3 drops all headers and user metadata that the request does not repeat. So the request
 /// repeats all of `meta`. Without `added` metadata, S3 keeps them by itself.
@@ -58,7 +58,8 @@ pub async fn copy_image(
             .key(target.key.as_str())
             .copy_source(source.to_string())
             .set_copy_source_if_match(source.object.if_match())
-            .tagging_directive(TaggingDirective::Replace);
+            .tagging_directive(TaggingDirective::Replace)
+            .annotation_directive(AnnotationDirective::Exclude);
         if !added.is_empty() {
             request = with_headers!(
                 request.metadata_directive(MetadataDirective::Replace),

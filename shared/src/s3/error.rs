@@ -7,6 +7,7 @@ use std::iter::successors;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use super::annotation::LIST_OBJECT_ANNOTATIONS;
 use super::error_kind::ErrorKind;
 use crate::protocol::failure::{Failure, Systemic};
 
@@ -101,10 +102,13 @@ impl Error {
             ErrorKind::ExpiredCredentials => Some(Systemic::CredentialsExpired),
             ErrorKind::BadCredentials => Some(Systemic::CredentialsRefused),
             ErrorKind::NoSuchBucket | ErrorKind::OtherRegion => Some(match self.operation {
-                "GetObject" | "HeadObject" | "ListObjectsV2" => Systemic::Source,
+                "GetObject" | "HeadObject" | "ListObjectsV2" | LIST_OBJECT_ANNOTATIONS | "PutObjectAnnotation" => {
+                    Systemic::Source
+                }
                 // A copy comes after a read of its source, so its destination is the cause.
                 _ => Systemic::Destination,
             }),
+            ErrorKind::Incompatible if self.operation == LIST_OBJECT_ANNOTATIONS => Some(Systemic::Source),
             _ => None,
         }
     }

@@ -16,10 +16,12 @@
 //! | [`put`] | writes objects, also on a condition |
 //! | [`copy`] | copies inside S3 |
 //! | [`multipart`] | writes objects in parts |
+//! | [`annotation`] | attaches text to objects |
 //! | [`payer`] | says that the requester pays |
 //! | [`headers`] | the headers that an output takes over from its source |
 
 mod agreement;
+mod annotation;
 mod body;
 mod client;
 mod contradiction;
@@ -38,6 +40,7 @@ mod put;
 mod raw;
 mod retry;
 
+pub use annotation::{MAX_ANNOTATION_BYTES, expect_annotations, put_annotation};
 pub use client::{Timeouts, attempt_timeout, config, kept_alive, loader, with_silence};
 pub use copy::{CopySource, copy_image};
 pub use error::{Cause, Error};

@@ -52,7 +52,7 @@ impl Basis<'_> {
         } else {
             0.0
         };
-        image + f64::from(u8::from(self.job.records == Records::Sidecar))
+        image + f64::from(u8::from(self.job.records.writes_each()))
     }
 
     pub fn requests_per_image(&self) -> f64 {

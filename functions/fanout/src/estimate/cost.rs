@@ -12,7 +12,7 @@ pub fn requests(basis: &Basis<'_>, time: JobTime) -> Requests {
     let records = match basis.job.records {
         Records::None => 0,
         Records::Ndjson => chunks,
-        Records::Sidecar => found.images,
+        Records::Sidecar | Records::Annotation => found.images,
     };
     let profile = basis.job.images.profile();
     // An image of unknown size may be larger than its front.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use aws_config::SdkConfig;
@@ -19,15 +19,17 @@ use shared::protocol::job::{Report, State};
 
 use crate::cloud::TINY;
 
-const PARAMETERS: [(&str, &str); 6] = [
+const PARAMETERS: [(&str, &str); 7] = [
     ("SourceBucket", "photos"),
     ("SourcePrefix", "in/"),
     ("DestinationBucket", "photos-out"),
     ("DestinationPrefix", "out/"),
     ("ManifestBucket", "lists"),
     ("Workflow", "yes"),
+    ("Records", "annotation"),
 ];
 
+/// The annotated one not counted.
 const PHOTOS: usize = 4;
 const LARGE: u64 = 70 * 1024 * 1024;
 
@@ -65,6 +67,10 @@ async fn s3(roles: &Roles) -> Server {
     server.store.create_versioned("photos");
     server.store.create_bucket("photos-out");
     server.store.create_bucket("lists");
+    // The roles may not copy an annotation.
+    let annotated = Object::new(dataset::photo(0).unwrap().into(), Headers::default());
+    annotated.annotations.put("labels", "a dog".into(), UNIX_EPOCH);
+    server.store.load("photos", "in/annotated.jpg", annotated);
     for number in 0..PHOTOS {
         let photo = Object::new(dataset::photo(number).unwrap().into(), Headers::default());
         server.store.load("photos", &format!("in/{number}.jpg"), photo);
@@ -193,7 +199,10 @@ async fn jobs(account: &Account) -> anyhow::Result<()> {
         .job(json!({"job_id": "sidecar", "records": "sidecar", "images": "none"}))
         .await?;
     let again = account.report(json!({"job_id": "again", "skip_current": true})).await?;
-    ensure!(again.skipped == PHOTOS as u64, "{again:?}");
+    ensure!(again.skipped == PHOTOS as u64 + 1, "{again:?}");
+    account
+        .job(json!({"job_id": "annotation", "records": "annotation", "images": "none"}))
+        .await?;
     // The checkpoint has no room for the objects of all these chunks.
     for number in 0..200 {
         let key = format!("in/many/{}{number}.jpg", "long".repeat(200));
@@ -217,6 +226,19 @@ async fn lists(account: &Account) -> anyhow::Result<()> {
     account
         .job(json!({"job_id": "list", "manifest": "s3://lists/list.csv"}))
         .await?;
+    let version = account
+        .server
+        .store
+        .get("photos", "in/0.jpg")
+        .unwrap()
+        .version_id
+        .clone();
+    let list = format!("bucket,key,version_id\nphotos,in/0.jpg,{}\n", version.unwrap());
+    let list = Object::new(list.into_bytes().into(), Headers::default());
+    account.server.store.load("lists", "versions.csv", list);
+    let list =
+        json!({"job_id": "versions", "manifest": "s3://lists/versions.csv", "images": "none", "records": "annotation"});
+    account.job(list).await?;
     let missing = account
         .report(json!({"job_id": "typo", "manifest": "s3://lists/lost.csv"}))
         .await;

@@ -95,6 +95,7 @@ fn sink(request: &ChunkRequest) -> RecordSink {
             attempt: request.attempt,
         }),
         Records::Sidecar => RecordSink::Sidecar,
+        Records::Annotation => RecordSink::Annotation,
     }
 }
 

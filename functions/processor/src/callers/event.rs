@@ -52,6 +52,7 @@ pub fn settings(app: &App, record_failures: bool) -> Result<Settings, Error> {
             Records::None => RecordSink::None,
             Records::Ndjson => RecordSink::Event,
             Records::Sidecar => RecordSink::Sidecar,
+            Records::Annotation => RecordSink::Annotation,
         },
         record_failures,
         purpose: Purpose::Write,

@@ -20,7 +20,7 @@ impl Task<'_> {
         // Checked first, so that nothing is written for an image whose sidecar key is too long.
         let sidecar = match settings.sink {
             RecordSink::Sidecar => Some(self.sidecar_target()?),
-            RecordSink::None | RecordSink::Chunk(_) | RecordSink::Batch(_) | RecordSink::Event => None,
+            _ => None,
         };
         let recorded = match settings.images {
             Images::None => self.read_only(object).await?,
@@ -32,8 +32,10 @@ impl Task<'_> {
         if let Some(target) = sidecar {
             self.write_sidecar(target, &recorded.record).await?;
         }
-        if settings.sink == RecordSink::Event {
-            self.write_event_file(&recorded.record).await?;
+        match settings.sink {
+            RecordSink::Event => self.write_event_file(&recorded.record).await?,
+            RecordSink::Annotation => self.annotate(object, &recorded.record).await?,
+            RecordSink::None | RecordSink::Chunk(_) | RecordSink::Batch(_) | RecordSink::Sidecar => {}
         }
         Ok(recorded)
     }

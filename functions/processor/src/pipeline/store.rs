@@ -14,7 +14,7 @@ use super::extract::record;
 use super::multipart::PartSource;
 use super::outcome::{Recorded, StageTimes};
 use super::task::Task;
-use crate::records::{File, event_file, failure_file, sidecar_body};
+use crate::records::{ANNOTATION, File, annotation_body, event_file, failure_file, sidecar_body};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -154,6 +154,22 @@ impl Task<'_> {
             body: sidecar_body(record),
         })
         .await
+    }
+
+    /// Attaches the record to the object that was read. An object that was replaced meanwhile is `changed`.
+    pub async fn annotate(&self, object: &ObjectRef, record: &Record) -> Result<(), Failure> {
+        let read = ObjectRef {
+            etag: record.origin.etag.clone(),
+            ..object.clone()
+        };
+        let clients = self.pipeline.clients;
+        let bucket = &self.image.bucket;
+        let _connection = self.turn_to_read().await;
+        let known = async || s3::expect_annotations(&clients.reads, bucket, &read).await;
+        clients.knows_annotations.get_or_try_init(known).await?;
+        let body = annotation_body(record);
+        self.pipeline.traffic.add_written(body.len() as u64);
+        Ok(s3::put_annotation(&clients.writes, bucket, &read, ANNOTATION, body).await?)
     }
 
     pub async fn write_event_file(&self, record: &Record) -> Result<(), Failure> {

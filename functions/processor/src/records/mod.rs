@@ -1,6 +1,7 @@
 //! The files with records and failures: where they go, and what is in them. The pipeline writes the files of single
 //! images. The invocation writes the record file of a chunk.
 
+mod annotation;
 mod batch_file;
 mod chunk_file;
 mod event_file;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use shared::object::ObjectUri;
 
+pub use annotation::{ANNOTATION, annotation_body};
 pub use batch_file::{BatchFile, batch_id};
 pub use chunk_file::{ChunkFile, chunk_body, commit};
 pub use event_file::event_file;
@@ -30,6 +32,8 @@ pub enum RecordSink {
     Event,
     /// Into a sidecar: a file named after the image.
     Sidecar,
+    /// Into an annotation of the source object.
+    Annotation,
 }
 
 /// A file to write. If its key exists, it is overwritten, because a repeated write has the same bytes.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
+mod annotations;
 mod callers;
 mod chunks;
 mod cloud;
