@@ -48,6 +48,7 @@ SETS = {
         "RolePath": "/photos/",
         "PermissionsBoundary": "arn:aws:iam::111122223333:policy/boundary",
         "DestinationPrefix": "out/",
+        "QueryDatabase": "photos",
     },
 }
 
@@ -83,6 +84,34 @@ def create(template, parameters):
     return len(created & set(expected)), unknown
 
 
+def create_queries(template):
+    """Creates the table and the queries for Athena. The fields of the template are those of the API, which moto has."""
+    given = {**BUCKETS, "DestinationPrefix": "out/", "QueryDatabase": "photos", "DestinationKey": KEY}
+    resources = translated(yaml_parse(template), given)["Resources"].values()
+
+    def properties(kind):
+        return [resource["Properties"] for resource in resources if resource["Type"] == kind]
+
+    with mock_aws():
+        glue = boto3.client("glue", region_name="us-east-1")
+        athena = boto3.client("athena", region_name="us-east-1")
+        [database], [table] = properties("AWS::Glue::Database"), properties("AWS::Glue::Table")
+        glue.create_database(**database)
+        glue.create_table(**table)
+        [group] = properties("AWS::Athena::WorkGroup")
+        athena.create_work_group(
+            Name=group["Name"], Description=group["Description"], Configuration=group["WorkGroupConfiguration"]
+        )
+        for query in properties("AWS::Athena::NamedQuery"):
+            athena.create_named_query(**query)
+        created = glue.get_table(DatabaseName="photos", Name="records")["Table"]["StorageDescriptor"]
+        group = athena.get_work_group(WorkGroup=group["Name"])["WorkGroup"]["Configuration"]["ResultConfiguration"]
+        queries = len(athena.list_named_queries(WorkGroup="stack")["NamedQueryIds"])
+    if (created["Location"], group["OutputLocation"]) != ("s3://photos-out/out/records/", "s3://photos-out/out/queries/"):
+        sys.exit(f"{created} {group}")
+    print(f"queries: a table with {len(created['Columns'])} columns, and {queries} named queries")
+
+
 def check_batch_operations(template):
     """Checks the options of the command in the output StartBatchOperations as the AWS CLI does."""
     for prefix in ("", "2024/"):
@@ -108,6 +137,7 @@ def main():
     with open(path, encoding="utf-8") as file:
         template = file.read()
     check_batch_operations(template)
+    create_queries(template)
     for name, parameters in SETS.items():
         created, unknown = create(template, parameters)
         print(f"{name}: {created} resources; moto does not know {', '.join(sorted(unknown)) or 'none'}")

@@ -35,6 +35,12 @@ ARNS = {
     "AWS::S3::Bucket": ("s3:::", ""),
     "AWS::SNS::Topic": ("sns:us-east-1:111122223333:", ""),
 }
+# Where the properties of these have the name that Ref gives.
+NAMES = {
+    "AWS::S3::Bucket": ["BucketName"],
+    "AWS::Glue::Database": ["DatabaseInput", "Name"],
+    "AWS::Athena::WorkGroup": ["Name"],
+}
 # Ref gives the ARN of these.
 REF_IS_ARN = {"AWS::StepFunctions::StateMachine", "AWS::SNS::Topic"}
 
@@ -137,7 +143,9 @@ class Stack:
 
     def name(self, name):
         resource = self.resource(name)
-        named = resource.get("Properties", {}).get("BucketName")
+        named = resource.get("Properties", {})
+        for field in NAMES.get(resource["Type"], ["no name"]):
+            named = named.get(field, {})
         return self.resolved(named) if named else f"{STACK}-{name}"
 
     def attribute(self, name, attribute):

@@ -41,6 +41,7 @@ fn all() -> Vec<(&'static str, &'static str)> {
         ("VpcSecurityGroups", "sg-0123456789abcdef0"),
         ("Workflow", "yes"),
         ("Records", "annotation"),
+        ("QueryDatabase", "photos_2024"),
     ]
 }
 
@@ -83,6 +84,8 @@ async fn bad_parameters_are_refused_before_anything_is_created() {
         ("QueueKey", long.as_str()),
         ("PermissionsBoundary", "boundary"),
         ("RolePath", "photos"),
+        ("QueryDatabase", "photos-2024"),
+        ("QueryDatabase", "Photos"),
         ("VpcSubnets", "vpc-1"),
         ("VpcSubnets", "subnet-1"),
         ("VpcSecurityGroups", "sg-1"),
