@@ -32,6 +32,9 @@ pub struct Options {
     /// Print each request with the status of its response
     #[arg(long)]
     log: bool,
+    /// Refuse requests that are not signed with the credentials that are printed; without this, any credentials will do
+    #[arg(long)]
+    check_credentials: bool,
     /// Enforce the roles of the template. PARAMETER=VALUE sets a parameter of the template, for example SourcePrefix=2024/
     #[arg(long, value_name = "PARAMETER=VALUE", num_args = 0.., value_parser = parameter)]
     roles: Option<Vec<(String, String)>>,
@@ -61,7 +64,8 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         "The S3 server listens at {} and has the buckets {bucket} and {out}. Ctrl-C stops it.",
         server.endpoint()
     );
-    println!("Set these variables, and any AWS program uses it:\n");
+    let credentials = if options.check_credentials { "only these" } else { "any" };
+    println!("Set these variables, and any AWS program uses it ({credentials} credentials will do):\n");
     for (name, value) in server.environment() {
         println!("export {name}={value}");
     }
@@ -82,6 +86,7 @@ async fn prepare(server: &Responder, options: &Options, out: &str) -> anyhow::Re
         server.faults.ignore(*part);
     }
     server.log.store(options.log, Relaxed);
+    server.any_credentials.store(!options.check_credentials, Relaxed);
     server.store.create_bucket(&options.bucket);
     server.store.create_bucket(out);
     if let Some(folder) = &options.data {

@@ -8,6 +8,7 @@ use s3s::auth::{Credentials, S3Auth, SecretKey};
 use s3s::dto::CopySource;
 use s3s::{S3Result, s3_error};
 
+use super::claims::ClaimedKey;
 use super::copy_source::Source;
 use super::store::Store;
 use super::uri::field;
@@ -26,8 +27,7 @@ pub struct Access {
 #[async_trait::async_trait]
 impl S3Auth for Access {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let is_known = access_key == ACCESS_KEY || self.roles.read().allow(access_key, "", "", &[]).is_some();
-        if is_known {
+        if access_key == ACCESS_KEY || self.knows(access_key) {
             return Ok(SecretKey::from(SECRET_KEY));
         }
         Err(s3_error!(InvalidAccessKeyId, "The access key does not exist"))
@@ -40,33 +40,39 @@ pub type Needed = (&'static str, String);
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        if role(context.credentials())?.is_none() {
+        let claimed = context.extensions_mut().get::<ClaimedKey>().cloned();
+        let Some(role) = self.role(context.credentials(), claimed)? else {
             return Ok(());
-        }
+        };
         let prefix = field(context.uri(), "prefix");
         let conditions: Vec<(&str, &str)> = prefix.iter().map(|prefix| ("s3:prefix", prefix.as_str())).collect();
         let needed = self.needed(context)?;
-        self.permit(context.credentials(), needed, &conditions)
+        self.permit(&role, needed, &conditions)
     }
 }
 
-/// The role whose credentials these are; `None` for those that may do everything.
-fn role(credentials: Option<&Credentials>) -> S3Result<Option<&str>> {
-    let credentials = credentials.ok_or_else(|| s3_error!(AccessDenied, "Anonymous access is forbidden"))?;
-    Ok(Some(credentials.access_key.as_str()).filter(|key| *key != ACCESS_KEY))
-}
-
 impl Access {
-    /// Fails unless the owner of the credentials may do all that is needed.
+    /// The role that a request has; `None` for one that may do everything. A key that was not checked has the role of its
+    /// name, or may do everything.
+    pub fn role(&self, credentials: Option<&Credentials>, claimed: Option<ClaimedKey>) -> S3Result<Option<String>> {
+        if let Some(ClaimedKey(key)) = claimed {
+            return Ok(Some(key).filter(|key| self.knows(key)));
+        }
+        let credentials = credentials.ok_or_else(|| s3_error!(AccessDenied, "Anonymous access is forbidden"))?;
+        Ok(Some(credentials.access_key.clone()).filter(|key| key != ACCESS_KEY))
+    }
+
+    fn knows(&self, role: &str) -> bool {
+        self.roles.read().allow(role, "", "", &[]).is_some()
+    }
+
+    /// Fails unless the role may do all that is needed.
     pub fn permit(
         &self,
-        credentials: Option<&Credentials>,
+        role: &str,
         needed: impl IntoIterator<Item = Needed>,
         conditions: &[(&str, &str)],
     ) -> S3Result<()> {
-        let Some(role) = role(credentials)? else {
-            return Ok(());
-        };
         let roles = self.roles.read();
         let may = |action: &str, resource: &str| {
             roles.allow(role, action, &format!("arn:aws:s3:::{resource}"), conditions) == Some(true)

@@ -18,6 +18,7 @@ use s3s::xml::{SerResult, Serializer};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::access::Access;
+use super::claims::ClaimedKey;
 use super::conditions;
 use super::object::Object;
 use super::service::Service;
@@ -105,7 +106,11 @@ impl S3Route for Operations {
             (Operation::Delete, true) => "s3:DeleteObjectVersionAnnotation",
         };
         let needed = [(action, format!("{bucket}/{key}"))];
-        self.access.permit(request.credentials.as_ref(), needed, &[])
+        let claimed = request.extensions.get::<ClaimedKey>().cloned();
+        match self.access.role(request.credentials.as_ref(), claimed)? {
+            Some(role) => self.access.permit(&role, needed, &[]),
+            None => Ok(()),
+        }
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {

@@ -3,7 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`responder`] | responds to requests, from wherever they come |
-//! | [`access`] | the permissions of roles |
+//! | [`access`], [`claims`] | the permissions of roles; requests whose signature is not checked |
 //! | [`operations`] | the S3 operations, each with the module that implements it |
 //! | [`read`], [`write`], [`multipart`], [`listing`] | GET and HEAD; PUT and COPY; uploads in parts; `ListObjectsV2` |
 //! | [`annotations`] | PUT, GET, list and DELETE of annotations |
@@ -21,6 +21,7 @@ mod annotations;
 mod body;
 mod bucket;
 mod chances;
+mod claims;
 mod conditions;
 mod copy_source;
 mod counted;
@@ -73,7 +74,7 @@ pub use served::{Served, Totals};
 pub use store::Store;
 
 /// May do everything. A role has its name as the access key, and the same secret. The server checks the signature of each
-/// request.
+/// request, unless it is told to take any credentials.
 pub const ACCESS_KEY: &str = "local";
 pub const SECRET_KEY: &str = "local-secret";
 pub const REGION: &str = "us-east-1";

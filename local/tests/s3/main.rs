@@ -4,6 +4,7 @@
 
 mod annotations;
 mod bodies;
+mod credentials;
 mod faults;
 mod listings;
 mod multipart;
