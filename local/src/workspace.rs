@@ -1,30 +1,16 @@
 //! The workspace of this crate: its paths, and how Cargo builds the functions in it.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
+pub use local_build::{target, workspace as folder};
 use tokio::process::Command;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
     Release,
     Dev,
-}
-
-/// The folder with the workspace's `Cargo.toml`.
-#[must_use]
-pub fn folder() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the folder of this crate has a parent, which is the workspace")
-}
-
-/// The folder for builds and tools.
-#[must_use]
-pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| folder().join("target"), |dir| folder().join(dir))
 }
 
 /// The path of a built function.
@@ -47,31 +33,15 @@ pub async fn build_functions(profile: Profile) -> anyhow::Result<()> {
     run(&mut command).await.context("the functions could not be built")
 }
 
-/// A command that runs Cargo in the workspace: the Cargo that runs this process, or else the one on PATH.
+/// A command that runs Cargo in the workspace.
 #[must_use]
 pub fn cargo() -> Command {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut command = Command::new(program);
-    outside_cargo(&mut command).current_dir(folder());
-    command
+    Command::from(local_build::cargo())
 }
 
-/// Removes the variables with which `cargo run` and `cargo test` describe the package to their child. Build scripts
-/// that read these variables, such as that of ring, would otherwise run again in every build that starts from here.
+/// Removes what describes the package of this process: see [`local_build::outside_cargo`].
 pub fn outside_cargo(command: &mut Command) -> &mut Command {
-    const ABOUT_THE_PACKAGE: [&str; 5] = [
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_BIN_",
-        "CARGO_CRATE_",
-        "CARGO_PRIMARY_",
-    ];
-    for (name, _) in std::env::vars_os() {
-        let is_about_the_package = |name: &str| ABOUT_THE_PACKAGE.iter().any(|start| name.starts_with(start));
-        if name.to_str().is_some_and(is_about_the_package) {
-            command.env_remove(name);
-        }
-    }
+    local_build::outside_cargo(command.as_std_mut());
     command
 }
 

@@ -85,7 +85,6 @@ async fn bad_parameters_are_refused_before_anything_is_created() {
         ("PermissionsBoundary", "boundary"),
         ("RolePath", "photos"),
         ("QueryDatabase", "photos-2024"),
-        ("QueryDatabase", "Photos"),
         ("VpcSubnets", "vpc-1"),
         ("VpcSubnets", "subnet-1"),
         ("VpcSecurityGroups", "sg-1"),

@@ -105,7 +105,6 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
 
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
     let cargo_lambda = tools::cargo_lambda().await?;
-    println!("building the functions (the first build takes some minutes)");
     build_functions(profile).await?;
 
     let uploaded = upload(&s3, &source, &options).await?;
