@@ -49,12 +49,7 @@ impl Setup<'_> {
         *server.roles.write() = roles.clone();
         let variables = server.environment_of(PROCESSOR_ROLE);
         let processor = self.emulator("processor.log", variables).await?;
-        let client = client(&processor).await;
-        let between = Endpoint::start(move |_, payload| {
-            let client = client.clone();
-            async move { invoke(&client, &payload).await }
-        });
-        let between = between.await?;
+        let between = in_front_of(&processor, "processor").await?;
         *between.roles.write() = roles;
         let mut variables = server.environment_of(FANOUT_ROLE);
         variables.push(("AWS_ENDPOINT_URL_LAMBDA", between.url()));
@@ -81,10 +76,21 @@ pub async fn client(emulator: &Emulator) -> aws_sdk_lambda::Client {
     aws_sdk_lambda::Client::from_conf(config.build())
 }
 
-async fn invoke(client: &aws_sdk_lambda::Client, payload: &Value) -> Reply {
+/// A Lambda endpoint in front of an emulator. Unlike the emulator, it knows asynchronous invocations, and reports the error
+/// of a function as AWS does.
+pub async fn in_front_of(emulator: &Emulator, function: &'static str) -> anyhow::Result<Endpoint> {
+    let client = client(emulator).await;
+    Endpoint::start(move |_, payload| {
+        let client = client.clone();
+        async move { invoke(&client, function, &payload).await }
+    })
+    .await
+}
+
+async fn invoke(client: &aws_sdk_lambda::Client, function: &str, payload: &Value) -> Reply {
     let sent = client
         .invoke()
-        .function_name("processor")
+        .function_name(function)
         .payload(Blob::new(payload.to_string()));
     let parsed = |body: Option<&[u8]>| serde_json::from_slice(body?).ok();
     match sent.send().await {

@@ -1,6 +1,7 @@
 //! A Lambda endpoint in this process. A Rust function responds to each `Invoke`, so tests can produce what the emulator
 //! cannot: function errors, throttles, crashes and time-outs.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use futures::poll;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
@@ -37,6 +38,8 @@ pub enum Reply {
 pub struct Endpoint {
     /// Whose policies are enforced. The access key of a role is its name.
     pub roles: Arc<RwLock<Roles>>,
+    /// The environment variables that the settings of each function show.
+    pub variables: Arc<RwLock<BTreeMap<String, String>>>,
     http: HttpServer,
 }
 
@@ -58,10 +61,20 @@ impl Endpoint {
         R: Future<Output = Reply> + Send + 'static,
     {
         let roles = Arc::<RwLock<Roles>>::default();
-        let enforced = roles.clone();
-        let service = service_fn(move |request| respond(request, enforced.clone(), function.clone()));
+        let variables = Arc::<RwLock<BTreeMap<String, String>>>::default();
+        let (enforced, shown) = (roles.clone(), variables.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (enforced, shown, function) = (enforced.clone(), shown.clone(), function.clone());
+            async move {
+                if request.method() == Method::GET {
+                    return settings(&request, &shown.read());
+                }
+                respond(request, enforced, function).await
+            }
+        });
         Ok(Self {
             roles,
+            variables,
             http: HttpServer::start(0, tls, service).await?,
         })
     }
@@ -78,6 +91,19 @@ impl Endpoint {
     }
 }
 
+/// The response to `GetFunctionConfiguration`, as far as it is used here.
+fn settings<T>(request: &Request<T>, variables: &BTreeMap<String, String>) -> Result<Response<Full<Bytes>>, Dropped> {
+    let settings = json!({"FunctionName": function_name(request), "Environment": {"Variables": variables}});
+    Response::builder()
+        .body(Full::from(settings.to_string()))
+        .map_err(|_| Dropped)
+}
+
+/// `/2015-03-31/functions/NAME/invocations` and `/2015-03-31/functions/NAME/configuration`.
+fn function_name<T>(request: &Request<T>) -> &str {
+    request.uri().path().split('/').nth(3).unwrap_or_default()
+}
+
 async fn respond<F, R>(
     request: Request<Incoming>,
     roles: Arc<RwLock<Roles>>,
@@ -91,8 +117,7 @@ where
         .headers()
         .get("X-Amz-Invocation-Type")
         .is_some_and(|kind| kind == "Event");
-    // /2015-03-31/functions/NAME/invocations
-    let name = request.uri().path().split('/').nth(3).unwrap_or_default().to_owned();
+    let name = function_name(&request).to_owned();
     let resource = format!("arn:aws:lambda:us-east-1:111122223333:function:{name}");
     let is_denied = access_key(&request)
         .and_then(|role| roles.read().allow(role, "lambda:InvokeFunction", &resource, &[]))

@@ -34,6 +34,7 @@ pub mod functions;
 pub mod http_server;
 pub mod iam;
 pub mod lambda;
+pub mod moto;
 pub mod process;
 pub mod queue;
 pub mod runtime;

@@ -166,7 +166,10 @@ async fn about(target: &Target, action: &str, job_id: &str) -> anyhow::Result<Re
 
 async fn ask_for_plan(target: &Target, settings: &Settings) -> anyhow::Result<Value> {
     let destination = target.destination.uri();
-    eprintln!("fanout lists the source, which takes some minutes if it has many millions of keys");
+    eprintln!(
+        "asking {}: fanout lists the source, which takes some minutes if it has many millions of keys",
+        target.place
+    );
     target
         .ask(&settings.request(&json!({"action": "plan", "destination": destination}))?)
         .await
@@ -184,7 +187,8 @@ async fn start_job(target: &Target, start: Start, output: Output) -> anyhow::Res
     let job_id = start.settings.job_id.clone().map_or_else(new_id, Ok)?;
     check_new(target, &job_id, &plan.source).await?;
     let question = format!(
-        "Start the job ({} images, about {})?",
+        "Start the job with {} ({} images, about {})?",
+        target.place,
         count(plan.images),
         dollars(plan.cost_usd.total)
     );

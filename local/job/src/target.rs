@@ -55,6 +55,8 @@ pub struct Target {
     pub is_local: bool,
     /// The options that name this target again, for commands that are shown.
     pub options: String,
+    /// What runs the jobs: `the stack s3-exif in eu-west-1`.
+    pub place: String,
 }
 
 impl Options {
@@ -73,6 +75,7 @@ impl Options {
         };
         Ok(Target {
             options: self.again(),
+            place: self.place(&sdk),
             function,
             destination: destination.into(),
             lambda,
@@ -90,6 +93,15 @@ impl Options {
             loader = loader.region(Region::new(region.clone()));
         }
         loader.load().await
+    }
+
+    fn place(&self, sdk: &SdkConfig) -> String {
+        let region = sdk.region().map_or("no region", Region::as_ref);
+        match (&self.local, &self.function) {
+            (Some(_), _) => "the functions on this machine".to_owned(),
+            (None, Some(function)) => format!("the function {function} in {region}"),
+            (None, None) => format!("the stack {} in {region}", self.stack),
+        }
     }
 
     /// The options as they were given.

@@ -134,7 +134,7 @@ impl Uploads {
             ("SOURCE", "s3://photos/".to_owned()),
             ("DESTINATION", "s3://photos-out/".to_owned()),
         ]);
-        environment.extend(queue.map(|queue| ("AWS_ENDPOINT_URL_SQS", queue.url.clone())));
+        environment.extend(queue.map(|queue| ("AWS_ENDPOINT_URL_SQS", queue.moto.url.clone())));
         Ok(Self {
             processors: Processors::start(options.processors, &environment).await?,
             server,

@@ -1,17 +1,14 @@
 //! A queue in moto, and pollers that send its messages to processors, as an event source mapping of Lambda does.
 
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message};
+use local::moto::Moto;
 use local::s3::sdk;
-use local::{tools, workspace};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 /// The template's `MaximumBatchingWindowInSeconds`.
@@ -30,35 +27,19 @@ const MAX_WAIT: Duration = Duration::from_secs(20);
 /// while nothing happens.
 pub struct Queue {
     client: Client,
-    pub url: String,
+    pub moto: Moto,
     requests: AtomicU64,
-    _moto: Child,
 }
 
 impl Queue {
     pub async fn start() -> anyhow::Result<Self> {
-        let folder = workspace::folder().join("local/cloudformation");
-        let python = tools::python("moto", &folder.join("requirements-moto.txt")).await?;
-        let mut moto = Command::new(python)
-            .arg(folder.join("serve.py"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let output = BufReader::new(moto.stdout.take().context("moto has no output")?);
-        let url = output
-            .lines()
-            .next_line()
-            .await?
-            .context("moto's server did not start")?;
-        let client = Client::new(&sdk(&url).await);
+        let moto = Moto::start().await?;
+        let client = Client::new(&sdk(&moto.url).await);
         client.create_queue().queue_name("uploads").send().await?;
         Ok(Self {
             client,
-            url,
             requests: AtomicU64::new(0),
-            _moto: moto,
+            moto,
         })
     }
 
@@ -67,7 +48,7 @@ impl Queue {
     }
 
     fn queue_url(&self) -> String {
-        format!("{}/123456789012/uploads", self.url)
+        format!("{}/123456789012/uploads", self.moto.url)
     }
 
     pub async fn send(&self, body: &Value) -> anyhow::Result<()> {
