@@ -6,6 +6,8 @@ use crate::report::text::{count, visible};
 
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 150.0;
+/// The most room for a column, so that a few of them do not look like walls.
+const MAX_STEP: f64 = 50.0;
 /// Room for the labels below a chart.
 const LABELS: f64 = 18.0;
 
@@ -48,7 +50,7 @@ pub fn columns(name: &str, columns: &[Column], labelled: usize) -> Markup {
     let most = highest.map_or(0.0, |column| column.value);
     let highest = highest.map(|column| format!("Highest: {}, with {}", column.label, value(most)));
     let highest = highest.unwrap_or_default();
-    let step = WIDTH / columns.len().max(1) as f64;
+    let step = (WIDTH / columns.len().max(1) as f64).min(MAX_STEP);
     html! {
         svg role="img" aria-label=(format!("{name}. {highest}")) viewBox=(format!("0 -4 {WIDTH} {}", HEIGHT + LABELS + 4.0)) {
             @for (index, column) in columns.iter().enumerate() {
