@@ -1,27 +1,57 @@
 /// The most warnings of one file. A file with damage everywhere would give one for each place.
 const MAX_WARNINGS: usize = 32;
 
-/// What could not be read in an image, up to [`MAX_WARNINGS`].
+/// What could not be read in an image, and what was left out on purpose, up to [`MAX_WARNINGS`] each.
 #[derive(Debug, Default)]
 pub struct Warnings {
+    damage: List,
+    omitted: List,
+}
+
+#[derive(Debug, Default)]
+struct List {
     kept: Vec<String>,
     more: usize,
 }
 
-impl Warnings {
-    pub fn add(&mut self, warning: impl Into<String>) {
+impl List {
+    fn add(&mut self, text: String) {
         if self.kept.len() < MAX_WARNINGS {
-            self.kept.push(warning.into());
+            self.kept.push(text);
         } else {
             self.more += 1;
         }
     }
 
-    pub fn into_vec(mut self) -> Vec<String> {
+    fn into_vec(mut self, what: &str) -> Vec<String> {
         if self.more > 0 {
-            self.kept.push(format!("{} more warnings", self.more));
+            self.kept.push(format!("{} more {what}", self.more));
         }
         self.kept
+    }
+}
+
+impl Warnings {
+    /// Something is damaged.
+    pub fn add(&mut self, warning: impl Into<String>) {
+        self.damage.add(warning.into());
+    }
+
+    /// Something is left out on purpose: what it is, and how large.
+    pub fn omit(&mut self, what: impl Into<String>) {
+        self.omitted.add(what.into());
+    }
+
+    /// The damage, and what was left out.
+    pub fn into_lists(self) -> (Vec<String>, Vec<String>) {
+        (self.damage.into_vec("warnings"), self.omitted.into_vec("omitted"))
+    }
+}
+
+#[cfg(test)]
+impl Warnings {
+    pub fn into_vec(self) -> Vec<String> {
+        self.into_lists().0
     }
 }
 
@@ -34,10 +64,12 @@ mod tests {
         let mut warnings = Warnings::default();
         for number in 0..1000 {
             warnings.add(number.to_string());
+            warnings.omit("a maker note");
         }
-        let kept = warnings.into_vec();
-        assert_eq!(kept.len(), MAX_WARNINGS + 1);
-        assert_eq!(kept[0], "0");
-        assert_eq!(kept[MAX_WARNINGS], "968 more warnings");
+        let (damage, omitted) = warnings.into_lists();
+        assert_eq!((damage.len(), omitted.len()), (MAX_WARNINGS + 1, MAX_WARNINGS + 1));
+        assert_eq!(damage[0], "0");
+        assert_eq!(damage[MAX_WARNINGS], "968 more warnings");
+        assert_eq!(omitted[MAX_WARNINGS], "968 more omitted");
     }
 }

@@ -9,9 +9,6 @@ use super::error::Error;
 use super::error_kind::ErrorKind;
 use crate::object::{Bucket, ObjectRef};
 
-/// The most that S3 takes: 1 MiB.
-pub const MAX_ANNOTATION_BYTES: usize = 1 << 20;
-
 pub(super) const LIST_OBJECT_ANNOTATIONS: &str = "ListObjectAnnotations";
 
 /// Fails with [`ErrorKind::Incompatible`] if the store does not know annotations. Such a store would take an annotation

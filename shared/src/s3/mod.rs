@@ -40,7 +40,7 @@ mod put;
 mod raw;
 mod retry;
 
-pub use annotation::{MAX_ANNOTATION_BYTES, expect_annotations, put_annotation};
+pub use annotation::{expect_annotations, put_annotation};
 pub use client::{Timeouts, attempt_timeout, config, kept_alive, loader, with_silence};
 pub use copy::{CopySource, copy_image};
 pub use error::{Cause, Error};

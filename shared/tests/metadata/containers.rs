@@ -29,7 +29,7 @@ fn every_container_gives_the_same_record() {
             Format::Webp => "WebP",
             Format::Heif => "HEIC",
             Format::Avif => "AVIF",
-            Format::Unknown => "unknown",
+            _ => "unknown",
         }));
     }
 }
@@ -49,7 +49,7 @@ fn files_without_exif_give_none() {
         ("PNG", png(&[image_data(50)]), false),
         (
             "PNG, another profile",
-            png(&[chunk(b"tEXt", b"Raw profile type iptc\0\niptc\n4\n00ff")]),
+            png(&[chunk(b"tEXt", b"Raw profile type icc\0\nicc\n4\n00ff")]),
             false,
         ),
         (

@@ -1,4 +1,4 @@
-//! Real images, from the folder in `EXIF_CORPUS`.
+//! Real images, from the folders in `EXIF_CORPUS` and `EXIF_CORPUS_MORE`.
 
 use std::io::Write as _;
 
@@ -8,12 +8,19 @@ use shared::metadata::read_whole;
 use crate::damage::read_bounded;
 use crate::ranges::by_ranges;
 
-/// The files of the corpus. Without a corpus there are none, and a message says so.
+/// The files of the corpora. Without them there are none, and a message says so.
 fn files() -> Vec<(String, Bytes)> {
-    let Some(corpus) = std::env::var_os("EXIF_CORPUS") else {
+    ["EXIF_CORPUS", "EXIF_CORPUS_MORE"]
+        .into_iter()
+        .flat_map(files_of)
+        .collect()
+}
+
+fn files_of(variable: &str) -> Vec<(String, Bytes)> {
+    let Some(corpus) = std::env::var_os(variable) else {
         // Not `eprintln`: its output is not shown when a test passes.
-        let message = b"not run: EXIF_CORPUS must name a folder with real images\n";
-        std::io::stderr().write_all(message).unwrap();
+        let message = format!("not run: {variable} must name a folder with real images\n");
+        std::io::stderr().write_all(message.as_bytes()).unwrap();
         return Vec::new();
     };
     let folder = std::path::Path::new(&corpus).join("images");

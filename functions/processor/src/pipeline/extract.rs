@@ -16,7 +16,7 @@ pub fn record(
     if meta.has_other_md5 {
         metadata.warnings.push(OTHER_MD5.to_owned());
     }
-    let added = user_metadata::summary(metadata.exif.as_ref(), &meta.user_metadata, &mut metadata.warnings);
+    let added = user_metadata::summary(metadata.exif.as_deref(), &meta.user_metadata, &mut metadata.warnings);
     let origin = Origin {
         bucket: bucket.to_string(),
         key: key.clone(),

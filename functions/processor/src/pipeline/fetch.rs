@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
+use shared::metadata::record::MAX_BYTES;
 use shared::metadata::{self, FileView, Metadata, Progress, Skim};
 use shared::object::{ObjectMeta, ObjectRef};
 use shared::protocol::failure::{Failure, FailureClass};
@@ -10,6 +11,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::task::Task;
 use crate::config::MAX_METADATA_BYTES;
+
+/// What the record of an image takes beside its bytes: its values, and its JSON.
+const RECORD_BYTES: u64 = 2 * MAX_BYTES as u64;
 
 /// An object whose metadata was read.
 pub struct MetadataRead {
@@ -28,7 +32,9 @@ impl Task<'_> {
     pub async fn read_metadata(&self, object: &ObjectRef) -> Result<MetadataRead, Failure> {
         let started = self.pipeline.clock.now();
         let front_bytes = self.pipeline.front_bytes;
-        let mut permit = self.hold(object.size.unwrap_or(u64::MAX).min(front_bytes)).await?;
+        let mut permit = self
+            .hold(object.size.unwrap_or(u64::MAX).min(front_bytes) + RECORD_BYTES)
+            .await?;
         // Without a range, S3 sends a checksum of the object. Also, it refuses every range of an empty object.
         let fits = object.size.is_some_and(|size| size <= front_bytes);
         let range = (!fits).then_some(0..front_bytes);
@@ -62,7 +68,7 @@ impl Task<'_> {
             // If images kept memory while they wait for more, they could wait for each other forever. So the bytes that
             // are already read do not count while this image waits.
             drop(permit);
-            permit = self.hold(bytes).await?;
+            permit = self.hold(bytes + RECORD_BYTES).await?;
             let reads = ranges.iter().cloned().map(|range| self.get(&object, Some(range)));
             for (range, (_, bytes)) in ranges.iter().zip(try_join_all(reads).await?) {
                 file.insert(range.start, bytes);

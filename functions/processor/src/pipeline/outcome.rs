@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use shared::metadata::record::Record;
 use shared::protocol::failure::Failure;
 use shared::protocol::found::Excerpt;
@@ -26,6 +27,8 @@ pub enum Unfinished {
 /// A processed image, with its record.
 pub struct Recorded {
     pub record: Record,
+    /// The record as JSON, without a newline.
+    pub json: Bytes,
     pub times: StageTimes,
 }
 
@@ -42,19 +45,27 @@ pub struct StageTimes {
 /// because its values take three times the memory.
 pub struct Processed {
     /// JSON, without a newline.
-    record: Box<[u8]>,
+    record: Bytes,
     pub excerpt: Excerpt,
     /// The size of the object in bytes.
     pub size: u64,
     times: StageTimes,
 }
 
+impl Recorded {
+    pub fn new(mut record: Record, times: StageTimes) -> Self {
+        // The room to grow is not kept.
+        let json = Bytes::from(record.fit().into_boxed_slice());
+        Self { record, json, times }
+    }
+}
+
 impl From<Recorded> for Processed {
-    fn from(Recorded { record, times }: Recorded) -> Self {
+    fn from(Recorded { record, json, times }: Recorded) -> Self {
         Self {
-            record: serde_json::to_vec(&record).expect("a record is valid JSON").into(),
             excerpt: Excerpt::from(&record),
             size: record.origin.size,
+            record: json,
             times,
         }
     }

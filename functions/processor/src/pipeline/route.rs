@@ -29,12 +29,13 @@ impl Task<'_> {
             // On the heap, because the future is large.
             Images::Transform => Box::pin(self.transform(object)).await?,
         };
+        let Recorded { record, json, .. } = &recorded;
         if let Some(target) = sidecar {
-            self.write_sidecar(target, &recorded.record).await?;
+            self.write_sidecar(target, json.clone()).await?;
         }
         match settings.sink {
-            RecordSink::Event => self.write_event_file(&recorded.record).await?,
-            RecordSink::Annotation => self.annotate(object, &recorded.record).await?,
+            RecordSink::Event => self.write_event_file(&record.origin, json).await?,
+            RecordSink::Annotation => self.annotate(object, &record.origin, json.clone()).await?,
             RecordSink::None | RecordSink::Chunk(_) | RecordSink::Batch(_) | RecordSink::Sidecar => {}
         }
         Ok(recorded)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use shared::filter;
-use shared::metadata::record::Record;
+use shared::metadata::record::{Origin, Record};
 use shared::metadata::{self, Metadata};
 use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
 use shared::protocol::failure::Failure;
@@ -14,7 +14,7 @@ use super::extract::record;
 use super::multipart::PartSource;
 use super::outcome::{Recorded, StageTimes};
 use super::task::Task;
-use crate::records::{ANNOTATION, File, annotation_body, event_file, failure_file, sidecar_body};
+use crate::records::{ANNOTATION, File, event_file, failure_file};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -37,7 +37,7 @@ impl Task<'_> {
             transform: None,
             upload: None,
         };
-        Ok(Recorded { record, times })
+        Ok(Recorded::new(record, times))
     }
 
     /// Reads the metadata and copies the image inside S3.
@@ -72,7 +72,7 @@ impl Task<'_> {
             transform: None,
             upload: Some(self.pipeline.clock.now() - started),
         };
-        Ok(Recorded { record, times })
+        Ok(Recorded::new(record, times))
     }
 
     /// Downloads the whole image, extracts its metadata, and uploads the image.
@@ -98,7 +98,7 @@ impl Task<'_> {
             transform: None,
             upload: Some(clock.now() - extracted),
         };
-        Ok(Recorded { record, times })
+        Ok(Recorded::new(record, times))
     }
 
     /// Uploads an image that is too large to be held in memory, or whose size is known only after a first read.
@@ -126,7 +126,7 @@ impl Task<'_> {
             transform: None,
             upload: Some(self.pipeline.clock.now() - started),
         };
-        Ok(Recorded { record, times })
+        Ok(Recorded::new(record, times))
     }
 
     fn takes_whole(&self, size: u64) -> bool {
@@ -147,19 +147,19 @@ impl Task<'_> {
         Ok(())
     }
 
-    pub async fn write_sidecar(&self, target: ObjectUri, record: &Record) -> Result<(), Failure> {
+    pub async fn write_sidecar(&self, target: ObjectUri, record: Bytes) -> Result<(), Failure> {
         self.write_file(File {
             target,
             content_type: s3::JSON,
-            body: sidecar_body(record),
+            body: record,
         })
         .await
     }
 
     /// Attaches the record to the object that was read. An object that was replaced meanwhile is `changed`.
-    pub async fn annotate(&self, object: &ObjectRef, record: &Record) -> Result<(), Failure> {
+    pub async fn annotate(&self, object: &ObjectRef, origin: &Origin, record: Bytes) -> Result<(), Failure> {
         let read = ObjectRef {
-            etag: record.origin.etag.clone(),
+            etag: origin.etag.clone(),
             ..object.clone()
         };
         let clients = self.pipeline.clients;
@@ -167,13 +167,12 @@ impl Task<'_> {
         let _connection = self.turn_to_read().await;
         let known = async || s3::expect_annotations(&clients.reads, bucket, &read).await;
         clients.knows_annotations.get_or_try_init(known).await?;
-        let body = annotation_body(record);
-        self.pipeline.traffic.add_written(body.len() as u64);
-        Ok(s3::put_annotation(&clients.writes, bucket, &read, ANNOTATION, body).await?)
+        self.pipeline.traffic.add_written(record.len() as u64);
+        Ok(s3::put_annotation(&clients.writes, bucket, &read, ANNOTATION, record).await?)
     }
 
-    pub async fn write_event_file(&self, record: &Record) -> Result<(), Failure> {
-        self.write_file(event_file(&self.pipeline.settings.destination, record))
+    pub async fn write_event_file(&self, origin: &Origin, record: &[u8]) -> Result<(), Failure> {
+        self.write_file(event_file(&self.pipeline.settings.destination, origin, record))
             .await
     }
 

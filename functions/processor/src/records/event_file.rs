@@ -1,14 +1,13 @@
 use sha2::{Digest, Sha256};
 use shared::destination::Destination;
-use shared::metadata::record::Record;
+use shared::metadata::record::Origin;
 use shared::object::{ETag, Key};
 use shared::s3;
 
-use super::{File, line};
+use super::File;
 
-/// The file with the record of one object of an event.
-pub fn event_file(destination: &Destination, record: &Record) -> File {
-    let origin = &record.origin;
+/// The file with the record of one object of an event, which is JSON without a newline.
+pub fn event_file(destination: &Destination, origin: &Origin, record: &[u8]) -> File {
     let date = origin.last_modified.get(..10).unwrap_or("unknown");
     let id = object_id(
         &origin.bucket,
@@ -19,7 +18,7 @@ pub fn event_file(destination: &Destination, record: &Record) -> File {
     File {
         target: destination.event_record(date, &id),
         content_type: s3::NDJSON,
-        body: line(record),
+        body: [record, b"\n"].concat().into(),
     }
 }
 

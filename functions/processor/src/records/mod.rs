@@ -1,23 +1,22 @@
 //! The files with records and failures: where they go, and what is in them. The pipeline writes the files of single
 //! images. The invocation writes the record file of a chunk.
 
-mod annotation;
 mod batch_file;
 mod chunk_file;
 mod event_file;
 mod failures;
-mod sidecar;
 
 use bytes::Bytes;
 use serde::Serialize;
 use shared::object::ObjectUri;
 
-pub use annotation::{ANNOTATION, annotation_body};
 pub use batch_file::{BatchFile, batch_id};
 pub use chunk_file::{ChunkFile, chunk_body, commit};
 pub use event_file::event_file;
 pub use failures::{failure_file, failures_file};
-pub use sidecar::sidecar_body;
+
+/// The name of the annotation that holds a record.
+pub const ANNOTATION: &str = "exif";
 
 /// Where the record of each image goes.
 #[derive(Clone, Debug, PartialEq)]

@@ -52,7 +52,7 @@ async fn a_record_has_the_origin_and_the_metadata_of_its_image() {
     let object = cloud.put("a.jpg", PHOTOS[0].clone());
     cloud.chunk("none", std::slice::from_ref(&object)).await;
     let [record] = cloud.records(RECORDS).try_into().unwrap();
-    assert_eq!(record["schema"], 1);
+    assert_eq!(record["schema"], 2);
     assert_eq!((&record["bucket"], &record["key"]), (&json!("photos"), &json!("a.jpg")));
     assert_eq!((&record["size"], &record["etag"]), (&object["size"], &object["etag"]));
     assert!(record["last_modified"].as_str().unwrap().ends_with('Z'), "{record}");

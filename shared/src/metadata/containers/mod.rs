@@ -1,14 +1,24 @@
-//! Finds the EXIF block in each container.
+//! Walks each container, and names the blocks in it.
 
+mod bmp;
+mod cr3;
+mod gif;
 mod heif;
 mod iso_box;
+mod jp2;
 mod jpeg;
+mod jxl;
+mod photoshop;
 mod png;
+mod psd;
+mod raw;
 mod skim;
+mod tiff;
+mod unpack;
 mod webp;
 
+use super::blocks::Blocks;
 use super::format::Format;
-use super::tiff::block::Block;
 use super::view::{FileView, Missing};
 use super::warnings::Warnings;
 pub use skim::Skim;
@@ -27,14 +37,35 @@ impl From<Missing> for Unread {
     }
 }
 
-/// The EXIF block of a file. `None` if there is none.
-pub fn find_exif<'a>(file: &'a FileView, format: Format, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Unread> {
+/// The blocks of a file, and facts of its picture.
+pub fn walk<'a>(file: &'a FileView, format: Format, warnings: &mut Warnings) -> Result<Blocks<'a>, Unread> {
     Ok(match format {
-        Format::Jpeg => jpeg::find(file, warnings)?,
-        Format::Tiff => Some(Block::at(file, 0..file.size(), warnings)),
-        Format::Heif | Format::Avif => heif::find(file, warnings)?,
-        Format::Png => png::find(file, warnings)?,
-        Format::Webp => webp::find(file, warnings)?,
-        Format::Unknown => None,
+        Format::Jpeg => jpeg::walk(file, 0..file.size(), warnings)?,
+        Format::Tiff
+        | Format::Dng
+        | Format::Cr2
+        | Format::Nef
+        | Format::Arw
+        | Format::Orf
+        | Format::Rw2
+        | Format::Pef
+        | Format::Srw
+        | Format::Iiq
+        | Format::Kdc
+        | Format::Jxr => tiff::walk(file, format, warnings)?,
+        Format::Heif | Format::Avif => heif::walk(file, warnings)?,
+        Format::Png => png::walk(file, warnings)?,
+        Format::Webp => webp::walk(file, warnings)?,
+        Format::Jxl => jxl::walk(file, warnings)?,
+        Format::Jp2 => jp2::walk(file, warnings)?,
+        Format::Gif => gif::walk(file, warnings)?,
+        Format::Bmp => bmp::walk(file)?,
+        Format::Psd => psd::walk(file, warnings)?,
+        Format::Cr3 => cr3::walk(file, warnings)?,
+        Format::Raf => raw::raf(file, warnings)?,
+        Format::Mrw => raw::mrw(file, warnings)?,
+        Format::X3f => raw::x3f(file, warnings)?,
+        // Canon's older files have no EXIF.
+        Format::Crw | Format::Unknown => Blocks::default(),
     })
 }

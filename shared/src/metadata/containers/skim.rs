@@ -1,8 +1,8 @@
-//! Reads the rest of a PNG as a stream, and keeps only what can hold EXIF. So an image of any size takes little memory.
+//! Reads the rest of a PNG as a stream, and keeps only what can hold metadata. So an image of any size takes little memory.
 
 use bytes::BytesMut;
 
-use super::png::{CHUNK_CRC, CHUNK_HEADER, is_raw_profile, keyword_length};
+use super::png::{CHUNK_CRC, CHUNK_HEADER, is_wanted, keyword_length};
 use crate::metadata::view::{FileView, MAX_STEPS};
 
 /// Longer chunks are not kept. If one of them holds EXIF, it is read by ranges later.
@@ -94,7 +94,7 @@ impl Skim {
         match self.part {
             Part::Header { .. } => self.after_header(),
             Part::Keyword { start, chunk_end, .. } => {
-                if is_raw_profile(&self.kept[start..]) && self.may_keep(chunk_end - self.at) {
+                if is_wanted(&self.kept[start..]) && self.may_keep(chunk_end - self.at) {
                     Part::Kept { end: chunk_end }
                 } else {
                     self.skip(chunk_end)

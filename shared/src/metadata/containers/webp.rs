@@ -1,7 +1,12 @@
-//! EXIF in a WebP: the `EXIF` chunk of an extended file, usually after the image data.
+//! WebP: chunks for EXIF, XMP and a colour profile, which an extended file announces. Metadata usually comes after the image
+//! data.
 //!
 //! Chunks and flags: RFC 9649, 2.3 to 2.7.
 
+use std::ops::Range;
+
+use crate::metadata::blocks::Blocks;
+use crate::metadata::picture::Picture;
 use crate::metadata::tiff::block::Block;
 use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
@@ -9,33 +14,132 @@ use crate::metadata::warnings::Warnings;
 /// The offset of the first chunk, after `RIFF`, the size and `WEBP`.
 const FIRST_CHUNK: u64 = 12;
 
-/// The bit in the first byte of a `VP8X` chunk that announces EXIF.
-const EXIF_FLAG: u8 = 0x08;
+/// The bits in the first byte of a `VP8X` chunk.
+const PROFILE: u8 = 0x20;
+const ALPHA: u8 = 0x10;
+const EXIF: u8 = 0x08;
+const XMP: u8 = 0x04;
+const ANIMATION: u8 = 0x02;
 
-pub fn find<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Missing> {
-    // A simple file has only image data.
-    if &file.array(FIRST_CHUNK)? != b"VP8X" || file.array::<1>(FIRST_CHUNK + 8)?[0] & EXIF_FLAG == 0 {
-        return Ok(None);
+/// Frames are counted only in files up to this size, since their chunks go through all of the file.
+const MAX_COUNTED_BYTES: u64 = 1024 * 1024;
+
+/// Larger blocks are not read.
+const MAX_BLOCK_BYTES: u64 = 1024 * 1024;
+
+pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>, Missing> {
+    let mut blocks = Blocks::default();
+    match chunks(file, &mut blocks, warnings) {
+        Err(Missing::PastEnd) => warnings.add("the file ends before all of it could be searched"),
+        other => other?,
     }
+    Ok(blocks)
+}
+
+fn chunks<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warnings) -> Result<(), Missing> {
+    let kind: [u8; 4] = file.array(FIRST_CHUNK)?;
+    let mut body = FIRST_CHUNK + 8;
+    blocks.picture = match &kind {
+        b"VP8X" => extended(file.array(body)?),
+        b"VP8 " => lossy(file.array(body)?),
+        b"VP8L" => lossless(file.array(body)?),
+        _ => Picture::default(),
+    };
+    // A simple file has only image data.
+    if &kind != b"VP8X" {
+        return Ok(());
+    }
+    let [flags] = file.array(body)?;
+    let is_counted = flags & ANIMATION != 0 && file.size() <= MAX_COUNTED_BYTES;
+    if flags & (PROFILE | EXIF | XMP) == 0 && !is_counted {
+        return Ok(());
+    }
+    let mut missing = flags & (EXIF | XMP);
+    let mut frames = 0;
     let mut at = FIRST_CHUNK;
     for _ in 0..MAX_STEPS {
         if at >= file.size() {
-            warnings.add("the header announces EXIF, but there is none");
-            return Ok(None);
+            if missing != 0 {
+                warnings.add("the header announces metadata that is not there");
+            }
+            if is_counted {
+                blocks.picture.frames = Some(frames).filter(|frames| *frames > 0);
+            }
+            return Ok(());
         }
         let [kind @ .., l0, l1, l2, l3] = file.array::<8>(at)?;
-        let body = at + 8;
+        body = at + 8;
         let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
-        if &kind == b"EXIF" {
-            let block = Block::at(file, body..body + length, warnings).without_id()?;
-            if block.is_tiff()? {
-                return Ok(Some(block));
+        let bytes = || file.ahead(body, length.min(file.size().saturating_sub(body)));
+        match &kind {
+            b"EXIF" if blocks.exif.is_none() => {
+                missing &= !EXIF;
+                blocks.exif = exif(file, body..body + length, warnings)?;
             }
-            warnings.add("an EXIF chunk without a TIFF header");
+            b"XMP " | b"ICCP" if length > MAX_BLOCK_BYTES => {
+                missing &= !XMP;
+                warnings.omit(format!("{}: {length} bytes", String::from_utf8_lossy(&kind).trim()));
+            }
+            b"XMP " if blocks.xmp.is_empty() => {
+                missing &= !XMP;
+                blocks.xmp.push(bytes()?.into());
+            }
+            b"ICCP" if blocks.icc.is_none() => blocks.icc = Some(bytes()?.into()),
+            b"ANMF" => frames += 1,
+            _ => {}
+        }
+        // Everything was found, and nothing must be counted.
+        if missing == 0 && !is_counted && (blocks.icc.is_some() || flags & PROFILE == 0) {
+            return Ok(());
         }
         // Chunks are padded to an even length.
         at = body + length + length % 2;
     }
     warnings.add(TOO_MANY_STEPS);
+    Ok(())
+}
+
+fn exif<'a>(file: &'a FileView, range: Range<u64>, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Missing> {
+    let block = Block::at(file, range, warnings).without_id()?;
+    if block.is_tiff()? {
+        return Ok(Some(block));
+    }
+    warnings.add("an EXIF chunk without a TIFF header");
     Ok(None)
+}
+
+/// The flags, and width and height less 1 in three bytes each.
+fn extended([flags, _, _, _, w0, w1, w2, h0, h1, h2]: [u8; 10]) -> Picture {
+    let side = |low, middle, high| u32::from_le_bytes([low, middle, high, 0]) + 1;
+    Picture {
+        has_alpha: Some(flags & ALPHA != 0),
+        animated: Some(flags & ANIMATION != 0),
+        ..Picture::sized(side(w0, w1, w2), side(h0, h1, h2))
+    }
+}
+
+/// A key frame of VP8: a tag, a start code, width and height in 14 bits each (RFC 6386, 9.1).
+fn lossy([_, _, _, s0, s1, s2, w0, w1, h0, h1]: [u8; 10]) -> Picture {
+    if [s0, s1, s2] != [0x9D, 0x01, 0x2A] {
+        return Picture::default();
+    }
+    let side = |low, high| u16::from_le_bytes([low, high]) & 0x3FFF;
+    Picture {
+        has_alpha: Some(false),
+        animated: Some(false),
+        ..Picture::sized(side(w0, w1), side(h0, h1))
+    }
+}
+
+/// VP8L: a signature, width and height less 1 in 14 bits each, and a bit for alpha (RFC 9649, 3.4).
+fn lossless([signature, b0, b1, b2, b3]: [u8; 5]) -> Picture {
+    if signature != 0x2F {
+        return Picture::default();
+    }
+    let bits = u32::from_le_bytes([b0, b1, b2, b3]);
+    Picture {
+        has_alpha: Some(bits >> 28 & 1 == 1),
+        animated: Some(false),
+        ..Picture::sized((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    }
 }

@@ -14,35 +14,46 @@ fn quoted(text: &str) -> String {
     format!("{:?}", text.chars().take(32).collect::<String>())
 }
 
-/// `DateTimeOriginal`, with its fraction and offset if these are valid.
-pub fn original(fields: &[&Field], warnings: &mut Warnings) -> Option<String> {
-    let text = |tag| ascii(find(fields, tag)?);
-    let given = text(Tag::DateTimeOriginal)?;
-    let Some(mut time) = date_time(&given) else {
+/// The tags of a time, of its fraction and of its offset.
+pub struct Tags(Tag, Tag, Tag);
+
+pub const ORIGINAL: Tags = Tags(Tag::DateTimeOriginal, Tag::SubSecTimeOriginal, Tag::OffsetTimeOriginal);
+pub const DIGITIZED: Tags = Tags(
+    Tag::DateTimeDigitized,
+    Tag::SubSecTimeDigitized,
+    Tag::OffsetTimeDigitized,
+);
+pub const MODIFIED: Tags = Tags(Tag::DateTime, Tag::SubSecTime, Tag::OffsetTime);
+
+/// A time with its fraction and offset, if these are valid.
+pub fn of(fields: &[&Field], Tags(time, fraction, offset): &Tags, warnings: &mut Warnings) -> Option<String> {
+    let text = |tag: &Tag| ascii(find(fields, *tag)?);
+    let given = text(time)?;
+    let Some(mut found) = date_time(&given) else {
         // A camera whose clock was never set writes zeros or blanks. That is not worth a warning.
         if given.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
-            warnings.add(format!("DateTimeOriginal: {} is not a date", quoted(&given)));
+            warnings.add(format!("{time}: {} is not a date", quoted(&given)));
         }
         return None;
     };
-    if let Some(fraction) = text(Tag::SubSecTimeOriginal) {
+    if let Some(fraction) = text(fraction) {
         let digits = fraction
             .bytes()
             .take_while(u8::is_ascii_digit)
             .take(MAX_FRACTION_DIGITS)
             .count();
         if digits > 0 {
-            time = time + "." + &fraction[..digits];
+            found = found + "." + &fraction[..digits];
         }
     }
-    if let Some(offset) = text(Tag::OffsetTimeOriginal) {
-        if is_offset(&offset) {
-            time += &offset;
-        } else if offset.bytes().any(|byte| byte.is_ascii_digit()) {
-            warnings.add(format!("OffsetTimeOriginal: {} is not an offset", quoted(&offset)));
+    if let Some(given) = text(offset) {
+        if is_offset(&given) {
+            found += &given;
+        } else if given.bytes().any(|byte| byte.is_ascii_digit()) {
+            warnings.add(format!("{offset}: {} is not an offset", quoted(&given)));
         }
     }
-    Some(time)
+    Some(found)
 }
 
 /// Converts `YYYY:MM:DD HH:MM:SS` to RFC 3339 without an offset. `None` if there is no such time.

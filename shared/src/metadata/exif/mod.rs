@@ -20,14 +20,18 @@ use std::collections::BTreeMap;
 use exif::{Field, Reader};
 use serde_json::Value;
 
-use crate::metadata::tiff::table::TagName;
+use crate::metadata::tiff::table::{Table, TagName};
 use crate::metadata::warnings::Warnings;
 
 pub use fields::{Exif, WhiteBalance};
 pub use gps::Gps;
+pub use number::json as number_json;
+
+/// Every field by its name.
+pub type Tags = BTreeMap<TagName, Value>;
 
 /// The fields of a record, and every field by name.
-pub type Fields = (Exif, BTreeMap<TagName, Value>);
+pub type Fields = (Exif, Tags);
 
 /// Reads a compact block, whose offsets and counts were checked when it was copied.
 ///
@@ -50,4 +54,16 @@ pub fn read(block: Vec<u8>, warnings: &mut Warnings) -> Option<Fields> {
     let fields: Vec<&Field> = exif.fields().collect();
     let tags = tags::all(&fields, exif.little_endian(), warnings);
     (!tags.is_empty()).then(|| (fields::of(&fields, warnings), tags))
+}
+
+/// The fields of one block, with those of another block where the first one has none. What belongs to the thumbnail of the
+/// other block stays out.
+#[must_use]
+pub fn complete((exif, mut tags): Fields, (other_exif, other_tags): Fields) -> Fields {
+    for (name, value) in other_tags {
+        if !name.is_of(Table::Ifd1) {
+            tags.entry(name).or_insert(value);
+        }
+    }
+    (exif.or(other_exif), tags)
 }

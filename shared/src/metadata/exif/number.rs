@@ -4,6 +4,7 @@ use exif::Value;
 use serde_json::Number;
 
 /// A number for JSON. Whole numbers stay whole: `50`, not `50.0`.
+#[must_use]
 pub fn json(value: f64) -> Option<Number> {
     /// 2^53. Up to here, every integer has its own f64.
     const EXACT: f64 = 9_007_199_254_740_992.0;

@@ -35,7 +35,7 @@ fn value(field: &Field, name: TagName, little_endian: bool, warn: &mut impl FnMu
         Exifs::Undefined(bytes, _) if name.is_text() => {
             text::with_character_code(bytes, little_endian, warn).map(Value::from)
         }
-        Exifs::Undefined(bytes, _) => undefined(bytes),
+        Exifs::Undefined(bytes, _) => Some(undefined(bytes)),
         numbers => match number::count(numbers) {
             1 => number::first(numbers).and_then(number::json).map(Value::Number),
             count => list((0..count).map(|index| number::at(numbers, index).and_then(number::json))),
@@ -52,17 +52,14 @@ fn list(numbers: impl ExactSizeIterator<Item = Option<Number>>) -> Option<Value>
     any.then_some(Value::Array(list))
 }
 
-/// Bytes without a type: a text if they look like one (`ExifVersion`), otherwise numbers.
-fn undefined(bytes: &[u8]) -> Option<Value> {
+/// Bytes without a type: a text if they look like one (`ExifVersion`), otherwise hexadecimal digits.
+fn undefined(bytes: &[u8]) -> Value {
     let printable = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ' || *byte == 0;
     if bytes.first().is_some_and(u8::is_ascii_graphic)
         && bytes.iter().all(printable)
         && let Some(text) = text::clean(bytes)
     {
-        return Some(text.into());
+        return text.into();
     }
-    match bytes {
-        [one] => Some((*one).into()),
-        many => list(many.iter().map(|&byte| Some(byte.into()))),
-    }
+    hex::encode(bytes).into()
 }

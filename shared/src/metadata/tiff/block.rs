@@ -28,6 +28,11 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// Where it starts in the file. `None` if it was unpacked from it.
+    pub fn offset(&self) -> Option<u64> {
+        matches!(self.parts, Cow::Borrowed(_)).then_some(self.range.start)
+    }
+
     pub fn owned(bytes: Bytes) -> Self {
         Self {
             range: 0..bytes.len() as u64,

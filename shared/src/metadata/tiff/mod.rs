@@ -8,6 +8,8 @@
 
 pub mod block;
 mod coalesce;
+pub mod directory;
+pub mod join;
 mod kind;
 mod order;
 mod row;
@@ -19,12 +21,12 @@ use std::ops::Range;
 use super::view::Missing;
 use super::warnings::Warnings;
 use block::Block;
-use coalesce::coalesce;
+pub use coalesce::coalesce;
 use order::Order;
 use row::{Found, Row, texts};
 use table::Table;
 
-/// A field with more numbers than this, or with more bytes of unknown meaning, is left out.
+/// A field with more numbers than this, or with more bytes of unknown meaning, is left out on purpose.
 const MAX_VALUES: u64 = 64;
 
 /// A text with more bytes than this is left out.
@@ -62,7 +64,7 @@ pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Ra
     };
     copy.tables();
     if !copy.unread.is_empty() {
-        return Err(coalesce(copy.unread));
+        return Err(copy.unread);
     }
     Ok(if copy.found { copy.out } else { Vec::new() })
 }
@@ -291,7 +293,7 @@ impl<'a> Copy<'a, '_> {
         Ok(Found::Value(kind, value))
     }
 
-    /// Whether a value is within the limits. If it is not, a warning says so.
+    /// Whether a value is within the limits. If it is not, this is noted.
     fn has_room(&mut self, table: Table, row: &Row<'a>, size: u8, is_text: bool) -> bool {
         let length = row.count.saturating_mul(size.into());
         let name = table.tag(row.tag);
@@ -300,12 +302,18 @@ impl<'a> Copy<'a, '_> {
         } else {
             row.count > MAX_VALUES
         };
-        if too_long {
+        if too_long && length > self.block.length() {
+            self.warnings.add(format!("{name}: its value lies outside the EXIF"));
+        } else if too_long {
             let unit = if size == 1 { "bytes" } else { "values" };
-            self.warnings.add(format!("{name}: {} {unit} left out", row.count));
+            // Blocks of their own are read as such.
+            if !name.is_block() {
+                self.warnings.omit(format!("{name}: {} {unit}", row.count));
+            }
         } else if taken_bytes(row, length, is_text) > self.bytes_left {
-            self.warnings
-                .add(format!("{name}: left out, because all values together are too large"));
+            self.warnings.omit(format!(
+                "{name}: {length} bytes, because all values together are too large"
+            ));
         } else {
             return true;
         }

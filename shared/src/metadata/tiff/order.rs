@@ -1,5 +1,5 @@
 /// The byte order of a block.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Little,
     Big,

@@ -20,6 +20,9 @@ const TEXTS: [Tag; 3] = [Tag::UserComment, Tag::GPSProcessingMethod, Tag::GPSAre
 const XP_TITLE: u16 = 0x9C9B;
 const XP_SUBJECT: u16 = 0x9C9F;
 
+/// Tags of a TIFF file that hold blocks of metadata: XMP, IPTC, Photoshop's resources, ICC profile.
+const BLOCKS: [u16; 4] = [0x02BC, 0x83BB, 0x8649, 0x8773];
+
 impl Table {
     /// The number of tables.
     pub const COUNT: usize = 5;
@@ -81,10 +84,21 @@ impl TagName {
         Tag(context, self.number)
     }
 
+    #[must_use]
+    pub fn is_of(self, table: Table) -> bool {
+        self.table == table
+    }
+
     /// Whether bytes are text in this tag.
     #[must_use]
     pub fn is_text(self) -> bool {
         TEXTS.contains(&self.known()) || self.is_xp()
+    }
+
+    /// Whether the tag holds XMP, IPTC, Photoshop's resources or a colour profile.
+    #[must_use]
+    pub fn is_block(self) -> bool {
+        self.table == Table::Ifd0 && BLOCKS.contains(&self.number)
     }
 
     /// Whether bytes are UTF-16 in this tag.

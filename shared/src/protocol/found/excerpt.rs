@@ -63,7 +63,7 @@ impl From<&Record> for Excerpt {
     fn from(record: &Record) -> Self {
         Self::new(
             record.format.to_string(),
-            record.exif.as_ref(),
+            record.exif.as_deref(),
             !record.warnings.is_empty(),
         )
     }

@@ -1,18 +1,23 @@
 //! The record: the metadata of one image, as one JSON object on one line.
 
+mod fit;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Metadata;
 use super::exif::Exif;
 use super::format::Format;
 use super::tiff::table::TagName;
+use super::{Description, Metadata, Picture, Taken};
 use crate::object::{ETag, Key, etag};
 
 /// The version of the record's layout.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
+
+/// The most bytes of a record as JSON.
+pub const MAX_BYTES: usize = 64 * 1024;
 
 /// The object or file that the metadata comes from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,8 +42,14 @@ pub struct Record {
     #[serde(flatten)]
     pub origin: Origin,
     pub format: Format,
-    pub exif: Option<Exif>,
+    pub image: Option<Box<Picture>>,
+    pub exif: Option<Box<Exif>>,
+    pub xmp: Option<BTreeMap<String, Value>>,
+    pub iptc: Option<BTreeMap<&'static str, Value>>,
+    pub description: Option<Box<Description>>,
+    pub taken: Option<Taken>,
     pub tags: BTreeMap<TagName, Value>,
+    pub omitted: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -49,9 +60,40 @@ impl Record {
             schema: SCHEMA,
             origin,
             format: metadata.format,
+            image: metadata.image,
             exif: metadata.exif,
+            xmp: metadata.xmp,
+            iptc: metadata.iptc,
+            description: metadata.description,
+            taken: metadata.taken,
             tags: metadata.tags,
+            omitted: metadata.omitted,
             warnings: metadata.warnings,
         }
+    }
+
+    /// The record as one JSON object, of at most [`MAX_BYTES`].
+    ///
+    /// What does not fit is taken out of the record, the largest values first, and `omitted` names it.
+    ///
+    /// # Panics
+    ///
+    /// Never: every record is valid JSON.
+    pub fn fit(&mut self) -> Vec<u8> {
+        let json = self.json();
+        if json.len() <= MAX_BYTES {
+            return json;
+        }
+        fit::values(self, json.len() - MAX_BYTES);
+        let json = self.json();
+        if json.len() <= MAX_BYTES {
+            return json;
+        }
+        fit::texts(self);
+        self.json()
+    }
+
+    fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record is valid JSON")
     }
 }

@@ -1,0 +1,127 @@
+//! The rows of a table as they are, for tags that are no EXIF.
+
+use super::kind;
+use super::order::Order;
+use super::row::Row;
+use crate::metadata::view::{FileView, Missing};
+
+/// The most rows that are looked at.
+const MAX_ROWS: u64 = 512;
+
+/// The table of a file.
+#[derive(Debug)]
+pub struct Directory {
+    order: Order,
+    wide: bool,
+    rows: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    tag: u16,
+    /// Of one value, in bytes.
+    size: u64,
+    count: u64,
+    /// The value if it fits, otherwise its offset.
+    inside: Vec<u8>,
+}
+
+/// The main table of a TIFF file.
+pub fn main(file: &FileView) -> Result<Directory, Missing> {
+    let header: [u8; 8] = file.array(0)?;
+    let order = match &header[..2] {
+        b"II" => Order::Little,
+        b"MM" => Order::Big,
+        _ => return Err(Missing::PastEnd),
+    };
+    let wide = order.number(&header[2..4]) == 43;
+    let offset = if wide {
+        order.number(&file.array::<8>(8)?)
+    } else {
+        order.number(&header[4..])
+    };
+    at(file, order, wide, offset)
+}
+
+fn at(file: &FileView, order: Order, wide: bool, offset: u64) -> Result<Directory, Missing> {
+    let (count_bytes, row_bytes) = if wide { (8, 20) } else { (2, 12) };
+    let count = order.number(file.ahead(offset, count_bytes)?).min(MAX_ROWS);
+    let start = offset + count_bytes;
+    let fitting = file.size().saturating_sub(start) / row_bytes;
+    let bytes = file.ahead(start, count.min(fitting) * row_bytes)?;
+    #[expect(clippy::cast_possible_truncation, reason = "12 or 20")]
+    let rows = bytes.chunks_exact(row_bytes as usize).filter_map(|row| {
+        let row = Row::new(order, row);
+        Some(Entry {
+            tag: row.tag,
+            size: kind::size(row.kind)?.into(),
+            count: row.count,
+            inside: row.inside.to_vec(),
+        })
+    });
+    Ok(Directory {
+        order,
+        wide,
+        rows: rows.collect(),
+    })
+}
+
+impl Directory {
+    fn entry(&self, tag: u16) -> Option<&Entry> {
+        self.rows.iter().find(|entry| entry.tag == tag && entry.count > 0)
+    }
+
+    /// The first number of a tag.
+    pub fn number(&self, file: &FileView, tag: u16) -> Result<Option<u64>, Missing> {
+        self.number_at(file, tag, 0)
+    }
+
+    /// One of the numbers of a tag. `None` if it has fewer.
+    pub fn number_at(&self, file: &FileView, tag: u16, index: u64) -> Result<Option<u64>, Missing> {
+        let Some(entry) = self.entry(tag).filter(|entry| index < entry.count) else {
+            return Ok(None);
+        };
+        let start = index * entry.size;
+        let inside = usize::try_from(start).ok().and_then(|start| entry.inside.get(start..));
+        if entry.count.saturating_mul(entry.size) <= entry.inside.len() as u64 {
+            let inside = inside.and_then(|rest| rest.get(..usize::try_from(entry.size).ok()?));
+            return Ok(inside.map(|bytes| self.order.number(bytes)));
+        }
+        match file.get(self.order.number(&entry.inside).saturating_add(start), entry.size) {
+            Ok(bytes) => Ok(Some(self.order.number(bytes))),
+            Err(Missing::PastEnd) => Ok(None),
+            Err(unread) => Err(unread),
+        }
+    }
+
+    /// The start of the text of a tag.
+    pub fn text(&self, file: &FileView, tag: u16) -> Result<Option<String>, Missing> {
+        const MAX_BYTES: u64 = 64;
+        let Some(entry) = self.entry(tag).filter(|entry| entry.size == 1) else {
+            return Ok(None);
+        };
+        let bytes = if entry.count <= entry.inside.len() as u64 {
+            &entry.inside[..]
+        } else {
+            match file.get(self.order.number(&entry.inside), entry.count.min(MAX_BYTES)) {
+                Ok(bytes) => bytes,
+                Err(Missing::PastEnd) => return Ok(None),
+                Err(unread) => return Err(unread),
+            }
+        };
+        let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+        Ok(Some(String::from_utf8_lossy(text).into_owned()))
+    }
+
+    /// Another table of the same file.
+    pub fn table(&self, file: &FileView, offset: u64) -> Result<Self, Missing> {
+        at(file, self.order, self.wide, offset)
+    }
+
+    /// Where the bytes of a tag are in the file, and how many. `None` if there are so few that they are in the table.
+    pub fn bytes(&self, tag: u16) -> Option<(u64, u64)> {
+        let entry = self.entry(tag)?;
+        let length = entry.count.checked_mul(entry.size)?;
+        (length > entry.inside.len() as u64).then(|| (self.order.number(&entry.inside), length))
+    }
+}
