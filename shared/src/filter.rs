@@ -3,12 +3,25 @@
 use aws_sdk_s3::primitives::DateTime;
 use glob::{MatchOptions, Pattern};
 
+use crate::modes::Images;
 use crate::object::Key;
 use crate::protocol::ignored::IgnoreReason;
 
-/// The extensions that are accepted by default: those of the formats from which EXIF is read.
-pub const IMAGE_ENDINGS: [&str; 13] = [
+/// The endings of the formats that every mode can do something with.
+pub const COMMON_ENDINGS: [&str; 13] = [
     "jpg", "jpeg", "jpe", "jfif", "mpo", "tif", "tiff", "heic", "heif", "hif", "avif", "png", "webp",
+];
+
+/// The endings of formats from which metadata is read, but which are not decoded: RAW files, and others.
+pub const READ_ENDINGS: [&str; 29] = [
+    "3fr", "arw", "cr2", "cr3", "crw", "dng", "iiq", "kdc", "mrw", "nef", "nrw", "orf", "pef", "raf", "rw2", "rwl",
+    "sr2", "srw", "x3f", "bmp", "gif", "jp2", "jpf", "jpx", "jxl", "jxr", "psb", "psd", "wdp",
+];
+
+/// Further endings of images. Nothing is read from such files, except from those that are TIFF files inside.
+const OTHER_ENDINGS: [&str; 20] = [
+    "ai", "dcr", "dib", "eps", "erf", "exr", "hdr", "ico", "j2k", "mef", "mos", "pbm", "pgm", "pnm", "ppm", "srf",
+    "svg", "tga", "xcf", "xbm",
 ];
 
 /// The largest object that one `CopyObject` or `PutObject` can write: 5 GiB.
@@ -45,13 +58,13 @@ pub struct GlobError {
 }
 
 impl Names {
-    /// Without `include`, the names of images are accepted.
-    pub fn new(include: Option<&[String]>, exclude: &[String]) -> Result<Self, GlobError> {
-        let images = || IMAGE_ENDINGS.map(|ending| format!("*.{ending}"));
+    /// Without `include`, the names of images are accepted with which the mode can do something.
+    pub fn new(include: Option<&[String]>, exclude: &[String], images: Images) -> Result<Self, GlobError> {
+        let names = || -> Vec<String> { endings(images).map(|ending| format!("*.{ending}")).collect() };
         Ok(Self {
             include: match include {
                 Some(globs) => compile(globs)?,
-                None => compile(&images())?,
+                None => compile(&names())?,
             },
             exclude: compile(exclude)?,
         })
@@ -63,6 +76,23 @@ impl Names {
         let any = |globs: &[Pattern]| globs.iter().any(|glob| glob.matches_with(name, MATCHING));
         any(&self.include) && !any(&self.exclude)
     }
+}
+
+/// The endings of the images with which a mode can do something.
+pub fn endings(images: Images) -> impl Iterator<Item = &'static str> {
+    let read: &[&str] = match images {
+        Images::None | Images::Copy | Images::Upload => &READ_ENDINGS,
+        Images::Transform => &[],
+    };
+    COMMON_ENDINGS.iter().chain(read).copied()
+}
+
+/// The ending of a key, if it is that of an image.
+#[must_use]
+pub fn image_ending(key: &Key) -> Option<&'static str> {
+    let (_, ending) = key.file_name().rsplit_once('.')?;
+    let mut all = COMMON_ENDINGS.iter().chain(&READ_ENDINGS).chain(&OTHER_ENDINGS);
+    all.find(|known| known.eq_ignore_ascii_case(ending)).copied()
 }
 
 fn compile(globs: &[String]) -> Result<Vec<Pattern>, GlobError> {
@@ -111,7 +141,7 @@ mod tests {
 
     #[test]
     fn images_are_accepted_by_default() {
-        let names = Names::new(None, &[]).unwrap();
+        let names = Names::new(None, &[], Images::Copy).unwrap();
         for (key, accepted) in [
             ("a/b.jpg", true),
             ("a/B.JPG", true),
@@ -127,19 +157,52 @@ mod tests {
     }
 
     #[test]
+    fn each_mode_takes_what_it_can_do_something_with() {
+        for (key, copied, transformed) in [
+            ("a.NEF", true, false),
+            ("a.gif", true, false),
+            ("a.png", true, true),
+            ("a.svg", false, false),
+        ] {
+            for (images, accepted) in [
+                (Images::None, copied),
+                (Images::Upload, copied),
+                (Images::Transform, transformed),
+            ] {
+                let names = Names::new(None, &[], images).unwrap();
+                assert_eq!(names.accept(&key.into()), accepted, "{key}, {images:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn endings_of_images_are_known() {
+        for (key, ending) in [
+            ("a/b.JPG", Some("jpg")),
+            ("b.tar.Nef", Some("nef")),
+            ("b.svg", Some("svg")),
+            ("b.txt", None),
+            ("jpg", None),
+            ("a.jpg/b", None),
+        ] {
+            assert_eq!(image_ending(&key.into()), ending, "{key}");
+        }
+    }
+
+    #[test]
     fn exclude_wins_over_include() {
-        let names = Names::new(Some(&globs(&["IMG_*"])), &globs(&["*thumb*"])).unwrap();
+        let names = Names::new(Some(&globs(&["IMG_*"])), &globs(&["*thumb*"]), Images::Copy).unwrap();
         assert!(names.accept(&"x/img_1.cr2".into()));
         assert!(!names.accept(&"x/IMG_1_thumb.jpg".into()));
         assert!(!names.accept(&"IMG_1/other.jpg".into()));
-        let error = Names::new(Some(&globs(&["[a"])), &[]).unwrap_err();
+        let error = Names::new(Some(&globs(&["[a"])), &[], Images::Copy).unwrap_err();
         assert!(error.to_string().starts_with("\"[a\" is not a valid glob"));
     }
 
     #[test]
     fn size_and_age_are_limited() {
         let filter = Filter {
-            names: Names::new(None, &[]).unwrap(),
+            names: Names::new(None, &[], Images::Copy).unwrap(),
             min_bytes: 1,
             max_bytes: 10,
             modified_after: Some(DateTime::from_secs(100)),

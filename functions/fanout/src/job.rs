@@ -66,7 +66,7 @@ impl Job {
             source,
             destination,
             manifest: request.manifest.clone(),
-            filter: filter(request)?,
+            filter: filter(request, request.images())?,
             list_ignored: request.list_ignored(),
             skip_current: request.skip_current(),
             request_payer: request.request_payer(),
@@ -151,7 +151,7 @@ fn transform(request: &Request) -> Result<Option<Transform>, BadRequest> {
     Ok(Some(transform))
 }
 
-fn filter(request: &Request) -> Result<Filter, BadRequest> {
+fn filter(request: &Request, images: Images) -> Result<Filter, BadRequest> {
     let (min_bytes, max_bytes) = (request.min_bytes()?, request.max_bytes()?);
     if min_bytes > max_bytes {
         let problem = format!("{min_bytes} is more than max_bytes, which is {max_bytes}");
@@ -162,9 +162,9 @@ fn filter(request: &Request) -> Result<Filter, BadRequest> {
         let problem = "it is empty, so nothing would be processed; leave it out for all images";
         return Err(BadRequest::new("include", problem));
     }
-    Names::new(include, &[]).map_err(|error| BadRequest::new("include", error))?;
+    Names::new(include, &[], images).map_err(|error| BadRequest::new("include", error))?;
     Ok(Filter {
-        names: Names::new(include, &request.exclude()).map_err(|error| BadRequest::new("exclude", error))?,
+        names: Names::new(include, &request.exclude(), images).map_err(|error| BadRequest::new("exclude", error))?,
         min_bytes,
         max_bytes,
         modified_after: request.modified_after.as_deref().map(date_time).transpose()?,

@@ -90,7 +90,7 @@ impl Config {
                 .map_err(|problem| SettingError::new("TRANSFORM", problem))?,
             max_pixels: within(lookup, "MAX_PIXELS", DEFAULT_MAX_PIXELS, u64::MAX)?,
             records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
-            names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude)
+            names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude, images)
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
             request_payer: settings::parsed(lookup, "REQUEST_PAYER")?.unwrap_or_default(),
             concurrency: within(lookup, "CONCURRENCY", 64, MAX_IN_FLIGHT)?,

@@ -118,6 +118,9 @@ fn left(out: &mut String, report: &Report) -> std::fmt::Result {
         let examples = keys(report.examples.of(Example::Ignored(*reason)));
         writeln!(out, "    {number:>8} {reason}: {}{examples}", words::ignored(*reason))?;
     }
+    if let Some(endings) = words::ignored_images(&report.ignored_image_endings) {
+        writeln!(out, "             {endings}")?;
+    }
     let unknown = report.found.formats.get("unknown").copied().unwrap_or_default();
     for (label, number, noun, what, example) in [
         (

@@ -8,6 +8,7 @@ use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use shared::filter::Names;
+use shared::modes::Images;
 use shared::object::{Key, ObjectUri, S3Uri};
 use shared::protocol::failure::{FailedKey, FailureClass};
 use shared::protocol::job::Report;
@@ -54,7 +55,12 @@ pub async fn job(job: FinishedJob<'_>) -> anyhow::Result<Checked> {
     account(job.report, &mut checked);
     failures(job, &mut checked).await?;
 
-    let names = Names::new(None, &[])?;
+    let mode = if job.rendition.is_some() {
+        Images::Transform
+    } else {
+        Images::Copy
+    };
+    let names = Names::new(None, &[], mode)?;
     let mut images = keys(job.s3, job.source).await?;
     images.retain(|key| names.accept(key) && !checked.left_out.iter().any(|failed| failed.key == *key));
     if let Some(rendition) = job.rendition {

@@ -80,6 +80,9 @@ pub struct Report {
     pub failures: BTreeMap<FailureClass, u64>,
     #[serde(default)]
     pub ignored_by: BTreeMap<IgnoreReason, u64>,
+    /// Of the keys that are ignored for their names, those with the ending of an image: how many by ending.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ignored_image_endings: BTreeMap<String, u64>,
     #[serde(default)]
     pub examples: Examples,
     /// Of the images that are `ok`.

@@ -1,7 +1,27 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::text::{count, counted, visible};
 use crate::protocol::failure::FailureClass;
 use crate::protocol::ignored::IgnoreReason;
 use crate::protocol::job::{Report, State};
+
+/// What the images are that were ignored for their names. `None` if there are none.
+#[must_use]
+pub fn ignored_images(endings: &BTreeMap<String, u64>) -> Option<String> {
+    let mut most: Vec<(&String, &u64)> = endings.iter().collect();
+    most.sort_by_key(|(_, number)| Reverse(**number));
+    let named: Vec<String> = most
+        .iter()
+        .map(|(ending, number)| format!("{} .{ending}", count(**number)))
+        .collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "Images by name: {}. To process them, name them in `include`.",
+            named.join(", ")
+        )
+    })
+}
 
 /// How a job ended, or how far it is, in one or two sentences.
 #[must_use]

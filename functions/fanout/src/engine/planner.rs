@@ -194,7 +194,7 @@ mod tests {
 
     fn planner(max_keys: usize, max_bytes: u64) -> Planner {
         let filter = Filter {
-            names: Names::new(None, &[]).unwrap(),
+            names: Names::new(None, &[], shared::modes::Images::Copy).unwrap(),
             min_bytes: 1,
             max_bytes: u64::MAX,
             modified_after: None,

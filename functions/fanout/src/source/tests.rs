@@ -93,7 +93,7 @@ async fn drain_into_chunks(
 
 fn every_key() -> Filter {
     Filter {
-        names: Names::new(Some(&["*".to_owned()]), &[]).unwrap(),
+        names: Names::new(Some(&["*".to_owned()]), &[], shared::modes::Images::Copy).unwrap(),
         min_bytes: 0,
         max_bytes: u64::MAX,
         modified_after: None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use shared::filter;
 use shared::object::{Key, ObjectRef};
 use shared::protocol::chunk::ChunkResponse;
 use shared::protocol::examples::{Example, Examples};
@@ -44,6 +45,8 @@ impl ListedCounts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ignored {
     pub by: BTreeMap<IgnoreReason, u64>,
+    /// Those that have the name of an image: how many by their ending.
+    pub image_endings: BTreeMap<String, u64>,
     pub examples: Examples,
     /// All of them, if their keys are to be kept.
     pub keys: Vec<IgnoredKey>,
@@ -52,6 +55,11 @@ pub struct Ignored {
 impl Ignored {
     pub fn add(&mut self, ignored: IgnoredKey, keeps_key: bool) {
         *self.by.entry(ignored.reason).or_default() += 1;
+        if ignored.reason == IgnoreReason::Name
+            && let Some(ending) = filter::image_ending(&ignored.key)
+        {
+            *self.image_endings.entry(ending.to_owned()).or_default() += 1;
+        }
         self.examples.add(Example::Ignored(ignored.reason), &ignored.key);
         if keeps_key {
             self.keys.push(ignored);
@@ -61,6 +69,9 @@ impl Ignored {
     pub fn merge(&mut self, later: Self) {
         for (reason, count) in later.by {
             *self.by.entry(reason).or_default() += count;
+        }
+        for (ending, count) in later.image_endings {
+            *self.image_endings.entry(ending).or_default() += count;
         }
         self.examples.merge(&later.examples);
         self.keys.extend(later.keys);
@@ -93,6 +104,8 @@ pub struct Counters {
     pub failed_keys: Vec<FailedKey>,
     #[serde(default)]
     pub ignored_by: BTreeMap<IgnoreReason, u64>,
+    #[serde(default)]
+    pub ignored_image_endings: BTreeMap<String, u64>,
     /// Files of ignored keys that this generation has written.
     #[serde(default)]
     pub ignored_files: u32,
@@ -130,6 +143,9 @@ impl Counters {
         for (reason, count) in ignored.by {
             self.ignored += count;
             *self.ignored_by.entry(reason).or_default() += count;
+        }
+        for (ending, count) in ignored.image_endings {
+            *self.ignored_image_endings.entry(ending).or_default() += count;
         }
         self.examples.merge(&ignored.examples);
         self.ignored_keys.extend(ignored.keys);

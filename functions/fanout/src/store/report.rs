@@ -58,6 +58,7 @@ impl Checkpoint {
             pending: counters.pending(),
             failures: counters.failures.clone(),
             ignored_by: counters.ignored_by.clone(),
+            ignored_image_endings: counters.ignored_image_endings.clone(),
             examples: counters.examples.clone(),
             found: counters.found.clone(),
             series: counters.series.clone(),

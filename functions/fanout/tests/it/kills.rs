@@ -63,7 +63,8 @@ async fn uncounted_files_of_failed_keys_are_emptied() {
 async fn each_ignored_key_is_listed_once() {
     let cloud = hangs_from_the_fifth().await;
     cloud.put_many(40);
-    let key = |number: usize| format!("{number:05}-\u{1}\u{202e}.txt");
+    let ending = |number: usize| if number.is_multiple_of(7) { "SVG" } else { "txt" };
+    let key = |number: usize| format!("{number:05}-\u{1}\u{202e}.{}", ending(number));
     (0..700).for_each(|number| cloud.put(&key(number), b"x"));
     let fields = json!({"chunk_keys": 4, "parallel": 2, "list_ignored": true});
     kill_while_it_hangs(&cloud, fields.clone()).await;
@@ -88,6 +89,7 @@ async fn each_ignored_key_is_listed_once() {
     assert_eq!(keys, (0..700).map(key).collect::<Vec<_>>());
     let examples = report.examples.of(Example::Ignored(IgnoreReason::Name));
     assert_eq!((examples.len(), report.ignored_by[&IgnoreReason::Name]), (20, 700));
+    assert_eq!(report.ignored_image_endings, [("svg".to_owned(), 100)].into());
 }
 
 #[tokio::test]

@@ -2,17 +2,24 @@
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use shared::filter::{IMAGE_ENDINGS, Names};
+use serde_json::json;
+use shared::filter::{COMMON_ENDINGS, Names, READ_ENDINGS};
+use shared::modes::Images;
 use shared::object::Key;
 
-/// The endings that the rule lets through, without regard to case.
-fn endings() -> Vec<&'static str> {
+/// The endings that the rule lets through, without regard to case: with `transform`, and with other modes.
+fn endings() -> [Vec<&'static str>; 2] {
     let template = include_str!("../../../../template.yaml");
-    let ending = |line: &'static str| {
-        let rest = line.trim().strip_prefix("- suffix: {equals-ignore-case: ")?;
-        Some(rest.strip_suffix('}').unwrap())
-    };
-    template.lines().filter_map(ending).collect()
+    let lists = template.split("- Transforms\n").nth(1).unwrap();
+    let mut lists = lists.split("- key:\n").skip(1).map(|list| {
+        let ending = |line: &'static str| {
+            line.trim()
+                .strip_prefix("- suffix: {equals-ignore-case: ")?
+                .strip_suffix('}')
+        };
+        list.lines().map_while(ending).collect()
+    });
+    [lists.next().unwrap(), lists.next().unwrap()]
 }
 
 /// A key that often ends like the name of an image.
@@ -23,7 +30,8 @@ fn key(rng: &mut ChaCha8Rng) -> String {
         .collect();
     if rng.random_bool(0.8) {
         key.push('.');
-        let ending = IMAGE_ENDINGS[rng.random_range(0..IMAGE_ENDINGS.len())];
+        let endings = [&COMMON_ENDINGS[..], &READ_ENDINGS].concat();
+        let ending = endings[rng.random_range(0..endings.len())];
         for character in ending.chars() {
             let upper = rng.random_bool(0.5);
             key.push(if upper {
@@ -41,20 +49,39 @@ fn key(rng: &mut ChaCha8Rng) -> String {
 
 #[test]
 fn the_rule_never_rejects_what_include_takes() {
-    let (names, endings) = (Names::new(None, &[]).unwrap(), endings());
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let (mut taken, mut rejected) = (0, 0);
-    for _ in 0..100_000 {
-        let key = key(&mut rng);
-        let passes = endings.iter().any(|ending| key.to_ascii_lowercase().ends_with(ending));
-        let is_taken = names.accept(&Key::from(key.clone()));
-        assert!(passes || !is_taken, "{key:?} is taken, and the rule rejects it");
-        taken += usize::from(is_taken);
-        rejected += usize::from(!passes);
+    for (images, endings) in [Images::Transform, Images::Copy].into_iter().zip(endings()) {
+        let names = Names::new(None, &[], images).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (mut taken, mut rejected) = (0, 0);
+        for _ in 0..100_000 {
+            let key = key(&mut rng);
+            let passes = endings.iter().any(|ending| key.to_ascii_lowercase().ends_with(ending));
+            let is_taken = names.accept(&Key::from(key.clone()));
+            assert!(passes || !is_taken, "{key:?} is taken, and the rule rejects it");
+            taken += usize::from(is_taken);
+            rejected += usize::from(!passes);
+        }
+        assert!(taken > 1000 && rejected > 1000, "{taken} {rejected}");
+        // Also the other way round: the rule lets no ending through that is never taken.
+        for ending in endings {
+            assert!(names.accept(&Key::from(format!("a{ending}"))), "{ending}");
+        }
     }
-    assert!(taken > 1000 && rejected > 1000, "{taken} {rejected}");
-    // Also the other way round: the rule lets no ending through that is never taken.
-    for ending in endings {
-        assert!(names.accept(&Key::from(format!("a{ending}"))), "{ending}");
-    }
+}
+
+/// EventBridge takes at most 2,048 characters.
+#[test]
+fn the_pattern_of_the_rule_is_short_enough() {
+    let [_, endings] = endings();
+    let keys: Vec<_> = endings
+        .iter()
+        .map(|ending| json!({"suffix": {"equals-ignore-case": ending}}))
+        .collect();
+    let pattern = json!({
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["b".repeat(63)]}, "object": {"key": keys}},
+    });
+    let length = pattern.to_string().len();
+    assert!((1_500..=2_048).contains(&length), "{length}");
 }

@@ -2,6 +2,7 @@ use maud::{Markup, html};
 
 use super::examples;
 use crate::protocol::examples::Example;
+use crate::protocol::ignored::IgnoreReason;
 use crate::protocol::job::Report;
 use crate::report::text::count;
 use crate::report::words;
@@ -60,7 +61,15 @@ pub fn ignored(report: &Report) -> Markup {
                                 tr {
                                     td { "ignored: " (reason.to_string().replace('_', " ")) }
                                     td.number { (count(*number)) }
-                                    td { (words::ignored(*reason)) (examples(report, Example::Ignored(*reason))) }
+                                    td {
+                                        (words::ignored(*reason))
+                                        @if *reason == IgnoreReason::Name {
+                                            @if let Some(endings) = words::ignored_images(&report.ignored_image_endings) {
+                                                " " (endings)
+                                            }
+                                        }
+                                        (examples(report, Example::Ignored(*reason)))
+                                    }
                                 }
                             }
                             @for (name, number, example, meaning) in of_note {
