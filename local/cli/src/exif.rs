@@ -1,5 +1,6 @@
 //! `cargo local exif`: prints the records of files on disk. It reads the same ranges as the processor.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::iter;
@@ -23,15 +24,19 @@ pub struct Options {
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Print the requests that the processor would send for each file, instead of its record
-    #[arg(long)]
+    #[arg(long, conflicts_with = "pretty")]
     explain: bool,
+    /// Print each record on several lines, indented
+    #[arg(long)]
+    pretty: bool,
     /// Number of bytes to read first from each file
     #[arg(long, value_name = "BYTES", default_value_t = metadata::FRONT_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
     front_bytes: u64,
 }
 
-/// Prints a line for each file, in the order of the paths. For a file that cannot be read, it prints an error on
-/// standard error and continues; the command then ends with a failure.
+/// Prints a record for each file, in the order of the paths, and then the number and size of the files of each format on
+/// standard error. For a file that cannot be read, it prints an error there and continues; the command then ends with a
+/// failure.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut total = Total::default();
@@ -45,12 +50,19 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Err(error) => Err(error.into()),
         };
         match read {
-            Ok((record, requests)) if options.explain => {
-                let explained = Explained::new(&record, &requests);
-                total.add(&explained);
-                serde_json::to_writer(&mut out, &explained)?;
+            Ok((mut record, requests)) => {
+                total.add(&record, &requests);
+                if options.explain {
+                    serde_json::to_writer(&mut out, &Explained::new(&record, &requests))?;
+                } else {
+                    let line = record.fit();
+                    if options.pretty {
+                        serde_json::to_writer_pretty(&mut out, &record)?;
+                    } else {
+                        out.write_all(&line)?;
+                    }
+                }
             }
-            Ok((record, _)) => serde_json::to_writer(&mut out, &record)?,
             Err(error) => {
                 eprintln!("{error:#}");
                 exit = ExitCode::FAILURE;
@@ -60,9 +72,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         out.write_all(b"\n")?;
     }
     out.flush()?;
-    if options.explain {
-        eprintln!("{total}");
-    }
+    eprint!("{total}");
     Ok(exit)
 }
 
@@ -134,36 +144,54 @@ impl<'a> Explained<'a> {
     }
 }
 
+/// The files so far, by format.
 #[derive(Default)]
-struct Total {
-    files: usize,
+struct Total(BTreeMap<Format, Files>);
+
+#[derive(Clone, Copy, Default)]
+struct Files {
+    count: usize,
     requests: usize,
+    /// Of all requests.
     bytes: u64,
+    /// Of all files.
     size: u64,
 }
 
 impl Total {
-    fn add(&mut self, explained: &Explained) {
-        self.files += 1;
-        self.requests += explained.requests.len();
-        self.bytes += explained.bytes;
-        self.size += explained.size;
+    fn add(&mut self, record: &Record, requests: &[Range<u64>]) {
+        let files = self.0.entry(record.format).or_default();
+        files.count += 1;
+        files.requests += requests.len();
+        files.bytes += requests.iter().map(|range| range.end - range.start).sum::<u64>();
+        files.size += record.origin.size;
     }
 }
 
 impl std::fmt::Display for Total {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            files,
-            requests,
-            bytes,
-            size,
-        } = *self;
+        let mut all = Files::default();
+        for (format, of_format) in &self.0 {
+            all.count += of_format.count;
+            all.requests += of_format.requests;
+            all.bytes += of_format.bytes;
+            all.size += of_format.size;
+            writeln!(f, "{:<8} {of_format}", format.to_string())?;
+        }
+        writeln!(f, "{:<8} {all}", "all")
+    }
+}
+
+impl std::fmt::Display for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counted = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
         write!(
             f,
-            "{files} files: {requests} requests for {} of {}",
-            HumanBytes(bytes),
-            HumanBytes(size)
+            "{}: {} for {} of {}",
+            counted(self.count, "file"),
+            counted(self.requests, "request"),
+            HumanBytes(self.bytes),
+            HumanBytes(self.size)
         )
     }
 }
