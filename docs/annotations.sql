@@ -3,7 +3,7 @@
 
 -- Photos by camera and year.
 SELECT json_extract_scalar(text_value, '$.exif.make') AS make, json_extract_scalar(text_value, '$.exif.model') AS model,
-       substr(json_extract_scalar(text_value, '$.exif.taken_at'), 1, 4) AS year, count(*) AS photos
+       substr(json_extract_scalar(text_value, '$.taken.at'), 1, 4) AS year, count(*) AS photos
 FROM "s3tablescatalog/aws-s3"."b_photos"."annotation"
 WHERE name = 'exif'
 GROUP BY 1, 2, 3
@@ -11,7 +11,8 @@ ORDER BY photos DESC, year
 LIMIT 100;
 
 -- Photos without a position.
-SELECT object_key, json_extract_scalar(text_value, '$.exif.taken_at') AS taken_at
+SELECT object_key, json_extract_scalar(text_value, '$.description.title') AS title,
+       json_extract_scalar(text_value, '$.taken.at') AS taken_at
 FROM "s3tablescatalog/aws-s3"."b_photos"."annotation"
 WHERE name = 'exif' AND json_extract_scalar(text_value, '$.format') <> 'unknown'
   AND json_extract(text_value, '$.exif.gps.latitude') IS NULL

@@ -6,12 +6,15 @@ CREATE VIEW records AS
 SELECT *
 FROM read_json('records/*/*.ndjson', format = 'newline_delimited', hive_partitioning = true,
                columns = {bucket: 'VARCHAR', key: 'VARCHAR', version_id: 'VARCHAR', etag: 'VARCHAR', size: 'BIGINT',
-                          last_modified: 'TIMESTAMP', format: 'VARCHAR', exif: 'JSON', tags: 'JSON',
+                          last_modified: 'TIMESTAMP', format: 'VARCHAR', image: 'JSON', exif: 'JSON', xmp: 'JSON',
+                          iptc: 'JSON', description: 'JSON', taken: 'JSON', tags: 'JSON', omitted: 'VARCHAR[]',
                           warnings: 'VARCHAR[]'});
 
 -- The latest record of each key.
 CREATE VIEW photos AS
-SELECT *, exif->>'make' AS make, exif->>'model' AS model, exif->>'taken_at' AS taken_at,
+SELECT *, exif->>'make' AS make, exif->>'model' AS model, coalesce(taken->>'at', exif->>'taken_at') AS taken_at,
+       description->>'title' AS title, CAST(description->'keywords' AS VARCHAR[]) AS keywords,
+       CAST(image->'width' AS BIGINT) AS width, CAST(image->'height' AS BIGINT) AS height,
        CAST(exif->'gps'->>'latitude' AS DOUBLE) AS latitude, CAST(exif->'gps'->>'longitude' AS DOUBLE) AS longitude
 FROM records
 QUALIFY row_number() OVER (PARTITION BY bucket, key ORDER BY last_modified DESC, job DESC) = 1;
@@ -19,6 +22,13 @@ QUALIFY row_number() OVER (PARTITION BY bucket, key ORDER BY last_modified DESC,
 -- Photos by camera and year.
 SELECT make, model, left(taken_at, 4) AS year, count(*) AS photos
 FROM photos GROUP BY ALL ORDER BY photos DESC, year LIMIT 20;
+
+-- The most frequent keywords.
+SELECT keyword, count(*) AS photos
+FROM (SELECT unnest(keywords) AS keyword FROM photos) GROUP BY ALL ORDER BY photos DESC, keyword LIMIT 20;
+
+-- Titles and sizes of the largest pictures.
+SELECT key, title, width, height FROM photos WHERE width IS NOT NULL ORDER BY width * height DESC, key LIMIT 20;
 
 -- Photos without a position.
 SELECT key, format, taken_at FROM photos WHERE latitude IS NULL ORDER BY key LIMIT 20;
