@@ -85,6 +85,11 @@ impl Format {
     /// brand `mif1` is HEIF, whichever codec its images have.
     fn of_brands(brands: &[u8]) -> Self {
         match brands.first_chunk() {
+            // With a MinimizedImageBox: the version is the brand of the codec.
+            Some(b"mif3") => match brands.get(4..8) {
+                Some(b"avif") => Self::Avif,
+                _ => Self::Heif,
+            },
             Some(b"avif" | b"avis" | b"avio" | b"miaf") => Self::Avif,
             Some(b"crx ") => Self::Cr3,
             // ISO 23008-12, annex B: the brands of HEVC images, and those that any codec may use.

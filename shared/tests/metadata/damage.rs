@@ -2,7 +2,8 @@
 
 use shared::metadata::{FileView, Metadata, Progress, read_whole};
 
-use crate::files::{self, app1, chunk, image_data, iso_box, jpeg, packed, png, raw_profile};
+use crate::files::{self, app1, chunk, image_data, iso_box, jpeg, packed, png, raw_profile, segment};
+use crate::formats::{self, dataset, jxl, packet, profile, resource};
 use crate::tiff::{Field, MAKE, MODEL, Tiff, USER_COMMENT, ascii, byte, numbers, text, undefined};
 use crate::{make, read, tags, tiff};
 
@@ -20,9 +21,13 @@ pub fn read_bounded(file: &[u8]) -> Metadata {
     metadata.unwrap()
 }
 
+fn every_file() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    files::all().into_iter().chain(formats::all())
+}
+
 #[test]
 fn every_cut_of_every_file_is_read() {
-    for (name, file) in files::all() {
+    for (name, file) in every_file() {
         let whole = read_bounded(&file);
         for end in 0..file.len() {
             let cut = read_bounded(&file[..end]);
@@ -58,7 +63,7 @@ fn a_cut_block_gives_what_is_left_of_it() {
 
 #[test]
 fn every_flipped_byte_is_read() {
-    for (_, file) in files::all() {
+    for (_, file) in every_file() {
         for at in 0..file.len() {
             for value in [0, 0x7F, 0xFF] {
                 let mut damaged = file.clone();
@@ -253,6 +258,8 @@ fn hostile_profiles_take_no_more_memory_than_others() {
 }
 
 fn check_bounds(name: &str, file: &[u8]) {
+    // Shown if the test fails.
+    println!("{name}: {} bytes", file.len());
     let found = read_bounded(file);
     assert!(found.warnings.len() <= 33, "{name}: {} warnings", found.warnings.len());
 }
@@ -304,9 +311,103 @@ fn counts_of_billions_of_steps_are_not_believed() {
     }
 }
 
+fn check_all(files: Vec<(&str, Vec<u8>)>) {
+    for (name, file) in files {
+        check_bounds(name, &file);
+    }
+}
+
+#[test]
+fn hostile_packets_are_bounded() {
+    let xmp = |packet: &[u8]| png(&[chunk(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", packet].concat())]);
+    let described = |inside: &str| {
+        let rdf = "xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns:a='http://a/'";
+        format!("<rdf:RDF {rdf}><rdf:Description>{inside}</rdf:Description></rdf:RDF>").into_bytes()
+    };
+    let laughs = b"<!DOCTYPE x [<!ENTITY a '&b;&b;'><!ENTITY b '&a;&a;'>]>";
+    let attributes = "a:c='1' ".repeat(100_000);
+    check_all(vec![
+        ("50 MB", xmp(&[&b"<a:a>"[..], &vec![b'x'; 50_000_000]].concat())),
+        ("nested elements", xmp(&described(&"<a:a>".repeat(10_000)))),
+        ("many elements", xmp(&described(&"<a:b/>".repeat(100_000)))),
+        ("many attributes", xmp(&described(&format!("<a:b {attributes}/>")))),
+        ("billion laughs", xmp(&[&laughs[..], &packet("&a;")].concat())),
+    ]);
+}
+
+/// A packed packet can be much larger than its file.
+#[test]
+fn hostile_packed_packets_are_bounded() {
+    let check = |name, value: &str| {
+        let rdf = "xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns:a='http://a/'";
+        let packet = format!("<rdf:RDF {rdf}><rdf:Description>{value}</rdf:Description></rdf:RDF>");
+        let text = [b"XML:com.adobe.xmp\0\x01\0\0\0", &packed(packet.as_bytes())[..]].concat();
+        check_bounds(name, &png(&[chunk(b"iTXt", &text)]));
+    };
+    let names = (0..100_000).map(|number| format!("<a:b{number}>1</a:b{number}>"));
+    check("many properties", &names.collect::<Vec<_>>().concat());
+    check("the same property", &"<a:b>1</a:b>".repeat(500_000));
+    let items = "<rdf:li>1</rdf:li>".repeat(500_000);
+    for kind in ["Bag", "Alt"] {
+        check(kind, &format!("<a:b><rdf:{kind}>{items}</rdf:{kind}></a:b>"));
+    }
+    check("a text", &format!("<a:b>{}</a:b>", "x".repeat(10_000_000)));
+    check("references", &format!("<a:b>{}</a:b>", "&lt;".repeat(1_000_000)));
+    check("structures", &"<a:b a:c='1'/>".repeat(500_000));
+}
+
+#[test]
+fn hostile_blocks_are_bounded() {
+    let iptc = |block: &[u8]| {
+        jpeg(&[segment(
+            0xED,
+            &[b"Photoshop 3.0\0", &resource(0x0404, block)[..]].concat(),
+        )])
+    };
+    let icc = |profile: &[u8]| jpeg(&[segment(0xE2, &[b"ICC_PROFILE\0\x01\x01", profile].concat())]);
+    let mut many_tags = profile("a");
+    many_tags[128..132].copy_from_slice(&u32::MAX.to_be_bytes());
+    let mut outside = profile("a");
+    outside[136..144].copy_from_slice(&[0xFF; 8]);
+    check_all(vec![
+        ("IPTC beyond its block", iptc(&[0x1C, 2, 5, 0x7F, 0xFF, b'x'])),
+        (
+            "IPTC with a long length",
+            iptc(&[0x1C, 2, 5, 0x80, 4, 0xFF, 0xFF, 0xFF, 0xFF, b'x']),
+        ),
+        ("many datasets", iptc(&dataset(25, b"k").repeat(10_000))),
+        ("a profile with many tags", icc(&many_tags)),
+        ("a profile with a tag outside", icc(&outside)),
+    ]);
+}
+
+/// 50 MB of one letter, packed in Node with the largest window.
+const BOMB: &str = "cfffff7f00a4797cc2f0c46981d8deff93f3ffff1f000980382c00ddfbff1484d7072001108705d083ae0f";
+
+#[test]
+fn hostile_containers_are_bounded() {
+    let brotli = |kind: &[u8; 4], bytes: &[u8]| jxl(&[iso_box(b"brob", &[kind, bytes].concat())]);
+    // The largest window, and then rubbish.
+    let rubbish = [&[0x0F_u8][..], &[0xFF; 64]].concat();
+    let moov = |depth: usize| (0..depth).fold(Vec::new(), |inside, _| iso_box(b"moov", &inside));
+    let cr3 = |boxes: &[u8]| [&iso_box(b"ftyp", b"crx \0\0\0\x01crx ")[..], boxes].concat();
+    check_all(vec![
+        ("Brotli, damaged", brotli(b"Exif", &rubbish)),
+        ("Brotli of 50 MB", brotli(b"xml ", &hex::decode(BOMB).unwrap())),
+        ("Brotli, nothing", brotli(b"xml ", b"")),
+        ("boxes in boxes", cr3(&moov(10_000))),
+        ("boxes of no size", cr3(&[0, 0, 0, 0].repeat(10_000))),
+        ("a box in itself", cr3(b"\0\0\0\0moov")),
+        (
+            "sub-blocks of one byte",
+            [&b"GIF89a\x01\0\x01\0\0\0\0\x21\xFE"[..], &[1, 0x21].repeat(1_000_000)].concat(),
+        ),
+    ]);
+}
+
 #[test]
 fn no_range_lies_beyond_the_end_of_a_file() {
-    for (_, file) in files::all() {
+    for (_, file) in every_file() {
         // The file is said to be larger than it is, so the rest of it is unread.
         for size in [file.len() as u64 + 1, 1 << 40, u64::MAX] {
             let mut parts = FileView::new(size);

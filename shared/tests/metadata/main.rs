@@ -7,6 +7,7 @@ mod containers;
 mod corpus;
 mod damage;
 mod files;
+mod formats;
 mod ranges;
 mod tiff;
 mod values;

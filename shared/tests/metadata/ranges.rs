@@ -6,6 +6,7 @@ use bytes::Bytes;
 use shared::metadata::{FileView, Metadata, Progress, read, read_whole};
 
 use crate::files::{self, Item, Store, app1, chunk, heif, image_data, jpeg, png, riff_chunk, segment, vp8x, webp};
+use crate::formats;
 use crate::tiff::{self, Tiff};
 
 /// Reads a file by ranges, starting with its first `front` bytes. Returns the ranges that it took.
@@ -41,7 +42,7 @@ pub fn by_ranges(file: &Bytes, front: usize) -> (Metadata, Vec<Range<u64>>) {
 
 #[test]
 fn every_first_read_leads_to_the_same_record() {
-    for (name, file) in files::all() {
+    for (name, file) in files::all().into_iter().chain(formats::all()) {
         let file = Bytes::from(file);
         let whole = read_whole(file.clone());
         for front in 1..=file.len() {

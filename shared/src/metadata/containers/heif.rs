@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::iso_box::{FileBox, Reader};
+use super::mini;
 use crate::metadata::blocks::Blocks;
 use crate::metadata::picture::{Picture, Span};
 use crate::metadata::tiff::block::{Block, is_tiff};
@@ -79,6 +80,10 @@ fn boxes<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warning
                     return Ok(());
                 }
             }
+            b"mini" => {
+                *blocks = mini::walk(file, &found.body, warnings)?;
+                return Ok(());
+            }
             b"mpvd" => {
                 let length = found.body.end.min(file.size()) - found.body.start;
                 blocks.picture.motion_photo = Some(Span {
@@ -119,7 +124,7 @@ fn joined<'a>(
 }
 
 /// The EXIF block of an item, which lies in these pieces.
-fn block<'a>(file: &'a FileView, pieces: &[Range<u64>], warnings: &mut Warnings) -> Result<Block<'a>, Missing> {
+pub fn block<'a>(file: &'a FileView, pieces: &[Range<u64>], warnings: &mut Warnings) -> Result<Block<'a>, Missing> {
     let block = if let [piece] = pieces {
         let block = Block::at(file, piece.clone(), warnings);
         // The item is asked for as a whole. Otherwise, its tables would be asked for one after the other.

@@ -8,6 +8,7 @@ mod iso_box;
 mod jp2;
 mod jpeg;
 mod jxl;
+mod mini;
 mod photoshop;
 mod png;
 mod psd;

@@ -5,8 +5,8 @@ use std::io::Read;
 use brotli_decompressor::Decompressor;
 use flate2::read::ZlibDecoder;
 
-/// The most that is unpacked of a block.
-pub const MAX_BYTES: u64 = 192 * 1024;
+/// The most that is unpacked of a block: EXIF of 64 KiB as hexadecimal digits, with its line breaks.
+pub const MAX_BYTES: u64 = 144 * 1024;
 
 /// The buffer for packed bytes, in bytes.
 const BUFFER_BYTES: usize = 4096;
@@ -41,5 +41,26 @@ fn read(unpacking: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     // What came before an error is kept.
     let _ = unpacking.take(MAX_BYTES).read_to_end(&mut bytes);
+    bytes.shrink_to_fit();
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packed in Node, with a window of 16 MiB.
+    const PACKED: &str = "1f6c00e81d056ef3b16af436f9472d8a7802550e75292e333968e9eab65445f37817f6d4a7e7d1702da688db9c530ed803cc030c\
+        bc2d90940ec0871db0fd0c936b6b2704d515490586f136013e83018cc4ff3c3dba83cfc829974fa91285fc9269d745bba34c590e";
+
+    #[test]
+    fn a_smaller_window_gives_the_same_bytes() {
+        let packed = hex::decode(PACKED).unwrap();
+        assert_eq!(packed[0] & WINDOW_BITS, 0b1111);
+        let text = "<r xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\"><rdf:Description xmlns:a=\"http://a/\" a:b=\"c\"/></r>";
+        assert_eq!(String::from_utf8(brotli(&packed)).unwrap(), text);
+        for end in 0..packed.len() {
+            assert!(text.as_bytes().starts_with(&brotli(&packed[..end])));
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub fn tables(main: &[u8], exif: Option<&[u8]>, gps: Option<&[u8]>) -> Option<Ve
     let (order, first) = header(main)?;
     let mut out = main.to_vec();
     let mut rows: Vec<[u8; ROW_BYTES]> = rows(main, order, first)?.copied().collect();
+    rows.retain(|row| value(order, row).is_none_or(|(offset, length)| is_inside(main, offset, length)));
     for (pointer, file) in [(EXIF_POINTER, exif), (GPS_POINTER, gps)] {
         let Some(file) = file else { continue };
         let (other, first) = header(file)?;
@@ -56,18 +57,33 @@ fn rows(file: &[u8], order: Order, at: usize) -> Option<impl Iterator<Item = &[u
     Some(rows.as_chunks::<ROW_BYTES>().0.iter().take(count))
 }
 
-/// Adds `base` to the offsets of values in the table of a file that was appended at `base`.
+/// Where a row's value lies, and its length. `None` if it is in the row itself.
+fn value(order: Order, row: &[u8]) -> Option<(u64, u64)> {
+    let found = Row::new(order, row);
+    let length = found.count.saturating_mul(kind::size(found.kind)?.into());
+    (length > 4).then(|| (order.number(&row[8..]), length))
+}
+
+fn is_inside(file: &[u8], offset: u64, length: u64) -> bool {
+    offset.saturating_add(length) <= file.len() as u64
+}
+
+/// Adds `base` to the offsets of values in the table of a file that was appended at `base`. A value outside of its file, which
+/// may be cut, must not become one inside of what follows: its row gets the type 0, of a row that is not used.
 fn move_values(out: &mut [u8], order: Order, base: usize, first: usize) -> Option<()> {
     let table = base.checked_add(first)?;
     let count = rows(out, order, table)?.count();
+    let length_of_file = out.len() - base;
     for index in 0..count {
         let at = table + 2 + index * ROW_BYTES;
         let row = out.get_mut(at..at + ROW_BYTES)?;
-        let found = Row::new(order, row);
-        let length = kind::size(found.kind).map(|size| found.count.saturating_mul(size.into()));
-        if length.is_some_and(|length| length > 4) {
-            let offset = u32::try_from(order.number(&row[8..]).checked_add(base as u64)?).ok()?;
-            row[8..].copy_from_slice(&order.long(offset));
+        let Some((offset, length)) = value(order, row) else {
+            continue;
+        };
+        if offset.saturating_add(length) > length_of_file as u64 {
+            row[2..4].fill(0);
+        } else {
+            row[8..].copy_from_slice(&order.long(u32::try_from(offset + base as u64).ok()?));
         }
     }
     Some(())

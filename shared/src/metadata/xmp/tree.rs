@@ -174,11 +174,8 @@ impl Walk<'_> {
                 Step::End | Step::Over => return,
             };
             match element.kind {
-                Kind::Alternatives => *whole = Some(Node::Alternatives(self.items())),
-                Kind::List => {
-                    let items = self.items().into_iter().map(|(_, node)| node);
-                    *whole = Some(Node::Items(items.collect()));
-                }
+                Kind::Alternatives => *whole = Some(Node::Alternatives(self.items(|language, node| (language, node)))),
+                Kind::List => *whole = Some(Node::Items(self.items(|_, node| node))),
                 // The fields of a structure, in long form.
                 Kind::Description => {
                     fields.extend(element.fields);
@@ -195,15 +192,15 @@ impl Walk<'_> {
         }
     }
 
-    /// The items of an array, up to its end, each with its language.
-    fn items(&mut self) -> Vec<(Option<String>, Node)> {
+    /// The items of an array, up to its end: what is made of each language and value.
+    fn items<T>(&mut self, item: impl Fn(Option<String>, Node) -> T) -> Vec<T> {
         let mut items = Vec::new();
         loop {
             match self.step() {
                 Step::Start(element) => {
                     let language = element.language.clone();
                     if let Some(value) = self.value(element) {
-                        items.push((language, value));
+                        items.push(item(language, value));
                     }
                 }
                 Step::Text(_) => {}
