@@ -82,7 +82,7 @@ fn files_without_exif_give_none() {
                     },
                 ],
             ),
-            true,
+            false,
         ),
         ("text", b"just some text".to_vec(), false),
         ("nothing", vec![], false),

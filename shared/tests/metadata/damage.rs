@@ -384,6 +384,10 @@ fn hostile_blocks_are_bounded() {
 /// 50 MB of one letter, packed in Node with the largest window.
 const BOMB: &str = "cfffff7f00a4797cc2f0c46981d8deff93f3ffff1f000980382c00ddfbff1484d7072001108705d083ae0f";
 
+/// A packed box whose decoder asks for many tables. A fuzzer has found it.
+const TABLES: &str = "457869661b5d5d00f875a8b5cddef1000000000000000060b769288b010000000000001a30850314\
+    e6746231fcb219089eec068237874614b9";
+
 #[test]
 fn hostile_containers_are_bounded() {
     let brotli = |kind: &[u8; 4], bytes: &[u8]| jxl(&[iso_box(b"brob", &[kind, bytes].concat())]);
@@ -394,6 +398,10 @@ fn hostile_containers_are_bounded() {
     check_all(vec![
         ("Brotli, damaged", brotli(b"Exif", &rubbish)),
         ("Brotli of 50 MB", brotli(b"xml ", &hex::decode(BOMB).unwrap())),
+        (
+            "Brotli with many tables",
+            jxl(&[iso_box(b"brob", &hex::decode(TABLES).unwrap())]),
+        ),
         ("Brotli, nothing", brotli(b"xml ", b"")),
         ("boxes in boxes", cr3(&moov(10_000))),
         ("boxes of no size", cr3(&[0, 0, 0, 0].repeat(10_000))),

@@ -199,7 +199,8 @@ impl<'a> Meta<'a> {
         if place.is_none() {
             warnings.add("EXIF: the file does not say where it is");
         }
-        place
+        // ExifTool leaves an empty item where it has removed EXIF.
+        place.filter(|pieces| pieces.iter().any(|piece| !piece.is_empty()))
     }
 
     /// Where the XMP of the primary item lies.

@@ -53,7 +53,7 @@ pub fn walk<'a>(file: &'a FileView, format: Format, warnings: &mut Warnings) -> 
         | Format::Srw
         | Format::Iiq
         | Format::Kdc
-        | Format::Jxr => tiff::walk(file, format, warnings)?,
+        | Format::Jxr => tiff::walk(file, 0..file.size(), format, warnings)?,
         Format::Heif | Format::Avif => heif::walk(file, warnings)?,
         Format::Png => png::walk(file, warnings)?,
         Format::Webp => webp::walk(file, warnings)?,

@@ -2,10 +2,10 @@
 //!
 //! Sources: the descriptions of these formats in libopenraw (RAF), by D. Coffin and P. Harvey (MRW, RAF) and by Foveon (X3F).
 
-use super::jpeg;
+use super::{jpeg, tiff};
 use crate::metadata::blocks::Blocks;
+use crate::metadata::format::Format;
 use crate::metadata::picture::Picture;
-use crate::metadata::tiff::block::Block;
 use crate::metadata::view::{FileView, Missing};
 use crate::metadata::warnings::Warnings;
 
@@ -52,11 +52,7 @@ pub fn mrw<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>
         let [n0, n1, n2, n3, l0, l1, l2, l3] = file.array(at)?;
         let (start, length) = (at + 8, u64::from(u32::from_be_bytes([l0, l1, l2, l3])));
         if [n0, n1, n2, n3] == *b"\0TTW" {
-            let exif = Block::at(file, start..start + length, warnings);
-            return Ok(Blocks {
-                exif: Some(exif),
-                ..Blocks::default()
-            });
+            return tiff::walk(file, start..start + length, Format::Mrw, warnings);
         }
         at = start + length;
     }
@@ -83,7 +79,7 @@ pub fn x3f<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>
         let format = u32::from_le_bytes(file.array(start + 12)?);
         if format == X3F_JPEG {
             let blocks = embedded(file, start + X3F_IMAGE_HEADER, length - X3F_IMAGE_HEADER, warnings)?;
-            if blocks.exif.is_some() {
+            if blocks.exif.is_some() || !blocks.xmp.is_empty() {
                 return Ok(blocks);
             }
         }

@@ -57,9 +57,16 @@ const RAW: [(&str, Format, &[u64]); 8] = [
 /// Larger blocks are not read.
 const MAX_BLOCK_BYTES: u64 = 1024 * 1024;
 
-pub fn walk<'a>(file: &'a FileView, format: Format, warnings: &mut Warnings) -> Result<Blocks<'a>, Missing> {
-    let exif = Some(Block::at(file, 0..file.size(), warnings));
-    let main = match directory::main(file) {
+/// Walks the TIFF structure in this range of a file.
+pub fn walk<'a>(
+    file: &'a FileView,
+    range: Range<u64>,
+    format: Format,
+    warnings: &mut Warnings,
+) -> Result<Blocks<'a>, Missing> {
+    let main = directory::main(file, range.start);
+    let exif = Some(Block::at(file, range, warnings));
+    let main = match main {
         Ok(main) => main,
         // The reader of EXIF says what is wrong.
         Err(Missing::PastEnd) => {

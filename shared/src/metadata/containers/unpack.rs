@@ -1,8 +1,11 @@
 //! Packed blocks, under a limit: a few bytes can unpack to gigabytes.
 
+use std::cell::Cell;
 use std::io::Read;
+use std::rc::Rc;
 
-use brotli_decompressor::Decompressor;
+use brotli_decompressor::reader::DecompressorCustomAlloc;
+use brotli_decompressor::{Allocator, SliceWrapper as _, StandardAlloc};
 use flate2::read::ZlibDecoder;
 
 /// The most that is unpacked of a block: EXIF of 64 KiB as hexadecimal digits, with its line breaks.
@@ -10,6 +13,9 @@ pub const MAX_BYTES: u64 = 144 * 1024;
 
 /// The buffer for packed bytes, in bytes.
 const BUFFER_BYTES: usize = 4096;
+
+/// The most memory of Brotli's decoder: its window, and about 50 tables. Blocks of metadata have few.
+const DECODER_BYTES: usize = 512 * 1024;
 
 /// How Brotli's first byte says its window (RFC 7932, 9.1): four bits for those of 256 KiB and more.
 const WINDOW_BITS: u8 = 0b1111;
@@ -34,7 +40,38 @@ pub fn brotli(packed: &[u8]) -> Vec<u8> {
     } else {
         *first
     };
-    read(Decompressor::new([first].chain(rest), BUFFER_BYTES))
+    let memory = Memory(Rc::new(Cell::new(DECODER_BYTES)));
+    let buffer = StandardAlloc::default().alloc_cell(BUFFER_BYTES);
+    read(DecompressorCustomAlloc::new(
+        [first].chain(rest),
+        buffer,
+        memory.clone(),
+        memory.clone(),
+        memory,
+    ))
+}
+
+/// What is left of the memory of a decoder, in bytes. A file can ask for several megabytes of tables.
+#[derive(Clone)]
+struct Memory(Rc<Cell<usize>>);
+
+impl<T: Clone + Default> Allocator<T> for Memory {
+    type AllocatedMemory = <StandardAlloc as Allocator<T>>::AllocatedMemory;
+
+    /// Nothing if too little is left. The decoder then ends with an error.
+    fn alloc_cell(&mut self, length: usize) -> Self::AllocatedMemory {
+        match self.0.get().checked_sub(length * size_of::<T>()) {
+            Some(left) => {
+                self.0.set(left);
+                StandardAlloc::default().alloc_cell(length)
+            }
+            None => Self::AllocatedMemory::default(),
+        }
+    }
+
+    fn free_cell(&mut self, memory: Self::AllocatedMemory) {
+        self.0.set(self.0.get() + size_of_val(memory.slice()));
+    }
 }
 
 fn read(unpacking: impl Read) -> Vec<u8> {

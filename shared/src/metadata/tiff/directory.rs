@@ -11,6 +11,8 @@ const MAX_ROWS: u64 = 512;
 /// The table of a file.
 #[derive(Debug)]
 pub struct Directory {
+    /// Where the TIFF structure starts in the file. Offsets count from here.
+    base: u64,
     order: Order,
     wide: bool,
     rows: Vec<Entry>,
@@ -26,9 +28,9 @@ struct Entry {
     inside: Vec<u8>,
 }
 
-/// The main table of a TIFF file.
-pub fn main(file: &FileView) -> Result<Directory, Missing> {
-    let header: [u8; 8] = file.array(0)?;
+/// The main table of the TIFF structure that starts at `base`.
+pub fn main(file: &FileView, base: u64) -> Result<Directory, Missing> {
+    let header: [u8; 8] = file.array(base)?;
     let order = match &header[..2] {
         b"II" => Order::Little,
         b"MM" => Order::Big,
@@ -36,14 +38,15 @@ pub fn main(file: &FileView) -> Result<Directory, Missing> {
     };
     let wide = order.number(&header[2..4]) == 43;
     let offset = if wide {
-        order.number(&file.array::<8>(8)?)
+        order.number(&file.array::<8>(base + 8)?)
     } else {
         order.number(&header[4..])
     };
-    at(file, order, wide, offset)
+    at(file, base, order, wide, offset)
 }
 
-fn at(file: &FileView, order: Order, wide: bool, offset: u64) -> Result<Directory, Missing> {
+fn at(file: &FileView, base: u64, order: Order, wide: bool, offset: u64) -> Result<Directory, Missing> {
+    let offset = base.saturating_add(offset);
     let (count_bytes, row_bytes) = if wide { (8, 20) } else { (2, 12) };
     let count = order.number(file.ahead(offset, count_bytes)?).min(MAX_ROWS);
     let start = offset + count_bytes;
@@ -60,6 +63,7 @@ fn at(file: &FileView, order: Order, wide: bool, offset: u64) -> Result<Director
         })
     });
     Ok(Directory {
+        base,
         order,
         wide,
         rows: rows.collect(),
@@ -69,6 +73,11 @@ fn at(file: &FileView, order: Order, wide: bool, offset: u64) -> Result<Director
 impl Directory {
     fn entry(&self, tag: u16) -> Option<&Entry> {
         self.rows.iter().find(|entry| entry.tag == tag && entry.count > 0)
+    }
+
+    /// Where the value of an entry lies in the file.
+    fn offset(&self, entry: &Entry) -> u64 {
+        self.base.saturating_add(self.order.number(&entry.inside))
     }
 
     /// The first number of a tag.
@@ -87,7 +96,7 @@ impl Directory {
             let inside = inside.and_then(|rest| rest.get(..usize::try_from(entry.size).ok()?));
             return Ok(inside.map(|bytes| self.order.number(bytes)));
         }
-        match file.get(self.order.number(&entry.inside).saturating_add(start), entry.size) {
+        match file.get(self.offset(entry).saturating_add(start), entry.size) {
             Ok(bytes) => Ok(Some(self.order.number(bytes))),
             Err(Missing::PastEnd) => Ok(None),
             Err(unread) => Err(unread),
@@ -103,7 +112,7 @@ impl Directory {
         let bytes = if entry.count <= entry.inside.len() as u64 {
             &entry.inside[..]
         } else {
-            match file.get(self.order.number(&entry.inside), entry.count.min(MAX_BYTES)) {
+            match file.get(self.offset(entry), entry.count.min(MAX_BYTES)) {
                 Ok(bytes) => bytes,
                 Err(Missing::PastEnd) => return Ok(None),
                 Err(unread) => return Err(unread),
@@ -115,13 +124,13 @@ impl Directory {
 
     /// Another table of the same file.
     pub fn table(&self, file: &FileView, offset: u64) -> Result<Self, Missing> {
-        at(file, self.order, self.wide, offset)
+        at(file, self.base, self.order, self.wide, offset)
     }
 
     /// Where the bytes of a tag are in the file, and how many. `None` if there are so few that they are in the table.
     pub fn bytes(&self, tag: u16) -> Option<(u64, u64)> {
         let entry = self.entry(tag)?;
         let length = entry.count.checked_mul(entry.size)?;
-        (length > entry.inside.len() as u64).then(|| (self.order.number(&entry.inside), length))
+        (length > entry.inside.len() as u64).then(|| (self.offset(entry), length))
     }
 }
