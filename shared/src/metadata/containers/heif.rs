@@ -237,7 +237,11 @@ impl<'a> Meta<'a> {
         let of_others = self.links.map(|links| auxiliaries(links, primary)).unwrap_or_default();
         let has = |kinds: &[&[u8]]| of_others.iter().any(|item| self.properties.is_auxiliary(*item, kinds));
         Picture {
-            bit_depth: own.iter().find_map(|(kind, body)| bit_depth(**kind, *body)),
+            // A picture in tiles has some properties only at its tiles.
+            bit_depth: own
+                .iter()
+                .chain(&self.properties.all)
+                .find_map(|(kind, body)| bit_depth(**kind, *body)),
             has_alpha: Some(has(&ALPHA)),
             depth: has(&DEPTH),
             gain_map: has(&GAIN_MAP) || self.items.iter().any(|item| item.kind == b"tmap"),
@@ -247,10 +251,12 @@ impl<'a> Meta<'a> {
 
     /// The colour profile of the primary item.
     fn profile(&self) -> Option<&'a [u8]> {
-        self.properties.of(self.primary?).find_map(|(kind, mut body)| {
-            let is_profile = kind == b"colr" && matches!(body.take(4)?, b"prof" | b"rICC");
-            is_profile.then_some(body.0)
-        })
+        let own = self.properties.of(self.primary?);
+        own.chain(self.properties.all.iter().copied())
+            .find_map(|(kind, mut body)| {
+                let is_profile = kind == b"colr" && matches!(body.take(4)?, b"prof" | b"rICC");
+                is_profile.then_some(body.0)
+            })
     }
 }
 

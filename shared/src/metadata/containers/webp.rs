@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::metadata::FRONT_BYTES;
 use crate::metadata::blocks::Blocks;
 use crate::metadata::picture::Picture;
 use crate::metadata::tiff::block::Block;
@@ -51,7 +52,9 @@ fn chunks<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warnin
     }
     let [flags] = file.array(body)?;
     let is_counted = flags & ANIMATION != 0 && file.size() <= MAX_COUNTED_BYTES;
-    if flags & (PROFILE | EXIF | XMP) == 0 && !is_counted {
+    // The front holds all of a small file, so it is searched also for what the header does not announce.
+    let is_small = file.size() <= FRONT_BYTES;
+    if flags & (PROFILE | EXIF | XMP) == 0 && !is_counted && !is_small {
         return Ok(());
     }
     let mut missing = flags & (EXIF | XMP);
@@ -76,11 +79,12 @@ fn chunks<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warnin
                 missing &= !EXIF;
                 blocks.exif = exif(file, body..body + length, warnings)?;
             }
-            b"XMP " | b"ICCP" if length > MAX_BLOCK_BYTES => {
+            b"XMP " | b"XMP\0" | b"ICCP" if length > MAX_BLOCK_BYTES => {
                 missing &= !XMP;
-                warnings.omit(format!("{}: {length} bytes", String::from_utf8_lossy(&kind).trim()));
+                warnings.omit(format!("{}: {length} bytes", String::from_utf8_lossy(&kind[..3])));
             }
-            b"XMP " if blocks.xmp.is_empty() => {
+            // Some writers end the name with a NUL.
+            b"XMP " | b"XMP\0" if blocks.xmp.is_empty() => {
                 missing &= !XMP;
                 blocks.xmp.push(bytes()?.into());
             }
@@ -89,7 +93,7 @@ fn chunks<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warnin
             _ => {}
         }
         // Everything was found, and nothing must be counted.
-        if missing == 0 && !is_counted && (blocks.icc.is_some() || flags & PROFILE == 0) {
+        if missing == 0 && !is_counted && !is_small && (blocks.icc.is_some() || flags & PROFILE == 0) {
             return Ok(());
         }
         // Chunks are padded to an even length.
