@@ -12,7 +12,7 @@ const MAX_TAGS: usize = 256;
 /// The most languages of a name that are looked at.
 const MAX_RECORDS: usize = 256;
 
-/// The description of a profile, of which at least the front is there. `None` if it has none, or ends before it.
+/// The description of a profile, or of the front of one. `None` if it has none, or ends before it.
 pub fn description(profile: &[u8]) -> Option<String> {
     let count = number(profile, HEADER_BYTES)?.min(MAX_TAGS);
     let table = profile.get(HEADER_BYTES + 4..)?;

@@ -1,3 +1,5 @@
+use super::view::Missing;
+
 /// The most warnings of one file. A file with damage everywhere would give one for each place.
 const MAX_WARNINGS: usize = 32;
 
@@ -35,6 +37,15 @@ impl Warnings {
     /// Something is damaged.
     pub fn add(&mut self, warning: impl Into<String>) {
         self.damage.add(warning.into());
+    }
+
+    /// A file that ends early is damaged, and what was found before its end counts. Other missing bytes must be read.
+    pub fn unless_cut(&mut self, searched: Result<(), Missing>) -> Result<(), Missing> {
+        if searched == Err(Missing::PastEnd) {
+            self.add("the file ends before all of it could be searched");
+            return Ok(());
+        }
+        searched
     }
 
     /// Something is left out on purpose: what it is, and how large.

@@ -5,11 +5,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
 use super::contradiction::{sent, written};
-use super::error::Error;
+use super::error::{Error, LIST_OBJECT_ANNOTATIONS};
 use super::error_kind::ErrorKind;
 use crate::object::{Bucket, ObjectRef};
-
-pub(super) const LIST_OBJECT_ANNOTATIONS: &str = "ListObjectAnnotations";
 
 /// Fails with [`ErrorKind::Incompatible`] if the store does not know annotations. Such a store would take an annotation
 /// for the object itself, and replace the object.

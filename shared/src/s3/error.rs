@@ -7,9 +7,11 @@ use std::iter::successors;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::annotation::LIST_OBJECT_ANNOTATIONS;
 use super::error_kind::ErrorKind;
 use crate::protocol::failure::{Failure, Systemic};
+
+/// A store that does not know annotations refuses this operation.
+pub(super) const LIST_OBJECT_ANNOTATIONS: &str = "ListObjectAnnotations";
 
 /// A request to S3 that failed, after all its retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

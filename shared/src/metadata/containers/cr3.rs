@@ -1,4 +1,4 @@
-//! CR3: Canon's RAW files, in boxes. EXIF is in four boxes, of which each holds one table as a TIFF file of its own. Source: the
+//! CR3: Canon's RAW files, in boxes. EXIF is in four boxes, and each holds one table as a TIFF file of its own. Source: the
 //! description of the format by L. Bourgois (`canon_cr3`).
 
 use std::borrow::Cow;
@@ -30,10 +30,8 @@ pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a
         gps: None,
         warnings,
     };
-    match walk.boxes(0..file.size(), MAX_DEPTH) {
-        Err(Missing::PastEnd) => walk.warnings.add("the file ends before all of it could be searched"),
-        other => other?,
-    }
+    let searched = walk.boxes(0..file.size(), MAX_DEPTH);
+    walk.warnings.unless_cut(searched)?;
     if let Some(main) = walk.main {
         match join::tables(main, walk.exif, walk.gps) {
             Some(joined) => walk.blocks.exif = Some(Block::owned(joined.into())),

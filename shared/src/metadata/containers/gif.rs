@@ -104,7 +104,8 @@ fn extension<'a>(file: &'a FileView, at: u64, blocks: &mut Blocks<'a>, frames: &
         APPLICATION if length == 11 => {
             let id: [u8; 11] = file.array(data)?;
             if &id == b"XMP DataXMP" {
-                let after = xmp_end(file, end)?;
+                // Its bytes, read as lengths of sub-blocks, lead into the bytes behind it.
+                let after = sub_blocks(file, end)?;
                 let packet = file.get(end, after - end)?;
                 let packet = packet
                     .len()
@@ -120,11 +121,6 @@ fn extension<'a>(file: &'a FileView, at: u64, blocks: &mut Blocks<'a>, frames: &
         _ => {}
     }
     sub_blocks(file, end)
-}
-
-/// Where the packet that starts here ends: its bytes, read as the lengths of sub-blocks, lead into the bytes behind it.
-fn xmp_end(file: &FileView, at: u64) -> Result<u64, Missing> {
-    sub_blocks(file, at)
 }
 
 /// The content of the sub-blocks that start here.

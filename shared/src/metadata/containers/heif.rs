@@ -7,18 +7,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::iso_box::{FileBox, Reader};
-use super::mini;
+use super::{item, mini};
 use crate::metadata::blocks::Blocks;
 use crate::metadata::picture::{Picture, Span};
-use crate::metadata::tiff::block::{Block, is_tiff};
 use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
 
-/// How much of an EXIF item is read at once. The rest of a longer item is read only as far as its values need it.
-const MAX_READ_BYTES: u64 = 1024 * 1024;
-
-/// The longest item in several pieces that is read.
-const MAX_JOINED_BYTES: u64 = 1024 * 1024;
 const MAX_EXTENTS: u64 = 64;
 
 /// The most items of a kind that are considered, and the most items, properties and associations in all.
@@ -43,10 +37,8 @@ const GAIN_MAP: [&[u8]; 1] = [b"urn:com:apple:photo:2020:aux:hdrgainmap"];
 
 pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>, Missing> {
     let mut blocks = Blocks::default();
-    match boxes(file, &mut blocks, warnings) {
-        Err(Missing::PastEnd) => warnings.add("the file ends before all of it could be searched"),
-        other => other?,
-    }
+    let searched = boxes(file, &mut blocks, warnings);
+    warnings.unless_cut(searched)?;
     Ok(blocks)
 }
 
@@ -69,10 +61,10 @@ fn boxes<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warning
                 };
                 blocks.icc = meta.profile().map(Into::into);
                 if let Some(place) = meta.exif(warnings) {
-                    blocks.exif = Some(block(file, &place, warnings)?);
+                    blocks.exif = Some(item::block(file, &place, warnings)?);
                 }
                 if let Some(place) = meta.xmp() {
-                    blocks.xmp.extend(joined(file, &place, "XMP", warnings)?);
+                    blocks.xmp.extend(item::joined(file, &place, "XMP", warnings)?);
                 }
                 // Only a motion photo has something behind its pictures.
                 let is_motion = |packet: &Cow<'_, [u8]>| memchr::memmem::find(packet, b"MotionPhoto").is_some();
@@ -98,56 +90,6 @@ fn boxes<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warning
     }
     warnings.add(TOO_MANY_STEPS);
     Ok(())
-}
-
-/// The bytes of an item, which lies in these pieces. `None` if there are too many of them.
-fn joined<'a>(
-    file: &'a FileView,
-    pieces: &[Range<u64>],
-    what: &str,
-    warnings: &mut Warnings,
-) -> Result<Option<Cow<'a, [u8]>>, Missing> {
-    let lengths = pieces.iter().map(|piece| piece.end - piece.start);
-    let length = lengths.fold(0, u64::saturating_add);
-    if length > MAX_JOINED_BYTES.min(file.size()) {
-        warnings.omit(format!("{what}: {length} bytes"));
-        return Ok(None);
-    }
-    if let [piece] = pieces {
-        return Ok(Some(file.get(piece.start, piece.end - piece.start)?.into()));
-    }
-    let mut joined = Vec::new();
-    for piece in pieces {
-        joined.extend_from_slice(file.get(piece.start, piece.end - piece.start)?);
-    }
-    Ok(Some(joined.into()))
-}
-
-/// The EXIF block of an item, which lies in these pieces.
-pub fn block<'a>(file: &'a FileView, pieces: &[Range<u64>], warnings: &mut Warnings) -> Result<Block<'a>, Missing> {
-    let block = if let [piece] = pieces {
-        let block = Block::at(file, piece.clone(), warnings);
-        // The item is asked for as a whole. Otherwise, its tables would be asked for one after the other.
-        block.get(0, block.length().min(MAX_READ_BYTES))?;
-        block
-    } else {
-        let bytes = joined(file, pieces, "EXIF", warnings)?.unwrap_or_default();
-        Block::owned(bytes.into_owned().into())
-    };
-    // The first four bytes say how far behind them the TIFF block starts. Some writers leave them out.
-    let offset = match block.array(0) {
-        Ok(offset) => offset,
-        Err(Missing::PastEnd) => return Ok(block),
-        Err(unread) => return Err(unread),
-    };
-    if is_tiff(offset) {
-        return Ok(block);
-    }
-    let announced = block.clone().skip(4 + u64::from(u32::from_be_bytes(offset)));
-    if announced.is_tiff()? {
-        return Ok(announced);
-    }
-    block.skip(4).without_id()
 }
 
 /// The content of a `meta` box.

@@ -21,14 +21,12 @@ const ID_BYTES: u64 = 16;
 const MAX_BLOCK_BYTES: u64 = 1024 * 1024;
 
 /// The start of a bare codestream, whose second marker is that of its size.
-pub const CODESTREAM: [u8; 4] = [0xFF, 0x4F, 0xFF, 0x51];
+const CODESTREAM: [u8; 4] = [0xFF, 0x4F, 0xFF, 0x51];
 
 pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>, Missing> {
     let mut blocks = Blocks::default();
-    match parts(file, &mut blocks, warnings) {
-        Err(Missing::PastEnd) => warnings.add("the file ends before all of it could be searched"),
-        other => other?,
-    }
+    let searched = parts(file, &mut blocks, warnings);
+    warnings.unless_cut(searched)?;
     Ok(blocks)
 }
 

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::heif;
+use super::item;
 use super::unpack;
 use crate::metadata::blocks::Blocks;
 use crate::metadata::picture::Picture;
@@ -45,7 +45,7 @@ pub fn walk<'a>(file: &'a FileView, body: &Range<u64>, warnings: &mut Warnings) 
         blocks.exif = Some(if header.is_packed {
             Block::owned(unpack::zlib(get(place(range))?).into()).without_id()?
         } else {
-            heif::block(file, &[place(range)], warnings)?
+            item::block(file, &[place(range)], warnings)?
         });
     }
     if let Some(range) = header.xmp {

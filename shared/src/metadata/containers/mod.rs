@@ -5,6 +5,7 @@ mod cr3;
 mod gif;
 mod heif;
 mod iso_box;
+mod item;
 mod jp2;
 mod jpeg;
 mod jxl;

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::metadata::blocks::Blocks;
+use crate::metadata::tiff::block::Block;
 use crate::metadata::view::MAX_STEPS;
 use crate::metadata::warnings::Warnings;
 
@@ -53,7 +54,7 @@ pub fn add(bytes: &[u8], blocks: &mut Blocks<'_>, warnings: &mut Warnings) {
             XMP if blocks.xmp.is_empty() => blocks.xmp.push(owned()),
             ICC if blocks.icc.is_none() => blocks.icc = Some(owned()),
             EXIF if blocks.exif.is_none() => {
-                blocks.exif = Some(crate::metadata::tiff::block::Block::owned(data.to_vec().into()));
+                blocks.exif = Some(Block::owned(data.to_vec().into()));
             }
             _ => {}
         }

@@ -282,7 +282,7 @@ impl Keyword {
     }
 }
 
-/// The keyword at the start of a text, of which at least [`KEYWORD_BYTES`] are there.
+/// The keyword at the start of a text. At least [`KEYWORD_BYTES`] of the text must be there.
 fn keyword(text: &[u8]) -> Option<Keyword> {
     Keyword::ALL
         .into_iter()

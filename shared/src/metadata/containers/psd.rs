@@ -14,10 +14,8 @@ const MAX_RESOURCES_BYTES: u64 = 4 * 1024 * 1024;
 
 pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>, Missing> {
     let mut blocks = Blocks::default();
-    match parts(file, &mut blocks, warnings) {
-        Err(Missing::PastEnd) => warnings.add("the file ends before all of it could be searched"),
-        other => other?,
-    }
+    let searched = parts(file, &mut blocks, warnings);
+    warnings.unless_cut(searched)?;
     Ok(blocks)
 }
 

@@ -30,10 +30,8 @@ const MAX_BLOCK_BYTES: u64 = 1024 * 1024;
 
 pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>, Missing> {
     let mut blocks = Blocks::default();
-    match chunks(file, &mut blocks, warnings) {
-        Err(Missing::PastEnd) => warnings.add("the file ends before all of it could be searched"),
-        other => other?,
-    }
+    let searched = chunks(file, &mut blocks, warnings);
+    warnings.unless_cut(searched)?;
     Ok(blocks)
 }
 

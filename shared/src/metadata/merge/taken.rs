@@ -45,7 +45,7 @@ pub fn of(sources: &Sources<'_>) -> Option<Taken> {
     let gps = sources
         .exif
         .and_then(|exif| exif.gps.as_ref())
-        .and_then(|gps| exif_moment(gps.taken_at.as_deref()));
+        .and_then(|gps| exif(&gps.taken_at));
     let found = [
         (
             Source::Exif,
@@ -82,10 +82,6 @@ pub fn of(sources: &Sources<'_>) -> Option<Taken> {
         from,
         offset_from,
     })
-}
-
-fn exif_moment(at: Option<&str>) -> Option<Moment> {
-    at.and_then(Moment::parse)
 }
 
 /// The date and the time of IPTC, which are two fields.
