@@ -17,6 +17,7 @@
 //! | [`folder`] | files on disk, as keys |
 
 mod access;
+mod annotation;
 mod annotations;
 mod body;
 mod bucket;
@@ -59,7 +60,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::active::Active;
 use crate::http_server::HttpServer;
 use crate::iam::Roles;
-pub use annotations::{Annotation, Annotations};
+pub use annotation::{Annotation, Annotations};
 pub use body::Body;
 pub use chances::Chances;
 pub use counted::Counted;

@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::annotations::Annotations;
+use super::annotation::Annotations;
 use super::body::Body;
 use super::headers::Headers;
 
