@@ -4,6 +4,7 @@ use std::ops::Range;
 use super::format::Format;
 use super::picture::Picture;
 use super::tiff::block::Block;
+use super::tiff::note::MakerNote;
 
 /// What a container holds: blocks of metadata, and facts of the picture.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub struct Blocks<'a> {
     pub exif: Option<Block<'a>>,
     /// The EXIF of an embedded JPEG, which has what the main one lacks.
     pub embedded_exif: Option<Block<'a>>,
+    /// A maker note that lies outside of the EXIF.
+    pub maker_note: Option<MakerNote<'a>>,
     /// The packets of XMP. The main one comes first.
     pub xmp: Vec<Cow<'a, [u8]>>,
     pub iptc: Option<Cow<'a, [u8]>>,

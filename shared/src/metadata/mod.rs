@@ -144,8 +144,11 @@ fn try_read(file: &FileView) -> Result<Metadata, Need> {
     let mut fields = Vec::new();
     for block in [&blocks.exif, &blocks.embedded_exif].into_iter().flatten() {
         match tiff::compact(block, &mut warnings) {
-            Ok(compact) if compact.is_empty() => {}
-            Ok(compact) => fields.extend(exif::read(compact, &mut warnings)),
+            Ok(compact) if compact.bytes.is_empty() => {}
+            Ok(compact) => {
+                let maker_note = compact.maker_note.or(blocks.maker_note);
+                fields.extend(exif::read(compact.bytes, maker_note, &mut warnings));
+            }
             Err(ranges) => unread.extend(ranges),
         }
     }

@@ -140,12 +140,15 @@ pub fn full_jxl() -> Vec<u8> {
 }
 
 pub fn cr3() -> Vec<u8> {
+    let exif = iso_box(b"CMT2", &Tiff::of_make("of another table").bytes());
+    cr3_with(&Tiff::of_make("Maker & Sons"), &[exif])
+}
+
+/// With this main table, and with other boxes of metadata.
+pub fn cr3_with(main: &Tiff, boxes: &[Vec<u8>]) -> Vec<u8> {
     let id = 0x85C0_B687_820F_11E0_8111_F4CE_462B_6A48_u128.to_be_bytes();
-    let tables = [
-        iso_box(b"CMT1", &Tiff::of_make("Maker & Sons").bytes()),
-        iso_box(b"CMT2", &Tiff::of_make("of another table").bytes()),
-    ];
-    let canon = iso_box(b"uuid", &[&id[..], &tables.concat()].concat());
+    let main = iso_box(b"CMT1", &main.bytes());
+    let canon = iso_box(b"uuid", &[&id[..], &main, &boxes.concat()].concat());
     [
         iso_box(b"ftyp", b"crx \0\0\0\x01crx "),
         iso_box(b"moov", &canon),

@@ -8,6 +8,7 @@ mod corpus;
 mod damage;
 mod files;
 mod formats;
+mod maker_notes;
 mod ranges;
 mod tiff;
 mod values;

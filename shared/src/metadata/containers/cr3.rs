@@ -8,6 +8,7 @@ use super::iso_box::FileBox;
 use crate::metadata::blocks::Blocks;
 use crate::metadata::tiff::block::Block;
 use crate::metadata::tiff::join;
+use crate::metadata::tiff::note::MakerNote;
 use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
 
@@ -66,6 +67,7 @@ impl<'a> Walk<'a, '_> {
                 b"moov" => self.boxes(body, depth - 1)?,
                 b"CMT1" => self.main = self.bytes(body)?,
                 b"CMT2" => self.exif = self.bytes(body)?,
+                b"CMT3" => self.blocks.maker_note = self.bytes(body)?.map(MakerNote::apart),
                 b"CMT4" => self.gps = self.bytes(body)?,
                 b"uuid" if length > ID_BYTES => {
                     let id = self.file.array(body.start)?;

@@ -9,6 +9,9 @@ use crate::metadata::warnings::Warnings;
 /// The least that is asked for inside a block. Its tables and values lie close together.
 const MIN_READ_BYTES: u64 = 64 * 1024;
 
+/// What ends this early in a file comes with its front.
+const FRONT_BYTES: u64 = crate::metadata::FRONT_BYTES;
+
 /// A TIFF structure in a file, or unpacked from it.
 #[derive(Clone, Debug)]
 pub struct Block<'a> {
@@ -61,6 +64,13 @@ impl<'a> Block<'a> {
         self.parts.get_or_ask(self.range.start + start, length, |missing| {
             (missing.start + MIN_READ_BYTES).min(block_end)
         })
+    }
+
+    /// Whether the block's first bytes and the file's front hold these bytes of the block. To read them takes no request
+    /// of their own.
+    pub fn is_at_hand(&self, start: u64, length: u64) -> bool {
+        let end = start.saturating_add(length);
+        end <= MIN_READ_BYTES || self.range.start.saturating_add(end) <= FRONT_BYTES
     }
 
     /// `N` bytes, from `start` bytes into the block.

@@ -10,9 +10,10 @@ pub mod block;
 mod coalesce;
 pub mod directory;
 pub mod join;
-mod kind;
-mod order;
-mod row;
+pub mod kind;
+pub mod note;
+pub mod order;
+pub mod row;
 pub mod table;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ use super::view::Missing;
 use super::warnings::Warnings;
 use block::Block;
 pub use coalesce::coalesce;
+use note::MakerNote;
 use order::Order;
 use row::{Found, Row, texts};
 use table::Table;
@@ -46,10 +48,17 @@ const NUMBER_BYTES: u64 = 32;
 /// If a table has more damaged fields than this, the rest of it counts as rubbish.
 const MAX_DAMAGED_ENTRIES: u32 = 10;
 
-/// Copies a block into the compact one that `kamadak-exif` reads. The copy is empty if it has no fields.
+/// What a block holds.
+pub struct Compact<'a> {
+    /// The block that `kamadak-exif` reads. It is empty if it has no fields.
+    pub bytes: Vec<u8>,
+    pub maker_note: Option<MakerNote<'a>>,
+}
+
+/// Copies a block into a compact one.
 ///
 /// `Err`: the ranges of the file that must be read first.
-pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Range<u64>>> {
+pub fn compact<'a>(block: &'a Block<'a>, warnings: &mut Warnings) -> Result<Compact<'a>, Vec<Range<u64>>> {
     let mut copy = Copy {
         block,
         order: Order::Little,
@@ -59,6 +68,7 @@ pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Ra
         bytes_left: (block.length() / 2).saturating_add(SPARE_BYTES).min(MAX_VALUE_BYTES),
         visited: [None; Table::COUNT],
         found: false,
+        maker_note: None,
         out: Vec::with_capacity(4096),
         warnings,
     };
@@ -66,7 +76,10 @@ pub fn compact(block: &Block, warnings: &mut Warnings) -> Result<Vec<u8>, Vec<Ra
     if !copy.unread.is_empty() {
         return Err(copy.unread);
     }
-    Ok(if copy.found { copy.out } else { Vec::new() })
+    Ok(Compact {
+        bytes: if copy.found { copy.out } else { Vec::new() },
+        maker_note: copy.maker_note,
+    })
 }
 
 struct Copy<'a, 'w> {
@@ -83,6 +96,7 @@ struct Copy<'a, 'w> {
     visited: [Option<u64>; Table::COUNT],
     /// Whether the copy has any field.
     found: bool,
+    maker_note: Option<MakerNote<'a>>,
     out: Vec<u8>,
     warnings: &'w mut Warnings,
 }
@@ -130,14 +144,11 @@ impl<'a> Copy<'a, '_> {
     fn header(&mut self) -> Option<u64> {
         let too_short = || "EXIF: too short".to_owned();
         let header = self.got(self.block.array::<8>(0), too_short)?;
-        self.order = match &header[..2] {
-            b"II" => Order::Little,
-            b"MM" => Order::Big,
-            _ => {
-                self.warnings.add("EXIF: no TIFF header");
-                return None;
-            }
+        let Some(order) = Order::of(&header[..2]) else {
+            self.warnings.add("EXIF: no TIFF header");
+            return None;
         };
+        self.order = order;
         // Some writers have another number in place of 42, but valid tables.
         self.wide = self.order.number(&header[2..4]) == 43;
         if !self.wide {
@@ -272,6 +283,9 @@ impl<'a> Copy<'a, '_> {
             return Ok(Found::Nothing);
         }
         let length = row.count.checked_mul(size.into()).ok_or("its length is out of range")?;
+        if table.tag(row.tag).is_maker_note() {
+            self.note(self.order.number(row.inside), length);
+        }
         // Such a text is copied as bytes, whatever type its field has.
         let is_coded = size == 1 && table.tag(row.tag).is_text();
         let is_text = is_coded || matches!(row.kind, kind::ASCII | kind::UTF8);
@@ -291,6 +305,25 @@ impl<'a> Copy<'a, '_> {
             return Ok(Found::Nothing);
         }
         Ok(Found::Value(kind, value))
+    }
+
+    /// Notes the place of the maker note, if to read it takes no request of its own. It says too little for one.
+    fn note(&mut self, offset: u64, length: u64) {
+        if !self.block.is_at_hand(offset, length) {
+            return;
+        }
+        match self.block.get(offset, length) {
+            Ok(bytes) => {
+                self.maker_note = Some(MakerNote {
+                    bytes,
+                    offset,
+                    order: self.order,
+                });
+            }
+            Err(Missing::NotRead(range)) => self.unread.push(range),
+            // The limits say this, or the value does.
+            Err(Missing::PastEnd) => {}
+        }
     }
 
     /// Whether a value is within the limits. If it is not, this is noted.

@@ -6,6 +6,15 @@ pub enum Order {
 }
 
 impl Order {
+    /// The order that the first two bytes of a TIFF name.
+    pub fn of(name: &[u8]) -> Option<Self> {
+        match name {
+            b"II" => Some(Self::Little),
+            b"MM" => Some(Self::Big),
+            _ => None,
+        }
+    }
+
     /// The unsigned number in up to eight bytes.
     pub fn number(self, bytes: &[u8]) -> u64 {
         let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);

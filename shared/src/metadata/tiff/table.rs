@@ -39,15 +39,15 @@ impl Table {
 
     /// The name of a tag in this table.
     pub fn tag(self, number: u16) -> TagName {
-        TagName { table: self, number }
+        TagName::Field(self, number)
     }
 
     /// The table that a tag in this one points to.
     pub fn child(self, tag: u16) -> Option<Self> {
         match (self, self.tag(tag).known()) {
-            (Self::Ifd0, Tag::ExifIFDPointer) => Some(Self::Exif),
-            (Self::Ifd0, Tag::GPSInfoIFDPointer) => Some(Self::Gps),
-            (Self::Exif, Tag::InteropIFDPointer) => Some(Self::Interop),
+            (Self::Ifd0, Some(Tag::ExifIFDPointer)) => Some(Self::Exif),
+            (Self::Ifd0, Some(Tag::GPSInfoIFDPointer)) => Some(Self::Gps),
+            (Self::Exif, Some(Tag::InteropIFDPointer)) => Some(Self::Interop),
             _ => None,
         }
     }
@@ -68,52 +68,64 @@ impl fmt::Display for Table {
 /// The name of a tag. As text, it is the table and the tag's name there (`ExifIFD:LensModel`), or the number of an
 /// unknown tag (`IFD0:0xc4a5`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TagName {
-    table: Table,
-    number: u16,
+pub enum TagName {
+    Field(Table, u16),
+    /// A field of a maker note: its maker and name (`Apple:ContentIdentifier`).
+    MakerNote(&'static str),
 }
 
 impl TagName {
-    fn known(self) -> Tag {
-        let context = match self.table {
+    /// The tag as `kamadak-exif` names it.
+    fn known(self) -> Option<Tag> {
+        let Self::Field(table, number) = self else {
+            return None;
+        };
+        let context = match table {
             Table::Ifd0 | Table::Ifd1 => Context::Tiff,
             Table::Exif => Context::Exif,
             Table::Gps => Context::Gps,
             Table::Interop => Context::Interop,
         };
-        Tag(context, self.number)
+        Some(Tag(context, number))
     }
 
     #[must_use]
     pub fn is_of(self, table: Table) -> bool {
-        self.table == table
+        matches!(self, Self::Field(own, _) if own == table)
     }
 
     /// Whether bytes are text in this tag.
     #[must_use]
     pub fn is_text(self) -> bool {
-        TEXTS.contains(&self.known()) || self.is_xp()
+        self.known().is_some_and(|tag| TEXTS.contains(&tag)) || self.is_xp()
     }
 
     /// Whether the tag holds XMP, IPTC, Photoshop's resources or a colour profile.
     #[must_use]
     pub fn is_block(self) -> bool {
-        self.table == Table::Ifd0 && BLOCKS.contains(&self.number)
+        matches!(self, Self::Field(Table::Ifd0, number) if BLOCKS.contains(&number))
+    }
+
+    #[must_use]
+    pub fn is_maker_note(self) -> bool {
+        self.known() == Some(Tag::MakerNote)
     }
 
     /// Whether bytes are UTF-16 in this tag.
     #[must_use]
     pub fn is_xp(self) -> bool {
-        self.table == Table::Ifd0 && (XP_TITLE..=XP_SUBJECT).contains(&self.number)
+        matches!(self, Self::Field(Table::Ifd0, XP_TITLE..=XP_SUBJECT))
     }
 }
 
 impl fmt::Display for TagName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tag = self.known();
-        match tag.description() {
-            Some(_) => write!(f, "{}:{tag}", self.table),
-            None => write!(f, "{}:0x{:04x}", self.table, self.number),
+        match *self {
+            Self::MakerNote(name) => f.write_str(name),
+            Self::Field(table, number) => match self.known().filter(|tag| tag.description().is_some()) {
+                Some(tag) => write!(f, "{table}:{tag}"),
+                None => write!(f, "{table}:0x{number:04x}"),
+            },
         }
     }
 }
