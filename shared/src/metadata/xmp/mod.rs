@@ -56,7 +56,8 @@ fn decoded(packet: &[u8]) -> Cow<'_, str> {
     let text = match packet {
         [0xFE, 0xFF, ..] | [0, b'<', ..] => UTF_16BE.decode_with_bom_removal(packet).0,
         [0xFF, 0xFE, ..] | [b'<', 0, ..] => UTF_16LE.decode_with_bom_removal(packet).0,
-        _ => String::from_utf8_lossy(packet),
+        // The usual case first: looking for damage takes longer than finding none.
+        _ => std::str::from_utf8(packet).map_or_else(|_| String::from_utf8_lossy(packet), Cow::Borrowed),
     };
     let inner = |text: &str| {
         let end = text.trim_end_matches(|c: char| c == '\0' || c.is_whitespace()).len();

@@ -1,7 +1,9 @@
 //! From the XML of a packet to its properties: the part of RDF that XMP allows (ISO 16684-1, 7).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::mem;
 
 use quick_xml::NsReader;
 use quick_xml::escape::resolve_predefined_entity;
@@ -64,9 +66,9 @@ struct Walk<'a> {
 }
 
 /// What comes next.
-enum Step {
+enum Step<'a> {
     Start(Element),
-    Text(String),
+    Text(Cow<'a, str>),
     End,
     /// The packet has ended, or is damaged.
     Over,
@@ -94,7 +96,7 @@ enum Kind {
     Other,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// Properties are in descriptions, wherever these are: in `rdf:RDF`, which may be in `x:xmpmeta`.
     fn packet(&mut self) {
         loop {
@@ -115,8 +117,8 @@ impl Walk<'_> {
     fn description(&mut self) {
         loop {
             match self.step() {
-                Step::Start(element) => {
-                    let name = element.name.clone();
+                Step::Start(mut element) => {
+                    let name = mem::take(&mut element.name);
                     if is_left_out(&name) {
                         self.skip();
                     } else if let Some(value) = self.value(element) {
@@ -165,9 +167,12 @@ impl Walk<'_> {
 
     fn content(&mut self, text: &mut String, fields: &mut BTreeMap<Name, Node>, whole: &mut Option<Node>) {
         loop {
-            let element = match self.step() {
+            let mut element = match self.step() {
                 Step::Text(more) => {
-                    text.push_str(&more);
+                    // Most texts are blanks between elements.
+                    if !text.is_empty() || !more.trim().is_empty() {
+                        text.push_str(&more);
+                    }
                     continue;
                 }
                 Step::Start(element) => element,
@@ -183,7 +188,7 @@ impl Walk<'_> {
                 }
                 Kind::Value => *whole = self.value(element),
                 Kind::Other => {
-                    let name = element.name.clone();
+                    let name = mem::take(&mut element.name);
                     if let Some(value) = self.value(element) {
                         fields.entry(name).or_insert(value);
                     }
@@ -197,8 +202,8 @@ impl Walk<'_> {
         let mut items = Vec::new();
         loop {
             match self.step() {
-                Step::Start(element) => {
-                    let language = element.language.clone();
+                Step::Start(mut element) => {
+                    let language = element.language.take();
                     if let Some(value) = self.value(element) {
                         items.push(item(language, value));
                     }
@@ -209,7 +214,7 @@ impl Walk<'_> {
         }
     }
 
-    fn step(&mut self) -> Step {
+    fn step(&mut self) -> Step<'a> {
         while self.tree.damage.is_none() {
             match self.event() {
                 Ok(Some(step)) => return step,
@@ -221,7 +226,7 @@ impl Walk<'_> {
     }
 
     /// `None`: an event without meaning here. `Err` says why the rest of the packet cannot be read.
-    fn event(&mut self) -> Result<Option<Step>, String> {
+    fn event(&mut self) -> Result<Option<Step<'a>>, String> {
         Ok(Some(match self.reader.read_event().map_err(described)? {
             Event::Start(start) => {
                 self.depth += 1;
@@ -235,9 +240,9 @@ impl Walk<'_> {
                 self.depth = self.depth.saturating_sub(1);
                 Step::End
             }
-            Event::Text(text) => Step::Text(text.decode().map_err(described)?.into_owned()),
-            Event::CData(text) => Step::Text(text.decode().map_err(described)?.into_owned()),
-            Event::GeneralRef(reference) => Step::Text(referred(&reference)),
+            Event::Text(text) => Step::Text(text.decode().map_err(described)?),
+            Event::CData(text) => Step::Text(text.decode().map_err(described)?),
+            Event::GeneralRef(reference) => Step::Text(referred(&reference).into()),
             Event::DocType(_) => return Err("it has a document type, which XMP does not allow".to_owned()),
             Event::Eof => Step::Over,
             Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => return Ok(None),
@@ -265,13 +270,10 @@ impl Walk<'_> {
         for attribute in start.attributes().with_checks(false) {
             let attribute = attribute.map_err(described)?;
             let (namespace, local) = resolver.resolve_attribute(attribute.key);
-            let raw = String::from_utf8_lossy(&attribute.value);
-            let value = quick_xml::escape::unescape_with(&raw, resolve_predefined_entity);
-            // An entity that nobody defines stays as it is.
-            let value = value.map_or_else(|_| raw.to_string(), std::borrow::Cow::into_owned);
+            let value = || unescaped(&attribute.value);
             match local.as_ref() {
-                b"lang" if is(&namespace, XML) => element.language = Some(value),
-                b"resource" if is(&namespace, RDF) => element.resource = Some(value),
+                b"lang" if is(&namespace, XML) => element.language = Some(value()),
+                b"resource" if is(&namespace, RDF) => element.resource = Some(value()),
                 _ if is(&namespace, RDF) || is(&namespace, XML) => {}
                 _ if attribute.key.as_namespace_binding().is_some() => {}
                 // An attribute without a namespace is no property.
@@ -279,13 +281,26 @@ impl Walk<'_> {
                 _ => {
                     self.nodes_left = self.nodes_left.checked_sub(1).ok_or("it has too many parts")?;
                     let name = name(&namespace, attribute.key, local);
-                    if !value.trim().is_empty() && !is_left_out(&name) {
+                    if is_left_out(&name) {
+                        continue;
+                    }
+                    let value = value();
+                    if !value.trim().is_empty() {
                         element.fields.push((name, Node::Text(value.trim().to_owned())));
                     }
                 }
             }
         }
         Ok(element)
+    }
+}
+
+/// The value of an attribute. An entity that nobody defines stays as it is.
+fn unescaped(raw: &[u8]) -> String {
+    let raw = String::from_utf8_lossy(raw);
+    match quick_xml::escape::unescape_with(&raw, resolve_predefined_entity) {
+        Ok(value) => value.into_owned(),
+        Err(_) => raw.into_owned(),
     }
 }
 
@@ -309,8 +324,8 @@ fn name(namespace: &ResolveResult<'_>, whole: QName<'_>, local: LocalName<'_>) -
         ResolveResult::Unbound | ResolveResult::Unknown(_) => None,
     };
     match (known, whole.prefix()) {
-        (Some(prefix), _) => format!("{prefix}:{local}"),
-        (None, Some(prefix)) => format!("{}:{local}", String::from_utf8_lossy(prefix.as_ref())),
+        (Some(prefix), _) => [prefix, ":", &local].concat(),
+        (None, Some(prefix)) => [&String::from_utf8_lossy(prefix.as_ref()), ":", &local].concat(),
         (None, None) => local.into_owned(),
     }
 }
