@@ -14,6 +14,7 @@
 //! | [`memory`] | time, CPU time and memory of one processor |
 //! | [`transform`] | one processor that makes pictures |
 //! | [`codecs`] | our codecs, compared with sharp and Pillow |
+//! | [`parsing`] | the reading of metadata, compared with other libraries, without S3 |
 //! | [`cloud`] | a source of counted keys, fanout, and processors that do no work |
 //! | [`occupancy`] | how busy the slots of a job are |
 //! | [`processors`] | processes of the processor, each with one invocation at a time |
@@ -36,6 +37,7 @@ mod listing;
 mod memory;
 mod node;
 mod occupancy;
+mod parsing;
 mod photos;
 mod plan;
 mod processors;
@@ -100,6 +102,8 @@ enum Bench {
     Transform(transform::Options),
     /// Compare our codecs with sharp and Pillow: speed, quality and memory, without S3
     Codecs(codecs::Options),
+    /// Compare the reading of metadata with other libraries, in memory
+    Metadata(parsing::Options),
     /// Run the S3 server of the experiment
     #[command(hide = true)]
     Serve(experiment::ServerOptions),
@@ -118,6 +122,7 @@ pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitC
         Some(Bench::Client(options)) => experiment::rust_peer(options).await.map(|()| ExitCode::SUCCESS),
         Some(Bench::Pictures(options)) => codecs::ours(&options).map(|()| ExitCode::SUCCESS),
         Some(Bench::Codecs(options)) => codecs::run(options).await,
+        Some(Bench::Metadata(options)) => parsing::run(options).await,
         Some(Bench::Simulate(options)) => simulate::run(options).await,
         None => with_functions(experiment::run(&Part::ALL, experiment)).await,
         Some(Bench::Guide) => with_functions(experiment::run(&[Part::Guide], experiment)).await,

@@ -13,7 +13,7 @@ use local::tools;
 use local::workspace::run;
 
 /// The files that a peer consists of, apart from its packages.
-const FILES: [&str; 3] = ["package.json", "pictures.mjs", "function.mjs"];
+const FILES: [&str; 4] = ["package.json", "pictures.mjs", "function.mjs", "parsing.mjs"];
 
 /// A command that runs one of our programs.
 pub fn program(name: &str) -> Command {

@@ -8,8 +8,9 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use crate::parsing::Parsed;
+
 use super::guide::{ONE_PROCESSOR, SERIAL};
-use super::parsing::Parsed;
 use super::peers::{OURS, best};
 use super::report::Report;
 use super::run::{Row, Stages};

@@ -2,7 +2,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`guide`], [`peers`], [`pipelines`], [`cold`] | the four parts; [`parsing`] belongs to `guide` |
+//! | [`guide`], [`peers`], [`pipelines`], [`cold`] | the four parts |
 //! | [`case`], [`run`] | a row to measure, and the results of its runs |
 //! | [`program`], [`launch`] | the measured programs, and how one is run |
 //! | [`functions`], [`rust_peers`] | our functions and peers in Rust, as processes |
@@ -17,7 +17,6 @@ mod goals;
 mod guide;
 mod launch;
 mod outputs;
-mod parsing;
 mod peers;
 mod pipelines;
 mod program;

@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
+use crate::parsing::Parsed;
+
 use super::cold::Cold;
-use super::parsing::Parsed;
 use super::run::Row;
 use local::workspace::target;
 

@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 
 use comfy_table::Table;
-use indicatif::{HumanCount, HumanFloatCount};
+use indicatif::HumanCount;
 
 use super::cold::Cold;
 use super::goals::goals;
-use super::parsing::Parsed;
 use super::peers::{self, best};
 use super::pipelines::cost_of_a_million;
 use super::report::{Guide, Origin, Part, Report, Section};
 use super::run::{Row, Run};
+use crate::parsing;
 use crate::spread::spread;
 use crate::table::{megabytes, table};
 use local::connections::Connections;
@@ -97,7 +97,7 @@ fn of_the_guide(section: &Section<Guide>) -> [Titled<'_>; 6] {
         (
             "CPU time of EXIF alone: in memory, on one thread",
             origin,
-            parsing(&guide.parsing),
+            parsing::as_table(&guide.parsing),
         ),
     ]
 }
@@ -183,21 +183,6 @@ pub fn strategies(rows: &[Row]) -> Table {
                 stages(|run| run.stages.upload)
             ),
             right(row),
-        ]);
-    }
-    table
-}
-
-fn parsing(all: &[Parsed]) -> Table {
-    let mut table = table(["library", "CPU/image", "images/s per core", "× s3-exif"]);
-    let ours = all[0].micros();
-    for parsed in all {
-        let micros = parsed.micros();
-        table.add_row([
-            parsed.label(),
-            format!("{micros:.1} µs"),
-            HumanFloatCount((1e6 / micros).round()).to_string(),
-            format!("{:.1}", micros / ours),
         ]);
     }
     table

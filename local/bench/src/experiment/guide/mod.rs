@@ -14,9 +14,9 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 use super::case::{self, Case};
-use super::parsing;
 use super::program::{Concurrency, Processors, Program};
 use super::report::{Guide, Pictures};
+use crate::parsing;
 use crate::photos;
 use local::dataset::COUNT;
 use local::s3::Latency;
@@ -123,7 +123,7 @@ impl Cases {
             },
             parsing: {
                 progress.set_message("EXIF alone");
-                let parsing = parsing::measure(&photos::of_the_guide()?, quick).await?;
+                let parsing = parsing::of_the_guide(quick).await?;
                 progress.inc(case::steps(PARSING_TIME));
                 parsing
             },
