@@ -48,7 +48,7 @@ pub use exif::{Exif, Gps, WhiteBalance};
 pub use format::Format;
 use merge::Sources;
 pub use merge::description::Description;
-pub use merge::taken::Taken;
+pub use merge::taken::{Source as TakenFrom, Taken};
 pub use picture::Picture;
 use picture::Span;
 use tiff::coalesce;

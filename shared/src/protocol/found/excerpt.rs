@@ -3,6 +3,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{Cell, OTHER};
+use crate::metadata::TakenFrom;
 use crate::metadata::exif::Exif;
 use crate::metadata::record::Record;
 use crate::object::Key;
@@ -29,8 +30,8 @@ pub struct Excerpt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     pub year: String,
-    /// From 0 to 23.
-    pub hour: usize,
+    /// From 0 to 23. `None` if the record has a day alone, or a time in UTC.
+    pub hour: Option<usize>,
 }
 
 /// A line of a record file, as far as it is used. Whatever has a key is a record, also one of another version: if it were
@@ -42,6 +43,9 @@ pub struct RecordLine {
     pub format: String,
     #[serde(default, deserialize_with = "any_exif")]
     pub exif: Option<Exif>,
+    /// The record's `taken`. Records of schema 1 have none.
+    #[serde(default)]
+    pub taken: Value,
     #[serde(default)]
     pub warnings: Vec<IgnoredAny>,
 }
@@ -55,21 +59,33 @@ fn any_exif<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exif>, 
 impl RecordLine {
     #[must_use]
     pub fn excerpt(&self) -> Excerpt {
-        Excerpt::new(self.format.clone(), self.exif.as_ref(), !self.warnings.is_empty())
+        let text = |name| self.taken.get(name)?.as_str();
+        let of_exif = || self.exif.as_ref()?.taken_at.as_deref();
+        Excerpt {
+            taken: text("at")
+                .or_else(of_exif)
+                .and_then(|at| taken(at, text("from") == Some("gps"))),
+            ..Excerpt::new(self.format.clone(), self.exif.as_ref(), !self.warnings.is_empty())
+        }
     }
 }
 
 impl From<&Record> for Excerpt {
     fn from(record: &Record) -> Self {
-        Self::new(
-            record.format.to_string(),
-            record.exif.as_deref(),
-            !record.warnings.is_empty(),
-        )
+        let at = record.taken.as_ref();
+        Self {
+            taken: at.and_then(|found| taken(&found.at, found.from == TakenFrom::Gps)),
+            ..Self::new(
+                record.format.to_string(),
+                record.exif.as_deref(),
+                !record.warnings.is_empty(),
+            )
+        }
     }
 }
 
 impl Excerpt {
+    /// Without the time.
     fn new(format: String, exif: Option<&Exif>, is_damaged: bool) -> Self {
         let gps = exif.and_then(|exif| exif.gps.as_ref());
         let position = gps.and_then(|gps| gps.latitude.as_ref().zip(gps.longitude.as_ref()));
@@ -78,7 +94,7 @@ impl Excerpt {
             has_exif: exif.is_some(),
             is_damaged,
             camera: exif.and_then(camera),
-            taken: exif.and_then(|exif| taken(exif.taken_at.as_deref()?)),
+            taken: None,
             cell: position
                 .and_then(|(latitude, longitude)| latitude.as_f64().zip(longitude.as_f64()))
                 .and_then(|(latitude, longitude)| Cell::of(latitude, longitude)),
@@ -101,14 +117,14 @@ fn camera(exif: &Exif) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// `at` begins like `2018-08-15T14`.
-fn taken(at: &str) -> Option<Taken> {
+/// `at` begins like `2018-08-15T14`, or is a day, a month or a year.
+fn taken(at: &str, is_utc: bool) -> Option<Taken> {
     let year = at.get(..4)?;
-    let hour = at.get(11..13)?.parse().ok().filter(|hour| *hour < 24)?;
+    let hour = at.get(11..13).and_then(|hour| hour.parse().ok());
     let is_plausible = year.parse().is_ok_and(|year| YEARS.contains(&year));
     Some(Taken {
         year: if is_plausible { year } else { OTHER }.to_owned(),
-        hour,
+        hour: hour.filter(|hour| *hour < 24 && !is_utc),
     })
 }
 
@@ -142,10 +158,40 @@ mod tests {
     }
 
     #[test]
+    fn a_line_says_when_its_image_was_taken() {
+        let taken = |line: &str| {
+            let line: RecordLine = serde_json::from_str(line).unwrap();
+            line.excerpt().taken.map(|taken| (taken.year, taken.hour))
+        };
+        let of_2021 = |hour| Some(("2021".to_owned(), hour));
+        for (fields, expected) in [
+            (
+                r#""taken": {"at": "2021-03-14T15:09:26", "from": "iptc"}"#,
+                of_2021(Some(15)),
+            ),
+            (r#""taken": {"at": "2021-03-14", "from": "photoshop"}"#, of_2021(None)),
+            (
+                r#""taken": {"at": "2021-03-14T15:09:26", "from": "gps"}"#,
+                of_2021(None),
+            ),
+            (r#""taken": null, "exif": {}"#, None),
+            // Schema 1.
+            (r#""exif": {"taken_at": "2021-03-14T15:09:26"}"#, of_2021(Some(15))),
+        ] {
+            assert_eq!(taken(&format!(r#"{{"key": "a.jpg", {fields}}}"#)), expected, "{fields}");
+        }
+    }
+
+    #[test]
     fn years_are_bounded() {
-        let taken = |at| taken(at).map(|taken| (taken.year, taken.hour));
-        assert_eq!(taken("2018-08-15T14:59:52.27+09:00"), Some(("2018".to_owned(), 14)));
-        assert_eq!(taken("9999-12-31T00:00:00"), Some((OTHER.to_owned(), 0)));
-        assert_eq!(taken("2018"), None);
+        let when = |at| taken(at, false).map(|taken| (taken.year, taken.hour));
+        assert_eq!(
+            when("2018-08-15T14:59:52.27+09:00"),
+            Some(("2018".to_owned(), Some(14)))
+        );
+        assert_eq!(when("9999-12-31T00:00:00"), Some((OTHER.to_owned(), Some(0))));
+        assert_eq!(when("2018-08"), Some(("2018".to_owned(), None)));
+        assert_eq!(when("18"), None);
+        assert_eq!(taken("2018-08-15T14:59:52", true).unwrap().hour, None);
     }
 }

@@ -78,7 +78,9 @@ impl Found {
         match &excerpt.taken {
             Some(taken) => {
                 one(&mut self.years, &taken.year);
-                self.hours[taken.hour] += 1;
+                if let Some(hour) = taken.hour {
+                    self.hours[hour] += 1;
+                }
             }
             None => self.without_date += 1,
         }
