@@ -1,4 +1,5 @@
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use shared::clock::MAX_TIMEOUT;
 use shared::destination::Destination;
 use shared::filter::Names;
-use shared::metadata;
+use shared::metadata::{self, record};
 use shared::modes::{Images, Records};
 use shared::object::S3Uri;
 use shared::s3::Timeouts;
@@ -24,6 +25,9 @@ const REQUESTS_IN_IMAGE_TIMEOUT: u32 = 2;
 
 /// The most bytes that are read of an image to find its EXIF.
 pub const MAX_METADATA_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A smaller record might not have room for a long key. S3 takes no larger annotation.
+const MAX_RECORD_BYTES: RangeInclusive<usize> = 16 * 1024..=1024 * 1024;
 
 /// The environment variables. Those about images and records hold for events; a chunk from fanout carries its own
 /// settings.
@@ -49,6 +53,8 @@ pub struct Config {
     pub concurrency: usize,
     /// `FRONT_BYTES`: how many bytes of an image are read first, unless all of it is needed
     pub front_bytes: u64,
+    /// `MAX_RECORD_BYTES`: the most bytes of one record
+    pub max_record_bytes: usize,
     /// `IMAGE_TIMEOUT_SECONDS`: how long one image may take, in addition to the time for its bytes
     pub image_timeout: Duration,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
@@ -72,12 +78,12 @@ impl Config {
     }
 
     pub fn load(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-        let front_bytes = within(lookup, "FRONT_BYTES", metadata::FRONT_BYTES, MAX_METADATA_BYTES)?;
+        let front_bytes = within(lookup, "FRONT_BYTES", metadata::FRONT_BYTES, 1..=MAX_METADATA_BYTES)?;
         let image_timeout = within(
             lookup,
             "IMAGE_TIMEOUT_SECONDS",
             DEFAULT_IMAGE_TIMEOUT_SECONDS,
-            MAX_TIMEOUT.as_secs(),
+            1..=MAX_TIMEOUT.as_secs(),
         )?;
         let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
         let images = settings::named(lookup, "IMAGES")?.unwrap_or_default();
@@ -88,13 +94,14 @@ impl Config {
             images,
             renditions: renditions(images, transform.as_ref())
                 .map_err(|problem| SettingError::new("TRANSFORM", problem))?,
-            max_pixels: within(lookup, "MAX_PIXELS", DEFAULT_MAX_PIXELS, u64::MAX)?,
+            max_pixels: within(lookup, "MAX_PIXELS", DEFAULT_MAX_PIXELS, 1..=u64::MAX)?,
             records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
             names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude, images)
                 .map_err(|error| SettingError::new("INCLUDE or EXCLUDE", error))?,
             request_payer: settings::parsed(lookup, "REQUEST_PAYER")?.unwrap_or_default(),
-            concurrency: within(lookup, "CONCURRENCY", 64, MAX_IN_FLIGHT)?,
+            concurrency: within(lookup, "CONCURRENCY", 64, 1..=MAX_IN_FLIGHT)?,
             front_bytes,
+            max_record_bytes: within(lookup, "MAX_RECORD_BYTES", record::MAX_BYTES, MAX_RECORD_BYTES)?,
             image_timeout: Duration::from_secs(image_timeout),
             memory_mb: settings::parsed(lookup, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?.unwrap_or(512),
             timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(MAX_TIMEOUT, Duration::from_secs),
@@ -109,16 +116,17 @@ impl Config {
     }
 }
 
-/// Reads a number from 1 to `max`.
-fn within<T>(lookup: Lookup<'_>, name: &'static str, default: T, max: T) -> Result<T, SettingError>
+/// Reads a number in a range.
+fn within<T>(lookup: Lookup<'_>, name: &'static str, default: T, range: RangeInclusive<T>) -> Result<T, SettingError>
 where
-    T: FromStr<Err: Display> + PartialOrd + Display + Copy + From<u8>,
+    T: FromStr<Err: Display> + PartialOrd + Display,
 {
     let value = settings::parsed(lookup, name)?.unwrap_or(default);
-    if value >= T::from(1) && value <= max {
+    if range.contains(&value) {
         return Ok(value);
     }
-    Err(SettingError::new(name, format!("{value} is not within 1 to {max}")))
+    let problem = format!("{value} is not within {} to {}", range.start(), range.end());
+    Err(SettingError::new(name, problem))
 }
 
 #[cfg(test)]
@@ -141,6 +149,10 @@ mod tests {
             (vec![("SOURCE", "photos")], "SOURCE"),
             (vec![("CONCURRENCY", "0")], "CONCURRENCY: 0 is not within 1 to 900"),
             (vec![("FRONT_BYTES", "128k")], "FRONT_BYTES: \"128k\""),
+            (
+                vec![("MAX_RECORD_BYTES", "1000")],
+                "MAX_RECORD_BYTES: 1000 is not within 16384 to 1048576",
+            ),
             (vec![("FRONT_BYTES", "0")], "FRONT_BYTES: 0 is not within 1 to 67108864"),
             (
                 vec![("IMAGE_TIMEOUT_SECONDS", "0")],

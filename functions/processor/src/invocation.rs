@@ -50,6 +50,7 @@ pub async fn process(app: &App, settings: Settings, intake: &Intake, deadline: I
         limits: &app.limits,
         clock: &app.clock,
         front_bytes: app.config.front_bytes,
+        max_record_bytes: app.config.max_record_bytes,
         rate: max_requests_per_second.map(|rate| Rate::new(&app.clock, rate)),
         schedule: Schedule::new(app.clock.now(), deadline, app.config.image_timeout),
         settings,

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use clap::Args;
 use indicatif::HumanBytes;
 use serde::Serialize;
-use shared::metadata::record::{Origin, Record};
+use shared::metadata::record::{self, Origin, Record};
 use shared::metadata::{self, FileView, Format, Progress};
 use walkdir::WalkDir;
 
@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
                 if options.explain {
                     serde_json::to_writer(&mut out, &Explained::new(&record, &requests))?;
                 } else {
-                    let line = record.fit();
+                    let line = record.fit(record::MAX_BYTES);
                     if options.pretty {
                         serde_json::to_writer_pretty(&mut out, &record)?;
                     } else {

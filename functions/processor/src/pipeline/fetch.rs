@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use shared::metadata::record::MAX_BYTES;
 use shared::metadata::{self, FileView, Metadata, Progress, Skim};
 use shared::object::{ObjectMeta, ObjectRef};
 use shared::protocol::failure::{Failure, FailureClass};
@@ -11,9 +10,6 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::task::Task;
 use crate::config::MAX_METADATA_BYTES;
-
-/// What the record of an image takes beside its bytes: its values, and its JSON.
-const RECORD_BYTES: u64 = 2 * MAX_BYTES as u64;
 
 /// An object whose metadata was read.
 pub struct MetadataRead {
@@ -32,8 +28,10 @@ impl Task<'_> {
     pub async fn read_metadata(&self, object: &ObjectRef) -> Result<MetadataRead, Failure> {
         let started = self.pipeline.clock.now();
         let front_bytes = self.pipeline.front_bytes;
+        // The record of an image takes memory beside its bytes: its values, and its JSON.
+        let record_bytes = 2 * self.pipeline.max_record_bytes as u64;
         let mut permit = self
-            .hold(object.size.unwrap_or(u64::MAX).min(front_bytes) + RECORD_BYTES)
+            .hold(object.size.unwrap_or(u64::MAX).min(front_bytes) + record_bytes)
             .await?;
         // Without a range, S3 sends a checksum of the object. Also, it refuses every range of an empty object.
         let fits = object.size.is_some_and(|size| size <= front_bytes);
@@ -68,7 +66,7 @@ impl Task<'_> {
             // If images kept memory while they wait for more, they could wait for each other forever. So the bytes that
             // are already read do not count while this image waits.
             drop(permit);
-            permit = self.hold(bytes + RECORD_BYTES).await?;
+            permit = self.hold(bytes + record_bytes).await?;
             let reads = ranges.iter().cloned().map(|range| self.get(&object, Some(range)));
             for (range, (_, bytes)) in ranges.iter().zip(try_join_all(reads).await?) {
                 file.insert(range.start, bytes);

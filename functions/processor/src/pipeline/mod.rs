@@ -48,6 +48,8 @@ pub struct Pipeline<'a> {
     pub settings: Settings,
     /// How many bytes of an image are read first, unless all of it is needed.
     pub front_bytes: u64,
+    /// The most bytes of one record.
+    pub max_record_bytes: usize,
     pub rate: Option<Rate>,
     pub schedule: Schedule,
     pub traffic: Traffic,

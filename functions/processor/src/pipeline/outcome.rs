@@ -53,9 +53,9 @@ pub struct Processed {
 }
 
 impl Recorded {
-    pub fn new(mut record: Record, times: StageTimes) -> Self {
+    pub fn new(mut record: Record, times: StageTimes, max_record_bytes: usize) -> Self {
         // The room to grow is not kept.
-        let json = Bytes::from(record.fit().into_boxed_slice());
+        let json = Bytes::from(record.fit(max_record_bytes).into_boxed_slice());
         Self { record, json, times }
     }
 }

@@ -37,7 +37,7 @@ impl Task<'_> {
             transform: None,
             upload: None,
         };
-        Ok(Recorded::new(record, times))
+        Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
     }
 
     /// Reads the metadata and copies the image inside S3.
@@ -72,7 +72,7 @@ impl Task<'_> {
             transform: None,
             upload: Some(self.pipeline.clock.now() - started),
         };
-        Ok(Recorded::new(record, times))
+        Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
     }
 
     /// Downloads the whole image, extracts its metadata, and uploads the image.
@@ -98,7 +98,7 @@ impl Task<'_> {
             transform: None,
             upload: Some(clock.now() - extracted),
         };
-        Ok(Recorded::new(record, times))
+        Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
     }
 
     /// Uploads an image that is too large to be held in memory, or whose size is known only after a first read.
@@ -126,7 +126,7 @@ impl Task<'_> {
             transform: None,
             upload: Some(self.pipeline.clock.now() - started),
         };
-        Ok(Recorded::new(record, times))
+        Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
     }
 
     fn takes_whole(&self, size: u64) -> bool {

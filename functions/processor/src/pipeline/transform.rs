@@ -85,7 +85,7 @@ impl<'a> Task<'a> {
             transform: Some(time),
             upload: Some(self.pipeline.clock.now() - started),
         };
-        Ok(Recorded::new(record, times))
+        Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
     }
 
     async fn read_whole(&self, object: &ObjectRef) -> Result<Whole<'a>, Failure> {

@@ -231,6 +231,25 @@ async fn only_the_front_and_the_exif_of_a_large_image_are_read() {
 }
 
 #[tokio::test]
+async fn a_record_has_at_most_as_many_bytes_as_the_setting_says() {
+    // A TIFF with a make of 40,000 bytes.
+    let table = b"II*\0\x08\0\0\0\x01\0\x0F\x01\x02\0\x40\x9C\0\0\x1A\0\0\0\0\0\0\0";
+    let tiff = [&table[..], &vec![b'x'; 40_000]].concat();
+    for (limit, fits) in [("100000", true), ("16384", false)] {
+        let cloud = Cloud::start(&[("MAX_RECORD_BYTES", limit)]).await;
+        let objects = [cloud.put("a.tif", tiff.clone())];
+        assert_eq!(cloud.chunk("none", &objects).await.ok, 1);
+        let [record] = cloud.records(RECORDS).try_into().unwrap();
+        assert_eq!(record["tags"]["IFD0:Make"].is_string(), fits, "{limit}");
+        let omitted = record["omitted"].as_array().unwrap();
+        assert_eq!(
+            omitted.iter().any(|line| line.as_str().unwrap().ends_with("to fit")),
+            !fits
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_object_replaced_between_two_reads_is_changed() {
     let cloud = Cloud::start(&[]).await;
     let object = cloud.put("late.jpg", exif_after(200 * 1024));

@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn fitted(record: &mut Record) -> Value {
-        let json = record.fit();
+        let json = record.fit(MAX_BYTES);
         assert!(json.len() <= MAX_BYTES, "{} bytes", json.len());
         let value = serde_json::from_slice(&json).unwrap();
         assert_eq!(serde_json::to_value(record).unwrap(), value);

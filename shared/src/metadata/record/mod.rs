@@ -72,21 +72,21 @@ impl Record {
         }
     }
 
-    /// The record as one JSON object, of at most [`MAX_BYTES`].
+    /// The record as one JSON object, of at most `max_bytes`.
     ///
     /// What does not fit is taken out of the record, the largest values first, and `omitted` names it.
     ///
     /// # Panics
     ///
     /// Never: every record is valid JSON.
-    pub fn fit(&mut self) -> Vec<u8> {
+    pub fn fit(&mut self, max_bytes: usize) -> Vec<u8> {
         let json = self.json();
-        if json.len() <= MAX_BYTES {
+        if json.len() <= max_bytes {
             return json;
         }
-        fit::values(self, json.len() - MAX_BYTES);
+        fit::values(self, json.len() - max_bytes);
         let json = self.json();
-        if json.len() <= MAX_BYTES {
+        if json.len() <= max_bytes {
             return json;
         }
         fit::texts(self);
