@@ -1,0 +1,298 @@
+//! XMP without places, and XMP that holds a few properties alone.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use encoding_rs::{UTF_16BE, UTF_16LE};
+use quick_xml::NsReader;
+use quick_xml::escape::escape;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::ResolveResult;
+
+use super::places::tells_place;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::metadata::xmp::Node;
+use crate::metadata::xmp::namespace::{PREFIXES, RDF, XML, prefix_of};
+
+const CONTAINER: &str = "Container";
+
+/// What else reveals a place or is removed with it: steps of editing, which repeat former values; what describes the video
+/// of a motion photo, which is removed; and maker notes.
+const REMOVED: [(&str, &str); 8] = [
+    ("xmpMM", "History"),
+    ("GCamera", "MicroVideo"),
+    ("GCamera", "MotionPhoto"),
+    ("GCamera", "HdrPlusMakernote"),
+    ("GCamera", "hdrp_makernote"),
+    ("GCamera", "shot_log_data"),
+    (CONTAINER, "Directory"),
+    (CONTAINER, "Version"),
+];
+
+/// How base64 of a JPEG begins, and what its metadata begins with.
+const JPEG_IN_BASE64: &str = "/9j/";
+const IN_JPEG: [&[u8]; 4] = [b"Exif\0", b"http://ns.adobe.com/", b"Photoshop 3.0\0", b"JP\0\0"];
+
+/// A packet without places: their bytes are blanks, so the packet keeps its length. `directory` takes the place of the
+/// list of pictures, if there is one.
+///
+/// `None` if the packet is damaged. Then nobody knows what is in it.
+pub fn without_places(packet: &[u8], directory: Option<&str>) -> Option<Vec<u8>> {
+    let (text, encode) = decoded(packet)?;
+    let start = text.find('<')?;
+    let end = text.trim_end_matches(|c: char| c == '\0' || c.is_whitespace()).len();
+    let mut edits = vec![(0..start, None)];
+    let mut search = Search {
+        reader: NsReader::from_str(text.get(start..end)?),
+        offset: start,
+        directory,
+        edits: &mut edits,
+    };
+    search.run()?;
+    Some(encode(&edited(&text, edits)))
+}
+
+type Edit<'a> = (Range<usize>, Option<&'a str>);
+
+/// A text with some ranges replaced, by default with blanks. The ranges are in order.
+fn edited(text: &str, edits: Vec<Edit<'_>>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (range, new) in edits {
+        out.push_str(&text[at..range.start]);
+        match new {
+            Some(new) => out.push_str(new),
+            // A character of several bytes becomes as many blanks, so that UTF-8 keeps its length.
+            None => out.extend(std::iter::repeat_n(' ', range.len())),
+        }
+        at = range.end;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+type Encode = fn(&str) -> Vec<u8>;
+
+/// The text of a packet, and how to encode it again.
+fn decoded(packet: &[u8]) -> Option<(Cow<'_, str>, Encode)> {
+    let utf_16 = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+    Some(match packet {
+        [0xFE, 0xFF, ..] | [0, b'<', ..] => (
+            utf_16(UTF_16BE.decode_without_bom_handling_and_without_replacement(packet))?,
+            |text| text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        ),
+        [0xFF, 0xFE, ..] | [b'<', 0, ..] => (
+            utf_16(UTF_16LE.decode_without_bom_handling_and_without_replacement(packet))?,
+            |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        ),
+        _ => (std::str::from_utf8(packet).ok()?.into(), |text| text.as_bytes().to_vec()),
+    })
+}
+
+struct Search<'a, 'e> {
+    reader: NsReader<&'a [u8]>,
+    /// Where the reader's text starts in the packet.
+    offset: usize,
+    directory: Option<&'e str>,
+    edits: &'e mut Vec<Edit<'e>>,
+}
+
+impl Search<'_, '_> {
+    fn position(&self) -> Option<usize> {
+        Some(self.offset + usize::try_from(self.reader.buffer_position()).ok()?)
+    }
+
+    fn run(&mut self) -> Option<()> {
+        let mut depth = 0_usize;
+        // Where an element begins that is removed, and how deep it is.
+        let mut removed: Option<(usize, usize)> = None;
+        loop {
+            let start = self.position()?;
+            let event = self.reader.read_event().ok()?;
+            let end = self.position()?;
+            match event {
+                Event::Start(element) => {
+                    depth += 1;
+                    if removed.is_some() {
+                        continue;
+                    }
+                    if self.is_removed(&element) {
+                        removed = Some((start, depth));
+                    } else {
+                        self.attributes(&element, start)?;
+                    }
+                }
+                Event::Empty(element) if removed.is_none() => {
+                    if self.is_removed(&element) {
+                        self.edits.push((start..end, None));
+                    } else {
+                        self.attributes(&element, start)?;
+                    }
+                }
+                Event::End(element) => {
+                    depth = depth.checked_sub(1)?;
+                    if let Some((from, _)) = removed.take_if(|(_, of)| *of == depth + 1) {
+                        let is_directory = element.local_name().as_ref() == b"Directory";
+                        let new = self.directory.take_if(|_| is_directory);
+                        self.edits.push((from..end, new));
+                    }
+                }
+                Event::Text(text) if removed.is_none() && has_metadata(&text) => self.edits.push((start..end, None)),
+                Event::CData(text) if removed.is_none() && has_metadata(&text) => self.edits.push((start..end, None)),
+                Event::Comment(_) if removed.is_none() => self.edits.push((start..end, None)),
+                Event::PI(instruction) if removed.is_none() && instruction.target() != b"xpacket" => {
+                    self.edits.push((start..end, None));
+                }
+                Event::DocType(_) => return None,
+                Event::Eof => return (depth == 0).then_some(()),
+                Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) => {}
+                Event::Decl(_) | Event::GeneralRef(_) => {}
+            }
+        }
+    }
+
+    fn is_removed(&self, element: &BytesStart<'_>) -> bool {
+        let (namespace, local) = self.reader.resolver().resolve_element(element.name());
+        is_removed(&namespace, local.as_ref())
+    }
+
+    /// Removes attributes of the element that starts here.
+    fn attributes(&mut self, element: &BytesStart<'_>, start: usize) -> Option<()> {
+        // The bytes of the element follow its `<`.
+        let origin = element.as_ptr() as usize;
+        for attribute in element.attributes().with_checks(false) {
+            let attribute = attribute.ok()?;
+            if attribute.key.as_namespace_binding().is_some() {
+                continue;
+            }
+            let (namespace, local) = self.reader.resolver().resolve_attribute(attribute.key);
+            if !is_removed(&namespace, local.as_ref()) && !has_metadata(&attribute.value) {
+                continue;
+            }
+            let Cow::Borrowed(value) = attribute.value else {
+                return None;
+            };
+            let from = start + 1 + (attribute.key.as_ref().as_ptr() as usize).checked_sub(origin)?;
+            // With the quote behind it.
+            let to = start + 1 + (value.as_ptr() as usize).checked_sub(origin)? + value.len() + 1;
+            self.edits.push((from..to, None));
+        }
+        Some(())
+    }
+}
+
+fn is_removed(namespace: &ResolveResult<'_>, local: &[u8]) -> bool {
+    let Ok(local) = std::str::from_utf8(local) else {
+        return true;
+    };
+    let uri = match namespace {
+        ResolveResult::Bound(uri) => std::str::from_utf8(uri.as_ref()).unwrap_or_default(),
+        ResolveResult::Unbound | ResolveResult::Unknown(_) => "",
+    };
+    if matches!(uri, RDF | XML | "adobe:ns:meta/") {
+        return false;
+    }
+    let prefix = prefix_of(uri).unwrap_or_default();
+    tells_place(local)
+        || REMOVED
+            .iter()
+            .any(|(own, start)| *own == prefix && local.starts_with(start))
+}
+
+/// Whether a value is a JPEG that holds metadata of its own.
+fn has_metadata(value: &[u8]) -> bool {
+    let Some(start) = memchr::memmem::find(value, JPEG_IN_BASE64.as_bytes()) else {
+        return false;
+    };
+    let digits: Vec<u8> = value[start..]
+        .iter()
+        .copied()
+        .filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+        .collect();
+    let whole = digits.len() / 4 * 4;
+    let jpeg = STANDARD.decode(&digits[..whole]).unwrap_or_default();
+    IN_JPEG.iter().any(|start| memchr::memmem::find(&jpeg, start).is_some())
+}
+
+/// Whether a property says who made the picture, or who may use it.
+pub fn is_copyright(name: &str) -> bool {
+    matches!(name, "dc:creator" | "dc:rights" | "photoshop:Credit")
+        || name.starts_with("xmpRights:")
+        || name.starts_with("plus:")
+}
+
+/// A packet with these properties alone. Names without a known namespace are left out.
+pub fn packet<'a>(properties: impl IntoIterator<Item = (&'a str, &'a Node)>) -> Vec<u8> {
+    let mut inside = String::new();
+    for (name, node) in properties {
+        element(&mut inside, name, node);
+    }
+    let mut namespaces = String::new();
+    let mut declared: Vec<&str> = Vec::new();
+    for (uri, prefix) in PREFIXES {
+        if !declared.contains(&prefix) && inside.contains(&format!("<{prefix}:")) {
+            namespaces.push_str(&format!(" xmlns:{prefix}=\"{uri}\""));
+            declared.push(prefix);
+        }
+    }
+    format!(
+        "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?><x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
+         <rdf:RDF xmlns:rdf=\"{RDF}\"><rdf:Description rdf:about=\"\"{namespaces}>{inside}</rdf:Description></rdf:RDF>\
+         </x:xmpmeta><?xpacket end=\"w\"?>"
+    )
+    .into_bytes()
+}
+
+fn element(out: &mut String, name: &str, node: &Node) {
+    let is_known = name
+        .split_once(':')
+        .is_some_and(|(prefix, _)| PREFIXES.iter().any(|(_, known)| *known == prefix));
+    if !is_known {
+        return;
+    }
+    let attribute = if matches!(node, Node::Fields(_)) {
+        " rdf:parseType=\"Resource\""
+    } else {
+        ""
+    };
+    out.push_str(&format!("<{name}{attribute}>"));
+    content(out, node);
+    out.push_str(&format!("</{name}>"));
+}
+
+fn content(out: &mut String, node: &Node) {
+    match node {
+        Node::Text(text) => out.push_str(&escape(text.as_str())),
+        Node::Alternatives(items) => {
+            out.push_str("<rdf:Alt>");
+            for (language, item) in items {
+                let language = escape(language.as_deref().unwrap_or("x-default"));
+                out.push_str(&format!("<rdf:li xml:lang=\"{language}\">"));
+                content(out, item);
+                out.push_str("</rdf:li>");
+            }
+            out.push_str("</rdf:Alt>");
+        }
+        Node::Items(items) => {
+            out.push_str("<rdf:Seq>");
+            for item in items {
+                let is_structure = matches!(item, Node::Fields(_));
+                out.push_str(if is_structure {
+                    "<rdf:li rdf:parseType=\"Resource\">"
+                } else {
+                    "<rdf:li>"
+                });
+                content(out, item);
+                out.push_str("</rdf:li>");
+            }
+            out.push_str("</rdf:Seq>");
+        }
+        Node::Fields(fields) => {
+            for (name, field) in fields {
+                element(out, name, field);
+            }
+        }
+    }
+}
