@@ -20,19 +20,19 @@
 //! | [`user_metadata`] | the few fields that a written image carries as S3 user metadata |
 
 mod blocks;
-mod containers;
+pub(crate) mod containers;
 pub mod exif;
 mod format;
 mod icc;
-mod iptc;
+pub(crate) mod iptc;
 mod merge;
 mod picture;
 pub mod record;
-mod tiff;
+pub(crate) mod tiff;
 pub mod user_metadata;
-mod view;
-mod warnings;
-mod xmp;
+pub(crate) mod view;
+pub(crate) mod warnings;
+pub(crate) mod xmp;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,6 +1,8 @@
 //! GIF: the screen, frames, and XMP and a colour profile in application extensions. Sources: the
 //! specification of `GIF89a`; XMP specification part 3, 1.1.2.
 
+use std::ops::Range;
+
 use crate::metadata::blocks::Blocks;
 use crate::metadata::picture::Picture;
 use crate::metadata::view::{FileView, MAX_STEPS, Missing};
@@ -13,10 +15,11 @@ const IMAGE: u8 = 0x2C;
 const EXTENSION: u8 = 0x21;
 
 const GRAPHIC_CONTROL: u8 = 0xF9;
+const COMMENT: u8 = 0xFE;
 const APPLICATION: u8 = 0xFF;
 
 /// The XMP packet is not in sub-blocks. These bytes behind it lead readers of sub-blocks to its end.
-const XMP_TRAILER_BYTES: usize = 257;
+pub const XMP_TRAILER_BYTES: usize = 257;
 
 pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>, Missing> {
     let mut blocks = Blocks::default();
@@ -31,7 +34,7 @@ pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a
         ..Picture::sized(side(w0, w1), side(h0, h1))
     };
     let mut frames = Frames::default();
-    match parts(file, 13 + table_bytes(flags), &mut blocks, &mut frames) {
+    match search(file, &mut blocks, &mut frames) {
         Ok(true) => {}
         Ok(false) => warnings.omit(format!("GIF: all after {MAX_WALKED_BYTES} bytes")),
         Err(Missing::PastEnd) => warnings.add("the file ends before all of it could be searched"),
@@ -51,76 +54,141 @@ struct Frames {
     cut: bool,
 }
 
-/// The size of a colour table.
-fn table_bytes(flags: u8) -> u64 {
-    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
-}
-
 /// Whether all parts were looked at.
-fn parts<'a>(file: &'a FileView, mut at: u64, blocks: &mut Blocks<'a>, frames: &mut Frames) -> Result<bool, Missing> {
-    for _ in 0..MAX_STEPS {
-        if at >= MAX_WALKED_BYTES {
-            frames.cut = true;
-            return Ok(false);
-        }
-        at = match file.array(at)? {
-            [IMAGE] => {
-                frames.count += 1;
-                let [flags] = file.array(at + 9)?;
-                sub_blocks(file, at + 11 + table_bytes(flags))?
+fn search<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, frames: &mut Frames) -> Result<bool, Missing> {
+    let mut parts = Parts {
+        limit: MAX_WALKED_BYTES,
+        ..parts(file)?
+    };
+    while let Some(part) = parts.next()? {
+        match part {
+            Part::Picture(_) => frames.count += 1,
+            Part::Control(range) => {
+                let [flags] = file.array(range.start + 3)?;
+                frames.transparent |= flags & 1 == 1;
             }
-            [EXTENSION] => extension(file, at + 1, blocks, frames)?,
-            // Some writers pad with zeros.
-            [0] => at + 1,
-            // The trailer, or rubbish.
-            [_] => return Ok(true),
-        };
-    }
-    frames.cut = true;
-    Ok(false)
-}
-
-/// Where the sub-blocks end that start here.
-fn sub_blocks(file: &FileView, mut at: u64) -> Result<u64, Missing> {
-    loop {
-        let [length] = file.array(at)?;
-        at += 1 + u64::from(length);
-        if length == 0 || at >= MAX_WALKED_BYTES {
-            return Ok(at);
-        }
-    }
-}
-
-/// An extension from its label on. Returns where it ends.
-fn extension<'a>(file: &'a FileView, at: u64, blocks: &mut Blocks<'a>, frames: &mut Frames) -> Result<u64, Missing> {
-    let [label, length] = file.array(at)?;
-    let data = at + 2;
-    let end = data + u64::from(length);
-    match label {
-        GRAPHIC_CONTROL if length >= 4 => {
-            let [flags] = file.array(data)?;
-            frames.transparent |= flags & 1 == 1;
-        }
-        APPLICATION if length == 11 => {
-            let id: [u8; 11] = file.array(data)?;
-            if &id == b"XMP DataXMP" {
-                // Its bytes, read as lengths of sub-blocks, lead into the bytes behind it.
-                let after = sub_blocks(file, end)?;
-                let packet = file.get(end, after - end)?;
+            Part::Application { id, content, .. } if id == b"XMP DataXMP" => {
+                let packet = file.get(content.start, content.end - content.start)?;
                 let packet = packet
                     .len()
                     .checked_sub(XMP_TRAILER_BYTES + 1)
                     .map(|length| &packet[..length]);
                 blocks.xmp.extend(packet.map(Into::into));
-                return Ok(after);
             }
-            if &id == b"ICCRGBG1012" && blocks.icc.is_none() {
-                blocks.icc = Some(joined(file, end)?.into());
+            Part::Application { id, content, .. } if id == b"ICCRGBG1012" && blocks.icc.is_none() => {
+                blocks.icc = Some(joined(file, content.start)?.into());
+            }
+            Part::Application { .. } | Part::Comment(_) | Part::Other | Part::Padding => {}
+        }
+    }
+    frames.cut = parts.is_cut;
+    Ok(!parts.is_cut)
+}
+
+/// A part of a file, and where it is.
+pub enum Part<'a> {
+    /// With its colours.
+    Picture(Range<u64>),
+    /// How the next picture is shown.
+    Control(Range<u64>),
+    Comment(Range<u64>),
+    Application {
+        id: &'a [u8],
+        /// Sub-blocks, or what looks like them.
+        content: Range<u64>,
+        range: Range<u64>,
+    },
+    /// Another extension.
+    Other,
+    /// Some writers pad with zeros.
+    Padding,
+}
+
+/// The parts of a file, up to its trailer, or to rubbish.
+pub struct Parts<'a> {
+    file: &'a FileView,
+    at: u64,
+    steps_left: usize,
+    limit: u64,
+    /// Whether there may be more than was looked at.
+    is_cut: bool,
+}
+
+/// The parts of a file behind its screen and its table of colours.
+pub fn parts(file: &FileView) -> Result<Parts<'_>, Missing> {
+    let [flags] = file.array(10)?;
+    Ok(Parts {
+        file,
+        at: 13 + table_bytes(flags),
+        steps_left: MAX_STEPS,
+        limit: u64::MAX,
+        is_cut: false,
+    })
+}
+
+impl<'a> Parts<'a> {
+    /// Where the next part is.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    pub fn next(&mut self) -> Result<Option<Part<'a>>, Missing> {
+        if self.at >= self.limit || self.steps_left == 0 {
+            self.is_cut = true;
+            return Ok(None);
+        }
+        self.steps_left -= 1;
+        let start = self.at;
+        Ok(match self.file.array(start)? {
+            [IMAGE] => {
+                let [flags] = self.file.array(start + 9)?;
+                self.at = self.sub_blocks(start + 11 + table_bytes(flags))?;
+                Some(Part::Picture(start..self.at))
+            }
+            [EXTENSION] => Some(self.extension(start)?),
+            [0] => {
+                self.at += 1;
+                Some(Part::Padding)
+            }
+            // The trailer, or rubbish.
+            [_] => None,
+        })
+    }
+
+    fn extension(&mut self, start: u64) -> Result<Part<'a>, Missing> {
+        let [label, length] = self.file.array(start + 1)?;
+        let data = start + 3;
+        let content = data + u64::from(length);
+        // Those of XMP are no sub-blocks, but lead into the bytes behind the packet.
+        self.at = self.sub_blocks(if label == COMMENT { start + 2 } else { content })?;
+        let range = start..self.at;
+        Ok(match label {
+            GRAPHIC_CONTROL if length >= 4 => Part::Control(range),
+            COMMENT => Part::Comment(range),
+            APPLICATION if length == 11 => Part::Application {
+                id: self.file.get(data, 11)?,
+                content: content..self.at,
+                range,
+            },
+            _ => Part::Other,
+        })
+    }
+
+    /// Where the sub-blocks end that start here.
+    fn sub_blocks(&self, mut at: u64) -> Result<u64, Missing> {
+        loop {
+            let [length] = self.file.array(at)?;
+            at += 1 + u64::from(length);
+            if length == 0 || at >= self.limit {
+                return Ok(at);
             }
         }
-        _ => {}
     }
-    sub_blocks(file, end)
+}
+
+/// The size of a colour table.
+fn table_bytes(flags: u8) -> u64 {
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
 
 /// The content of the sub-blocks that start here.

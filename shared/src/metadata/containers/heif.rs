@@ -25,7 +25,7 @@ const MAX_ASSOCIATIONS: usize = 16 * 1024;
 const SEQUENCES: [[u8; 4]; 6] = [*b"avis", *b"msf1", *b"hevc", *b"hevx", *b"hevm", *b"hevs"];
 
 /// The types of auxiliary pictures.
-const ALPHA: [&[u8]; 2] = [
+pub const ALPHA: [&[u8]; 2] = [
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
     b"urn:mpeg:hevc:2015:auxid:1",
 ];
@@ -33,7 +33,7 @@ const DEPTH: [&[u8]; 2] = [
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth",
     b"urn:mpeg:hevc:2015:auxid:2",
 ];
-const GAIN_MAP: [&[u8]; 1] = [b"urn:com:apple:photo:2020:aux:hdrgainmap"];
+pub const GAIN_MAP: [&[u8]; 1] = [b"urn:com:apple:photo:2020:aux:hdrgainmap"];
 
 pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a>, Missing> {
     let mut blocks = Blocks::default();

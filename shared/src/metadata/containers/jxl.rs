@@ -9,7 +9,7 @@ use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
 
 /// The start of a codestream.
-const CODESTREAM: [u8; 2] = [0xFF, 0x0A];
+pub const CODESTREAM: [u8; 2] = [0xFF, 0x0A];
 
 /// A header of the size has no more bytes.
 const SIZE_BYTES: u64 = 10;

@@ -2,22 +2,22 @@
 
 mod bmp;
 mod cr3;
-mod gif;
-mod heif;
-mod iso_box;
+pub mod gif;
+pub mod heif;
+pub mod iso_box;
 mod item;
 mod jp2;
-mod jpeg;
-mod jxl;
+pub mod jpeg;
+pub mod jxl;
 mod mini;
-mod photoshop;
-mod png;
+pub mod photoshop;
+pub mod png;
 mod psd;
 mod raw;
 mod skim;
-mod tiff;
-mod unpack;
-mod webp;
+pub mod tiff;
+pub mod unpack;
+pub mod webp;
 
 use super::blocks::Blocks;
 use super::format::Format;

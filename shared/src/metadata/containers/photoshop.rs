@@ -8,16 +8,18 @@ use crate::metadata::tiff::block::Block;
 use crate::metadata::view::MAX_STEPS;
 use crate::metadata::warnings::Warnings;
 
-const IPTC: u16 = 0x0404;
+pub const IPTC: u16 = 0x0404;
 const ICC: u16 = 0x040F;
-const EXIF: u16 = 0x0422;
-const XMP: u16 = 0x0424;
-const IPTC_DIGEST: u16 = 0x0425;
+pub const EXIF: u16 = 0x0422;
+pub const XMP: u16 = 0x0424;
+pub const IPTC_DIGEST: u16 = 0x0425;
 
 /// One resource.
 pub struct Resource<'a> {
     pub id: u16,
     pub data: &'a [u8],
+    /// With its signature, number, name and length, and with its padding.
+    pub whole: &'a [u8],
 }
 
 /// The resources in some bytes. Damage ends them.
@@ -33,10 +35,12 @@ pub fn resources(mut rest: &[u8]) -> impl Iterator<Item = Resource<'_>> {
         let (size, after) = after.split_first_chunk::<4>()?;
         let size = usize::try_from(u32::from_be_bytes(*size)).ok()?;
         let data = after.get(..size)?;
+        let all = rest;
         rest = after.get(size + size % 2..).unwrap_or_default();
         Some(Resource {
             id: u16::from_be_bytes([*high, *low]),
             data,
+            whole: &all[..all.len() - rest.len()],
         })
     })
     .take(MAX_STEPS)
@@ -45,7 +49,7 @@ pub fn resources(mut rest: &[u8]) -> impl Iterator<Item = Resource<'_>> {
 /// Adds the blocks among some resources. Of two blocks of a kind, the first counts.
 pub fn add(bytes: &[u8], blocks: &mut Blocks<'_>, warnings: &mut Warnings) {
     let mut is_any = false;
-    for Resource { id, data } in resources(bytes) {
+    for Resource { id, data, .. } in resources(bytes) {
         is_any = true;
         let owned = || Cow::Owned(data.to_vec());
         match id {

@@ -14,7 +14,7 @@ use crate::metadata::tiff::block::Block;
 use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
 
-const SIGNATURE: u64 = 8;
+pub const SIGNATURE: u64 = 8;
 
 /// Length and type come before the data, the checksum comes after it.
 pub const CHUNK_HEADER: u64 = 8;
@@ -299,14 +299,15 @@ pub fn keyword_length(kind: [u8; 4]) -> Option<u64> {
     matches!(&kind, b"tEXt" | b"zTXt" | b"iTXt").then_some(KEYWORD_BYTES)
 }
 
-struct Chunk {
-    kind: [u8; 4],
-    data: u64,
-    length: u64,
+/// A chunk of the file: its type, and where its data is.
+pub struct Chunk {
+    pub kind: [u8; 4],
+    pub data: u64,
+    pub length: u64,
 }
 
 impl Chunk {
-    fn at(file: &FileView, at: u64) -> Result<Self, Missing> {
+    pub fn at(file: &FileView, at: u64) -> Result<Self, Missing> {
         let [l0, l1, l2, l3, kind @ ..] = file.array::<8>(at)?;
         Ok(Self {
             kind,
@@ -315,7 +316,12 @@ impl Chunk {
         })
     }
 
-    fn end(&self) -> u64 {
+    pub fn start(&self) -> u64 {
+        self.data - CHUNK_HEADER
+    }
+
+    /// Behind the checksum.
+    pub fn end(&self) -> u64 {
         self.data + self.length + CHUNK_CRC
     }
 }

@@ -13,13 +13,13 @@ use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
 
 /// The offset of the first chunk, after `RIFF`, the size and `WEBP`.
-const FIRST_CHUNK: u64 = 12;
+pub const FIRST_CHUNK: u64 = 12;
 
 /// The bits in the first byte of a `VP8X` chunk.
 const PROFILE: u8 = 0x20;
 const ALPHA: u8 = 0x10;
-const EXIF: u8 = 0x08;
-const XMP: u8 = 0x04;
+pub const EXIF: u8 = 0x08;
+pub const XMP: u8 = 0x04;
 const ANIMATION: u8 = 0x02;
 
 /// Frames are counted only in files up to this size, since their chunks go through all of the file.
@@ -37,7 +37,7 @@ pub fn walk<'a>(file: &'a FileView, warnings: &mut Warnings) -> Result<Blocks<'a
 
 fn chunks<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warnings) -> Result<(), Missing> {
     let kind: [u8; 4] = file.array(FIRST_CHUNK)?;
-    let mut body = FIRST_CHUNK + 8;
+    let body = FIRST_CHUNK + 8;
     blocks.picture = match &kind {
         b"VP8X" => extended(file.array(body)?),
         b"VP8 " => lossy(file.array(body)?),
@@ -68,18 +68,17 @@ fn chunks<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warnin
             }
             return Ok(());
         }
-        let [kind @ .., l0, l1, l2, l3] = file.array::<8>(at)?;
-        body = at + 8;
-        let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
+        let chunk = Chunk::at(file, at)?;
+        let (body, length) = (chunk.data, chunk.length);
         let bytes = || file.ahead(body, length.min(file.size().saturating_sub(body)));
-        match &kind {
+        match &chunk.kind {
             b"EXIF" if blocks.exif.is_none() => {
                 missing &= !EXIF;
                 blocks.exif = exif(file, body..body + length, warnings)?;
             }
             b"XMP " | b"XMP\0" | b"ICCP" if length > MAX_BLOCK_BYTES => {
                 missing &= !XMP;
-                warnings.omit(format!("{}: {length} bytes", String::from_utf8_lossy(&kind[..3])));
+                warnings.omit(format!("{}: {length} bytes", String::from_utf8_lossy(&chunk.kind[..3])));
             }
             // Some writers end the name with a NUL.
             b"XMP " | b"XMP\0" if blocks.xmp.is_empty() => {
@@ -94,11 +93,37 @@ fn chunks<'a>(file: &'a FileView, blocks: &mut Blocks<'a>, warnings: &mut Warnin
         if missing == 0 && !is_counted && !is_small && (blocks.icc.is_some() || flags & PROFILE == 0) {
             return Ok(());
         }
-        // Chunks are padded to an even length.
-        at = body + length + length % 2;
+        at = chunk.end();
     }
     warnings.add(TOO_MANY_STEPS);
     Ok(())
+}
+
+/// A chunk of the file: its type, and where its data is.
+pub struct Chunk {
+    pub kind: [u8; 4],
+    pub data: u64,
+    pub length: u64,
+}
+
+impl Chunk {
+    pub fn at(file: &FileView, at: u64) -> Result<Self, Missing> {
+        let [kind @ .., l0, l1, l2, l3] = file.array::<8>(at)?;
+        Ok(Self {
+            kind,
+            data: at + 8,
+            length: u32::from_le_bytes([l0, l1, l2, l3]).into(),
+        })
+    }
+
+    pub fn start(&self) -> u64 {
+        self.data - 8
+    }
+
+    /// Chunks are padded to an even length.
+    pub fn end(&self) -> u64 {
+        self.data + self.length + self.length % 2
+    }
 }
 
 fn exif<'a>(file: &'a FileView, range: Range<u64>, warnings: &mut Warnings) -> Result<Option<Block<'a>>, Missing> {

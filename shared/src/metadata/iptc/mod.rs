@@ -22,7 +22,7 @@ use names::{Kind, NAMES};
 pub type Iptc = BTreeMap<&'static str, Value>;
 
 /// Each dataset starts with this byte.
-const MARKER: u8 = 0x1C;
+pub const MARKER: u8 = 0x1C;
 
 /// The envelope record, and its dataset that names the encoding of texts.
 const ENVELOPE: u8 = 1;
@@ -30,7 +30,7 @@ const CODED_CHARACTER_SET: u8 = 90;
 const UTF_8: &[u8] = b"\x1B%G";
 
 /// The application record, which has the texts.
-const APPLICATION: u8 = 2;
+pub const APPLICATION: u8 = 2;
 
 /// A text with more bytes is left out.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
@@ -40,10 +40,7 @@ const MAX_DATASETS: usize = 4096;
 
 /// Reads a block. `None` if it has no dataset.
 pub fn read(block: &[u8], warnings: &mut Warnings) -> Option<Iptc> {
-    let mut sets = Datasets {
-        rest: block,
-        damage: None,
-    };
+    let mut sets = Datasets::new(block);
     let all: Vec<Dataset<'_>> = sets.by_ref().take(MAX_DATASETS).collect();
     if let Some(damage) = sets.damage {
         warnings.add(format!("IPTC: {damage}"));
@@ -90,10 +87,13 @@ pub fn read(block: &[u8], warnings: &mut Warnings) -> Option<Iptc> {
     Some(fields)
 }
 
-struct Dataset<'a> {
-    record: u8,
-    number: u8,
-    data: &'a [u8],
+/// One field.
+pub struct Dataset<'a> {
+    pub record: u8,
+    pub number: u8,
+    pub data: &'a [u8],
+    /// With what comes before the data.
+    pub whole: &'a [u8],
 }
 
 impl Dataset<'_> {
@@ -102,9 +102,19 @@ impl Dataset<'_> {
     }
 }
 
-struct Datasets<'a> {
+/// The fields of a block, up to damage.
+pub struct Datasets<'a> {
     rest: &'a [u8],
     damage: Option<&'static str>,
+}
+
+impl<'a> Datasets<'a> {
+    pub fn new(block: &'a [u8]) -> Self {
+        Self {
+            rest: block,
+            damage: None,
+        }
+    }
 }
 
 impl<'a> Iterator for Datasets<'a> {
@@ -135,11 +145,13 @@ impl<'a> Iterator for Datasets<'a> {
             self.damage = Some("it ends within a dataset");
             return None;
         };
+        let whole = &self.rest[..self.rest.len() - rest.len()];
         self.rest = rest;
         Some(Dataset {
             record: *record,
             number: *number,
             data,
+            whole,
         })
     }
 }

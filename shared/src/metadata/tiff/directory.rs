@@ -1,5 +1,7 @@
 //! The rows of a table as they are, for tags that are no EXIF.
 
+use std::ops::Range;
+
 use super::kind;
 use super::order::Order;
 use super::row::Row;
@@ -12,20 +14,38 @@ const MAX_ROWS: u64 = 512;
 #[derive(Debug)]
 pub struct Directory {
     /// Where the TIFF structure starts in the file. Offsets count from here.
-    base: u64,
-    order: Order,
-    wide: bool,
-    rows: Vec<Entry>,
+    pub base: u64,
+    pub order: Order,
+    /// `BigTIFF`: offsets and counts have 8 bytes.
+    pub wide: bool,
+    /// Where the table lies in the file, with the number of rows before them and without the offset of the next table
+    /// behind them.
+    pub span: Range<u64>,
+    /// Rows of an unknown type are not among them.
+    pub rows: Vec<Entry>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    tag: u16,
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub tag: u16,
+    pub kind: u16,
     /// Of one value, in bytes.
-    size: u64,
-    count: u64,
+    pub size: u64,
+    pub count: u64,
     /// The value if it fits, otherwise its offset.
-    inside: Vec<u8>,
+    pub inside: Vec<u8>,
+}
+
+impl Entry {
+    /// In bytes.
+    pub fn length(&self) -> u64 {
+        self.count.saturating_mul(self.size)
+    }
+
+    /// Whether the value is in the table.
+    pub fn is_inside(&self) -> bool {
+        self.length() <= self.inside.len() as u64
+    }
 }
 
 /// The main table of the TIFF structure that starts at `base`.
@@ -51,12 +71,14 @@ fn at(file: &FileView, base: u64, order: Order, wide: bool, offset: u64) -> Resu
     let count = order.number(file.ahead(offset, count_bytes)?).min(MAX_ROWS);
     let start = offset + count_bytes;
     let fitting = file.size().saturating_sub(start) / row_bytes;
-    let bytes = file.ahead(start, count.min(fitting) * row_bytes)?;
+    let span = offset..start + count.min(fitting) * row_bytes;
+    let bytes = file.ahead(start, span.end - start)?;
     #[expect(clippy::cast_possible_truncation, reason = "12 or 20")]
     let rows = bytes.chunks_exact(row_bytes as usize).filter_map(|row| {
         let row = Row::new(order, row);
         Some(Entry {
             tag: row.tag,
+            kind: row.kind,
             size: kind::size(row.kind)?.into(),
             count: row.count,
             inside: row.inside.to_vec(),
@@ -66,6 +88,7 @@ fn at(file: &FileView, base: u64, order: Order, wide: bool, offset: u64) -> Resu
         base,
         order,
         wide,
+        span,
         rows: rows.collect(),
     })
 }
@@ -75,8 +98,18 @@ impl Directory {
         self.rows.iter().find(|entry| entry.tag == tag && entry.count > 0)
     }
 
+    /// Where the next table of the chain lies, from `base`. `None` if there is none.
+    pub fn next(&self, file: &FileView) -> Result<Option<u64>, Missing> {
+        match file.ahead(self.span.end, if self.wide { 8 } else { 4 }) {
+            Ok(offset) => Ok(Some(self.order.number(offset)).filter(|offset| *offset > 0)),
+            // Some writers leave out the next offset.
+            Err(Missing::PastEnd) => Ok(None),
+            Err(unread) => Err(unread),
+        }
+    }
+
     /// Where the value of an entry lies in the file.
-    fn offset(&self, entry: &Entry) -> u64 {
+    pub fn offset(&self, entry: &Entry) -> u64 {
         self.base.saturating_add(self.order.number(&entry.inside))
     }
 
@@ -92,7 +125,7 @@ impl Directory {
         };
         let start = index * entry.size;
         let inside = usize::try_from(start).ok().and_then(|start| entry.inside.get(start..));
-        if entry.count.saturating_mul(entry.size) <= entry.inside.len() as u64 {
+        if entry.is_inside() {
             let inside = inside.and_then(|rest| rest.get(..usize::try_from(entry.size).ok()?));
             return Ok(inside.map(|bytes| self.order.number(bytes)));
         }

@@ -1,5 +1,6 @@
 //! Types of values. Sources: TIFF 6.0, section 2, and the BigTIFF proposal for 64-bit types.
 
+pub const BYTE: u16 = 1;
 pub const ASCII: u16 = 2;
 pub const SHORT: u16 = 3;
 pub const LONG: u16 = 4;
@@ -15,7 +16,7 @@ pub const UTF8: u16 = 129;
 /// The size of one value in bytes. `None` if the type is unknown.
 pub fn size(kind: u16) -> Option<u8> {
     Some(match kind {
-        1 | ASCII | 6 | UNDEFINED | UTF8 => 1,
+        BYTE | ASCII | 6 | UNDEFINED | UTF8 => 1,
         SHORT | 8 => 2,
         LONG | SLONG | 11 | IFD => 4,
         5 | 10 | 12 | LONG8 | SLONG8 | IFD8 => 8,

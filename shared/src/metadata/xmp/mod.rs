@@ -7,8 +7,8 @@
 //! | [`flat`] | the record's `xmp`: values without structures |
 
 mod flat;
-mod namespace;
-mod tree;
+pub mod namespace;
+pub mod tree;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

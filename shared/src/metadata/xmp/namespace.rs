@@ -5,7 +5,7 @@ pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 /// The XMP specification (ISO 16684-1, 8 and Adobe's part 2), IPTC's, PLUS's, the Metadata Working Group's, Microsoft's,
 /// Google's and Adobe's documents.
-const PREFIXES: [(&str, &str); 29] = [
+pub const PREFIXES: [(&str, &str); 29] = [
     ("http://purl.org/dc/elements/1.1/", "dc"),
     ("http://ns.adobe.com/xap/1.0/", "xmp"),
     ("http://ns.adobe.com/xap/1.0/rights/", "xmpRights"),

@@ -16,7 +16,6 @@ pub const RST7: u8 = 0xD7;
 pub const SOI: u8 = 0xD8;
 pub const EOI: u8 = 0xD9;
 pub const SOS: u8 = 0xDA;
-pub const DQT: u8 = 0xDB;
 pub const EXP: u8 = 0xDF;
 pub const APP0: u8 = 0xE0;
 pub const APP1: u8 = 0xE1;

@@ -2,6 +2,8 @@
 //!
 //! Sources: ITU-T T.81, annex B; CIPA DC-008 (Exif 3.0), 4.7.2; XMP specification part 3, 1.1.3; ICC.1:2022, B.4.
 
+pub mod marker;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -9,35 +11,21 @@ use super::photoshop;
 use crate::metadata::blocks::Blocks;
 use crate::metadata::picture::Picture;
 use crate::metadata::tiff::block::{Block, is_tiff};
-use crate::metadata::view::{FileView, MAX_STEPS, Missing, TOO_MANY_STEPS};
+use crate::metadata::view::{FileView, Missing, TOO_MANY_STEPS};
 use crate::metadata::warnings::Warnings;
-
-/// ITU-T T.81, table B.1.
-const TEM: u8 = 0x01;
-const SOF0: u8 = 0xC0;
-const DHT: u8 = 0xC4;
-const JPG: u8 = 0xC8;
-const DAC: u8 = 0xCC;
-const SOF15: u8 = 0xCF;
-const RST0: u8 = 0xD0;
-const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
-const SOS: u8 = 0xDA;
-const APP1: u8 = 0xE1;
-const APP2: u8 = 0xE2;
-const APP13: u8 = 0xED;
+use marker::{APP1, APP2, APP13, DAC, DHT, EOI, JPG, Markers, SOF0, SOF15, SOS};
 
 /// The identifier, a NUL and a pad byte. Some real files have the identifier in capitals, or another pad byte.
-const EXIF_ID: &[u8] = b"Exif\0";
-const XMP_ID: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
-const EXTENDED_XMP_ID: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
-const ICC_ID: &[u8] = b"ICC_PROFILE\0";
-const GAIN_MAP_ID: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
-const PHOTOSHOP_ID: &[u8] = b"Photoshop 3.0\0";
+pub const EXIF_ID: &[u8] = b"Exif\0";
+pub const XMP_ID: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+pub const EXTENDED_XMP_ID: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
+pub const ICC_ID: &[u8] = b"ICC_PROFILE\0";
+pub const GAIN_MAP_ID: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
+pub const PHOTOSHOP_ID: &[u8] = b"Photoshop 3.0\0";
 
 /// The name of an extended packet, its length, and the offset of a part of it.
-const GUID_BYTES: usize = 32;
-const EXTENDED_HEADER_BYTES: usize = GUID_BYTES + 8;
+pub const GUID_BYTES: usize = 32;
+pub const EXTENDED_HEADER_BYTES: usize = GUID_BYTES + 8;
 
 /// The most of a packet, a profile or of Photoshop's resources that is joined from segments.
 const MAX_JOINED_BYTES: usize = 1024 * 1024;
@@ -73,31 +61,24 @@ struct Walk<'a, 'w> {
 
 /// An extended XMP packet, in parts.
 #[derive(Default)]
-struct Extended<'a> {
+pub struct Extended<'a> {
     guid: &'a [u8],
     length: usize,
     parts: Vec<(usize, &'a [u8])>,
 }
 
 impl<'a> Walk<'a, '_> {
-    fn segments(&mut self, mut at: u64) -> Result<(), Missing> {
-        let file = self.file;
-        for _ in 0..MAX_STEPS {
-            let [0xFF, marker @ ..=0xFE] = file.array(at)? else {
-                // T.81, B.1.1.2: fill bytes may come before a marker. Anything else is damage.
-                at += 1;
-                continue;
-            };
-            at += 2;
-            match marker {
-                0 | TEM | RST0..=SOI => continue,
-                SOS | EOI => return Ok(()),
-                _ => {}
+    fn segments(&mut self, at: u64) -> Result<(), Missing> {
+        let mut markers = Markers::new(self.file, at);
+        while let Some(marker) = markers.next()? {
+            if matches!(marker.code, SOS | EOI) {
+                return Ok(());
             }
-            // The length counts its own two bytes.
-            let length = u64::from(u16::from_be_bytes(file.array(at)?)).max(2);
-            let content = at + 2..at + length;
-            match marker {
+            if marker.is_alone() {
+                continue;
+            }
+            let content = markers.content(marker)?;
+            match marker.code {
                 APP1 => self.app1(&content)?,
                 APP2 => self.app2(&content)?,
                 APP13 => self.app13(&content)?,
@@ -105,7 +86,6 @@ impl<'a> Walk<'a, '_> {
                 SOF0..=SOF15 => self.frame(&content)?,
                 _ => {}
             }
-            at = content.end;
         }
         self.warnings.add(TOO_MANY_STEPS);
         Ok(())
@@ -216,8 +196,13 @@ impl<'a> Walk<'a, '_> {
 }
 
 impl<'a> Extended<'a> {
+    /// The name by which the main packet names it.
+    pub fn guid(&self) -> &'a [u8] {
+        self.guid
+    }
+
     /// Adds a part. Only one packet is read.
-    fn add(&mut self, part: &'a [u8], warnings: &mut Warnings) {
+    pub fn add(&mut self, part: &'a [u8], warnings: &mut Warnings) {
         let Some((header, bytes)) = part.split_at_checked(EXTENDED_HEADER_BYTES) else {
             warnings.add("extended XMP: a part is too short");
             return;
@@ -240,7 +225,7 @@ impl<'a> Extended<'a> {
     }
 
     /// The whole packet, if the main one names it and all of it is there.
-    fn joined(mut self, main: &[Cow<'_, [u8]>], warnings: &mut Warnings) -> Option<Vec<u8>> {
+    pub fn joined(mut self, main: &[Cow<'_, [u8]>], warnings: &mut Warnings) -> Option<Vec<u8>> {
         if self.parts.is_empty() {
             return None;
         }
