@@ -11,6 +11,7 @@
 //! | [`report`] | the report of a job for people: sentences, and `report.html` |
 //! | [`s3`] | clients, counted requests, classified errors; listing, reading, copying and writing objects |
 //! | [`metadata`] | from the bytes of an image to its record, without I/O |
+//! | [`strip`] | the same picture without its metadata, without I/O |
 //! | [`bottleneck`] | what limits a job or an invocation, and what would make it faster |
 //! | [`prices`] | what AWS charges |
 //! | [`logs`] | log lines, and the summary of an invocation with its metrics |
@@ -32,4 +33,5 @@ pub mod protocol;
 pub mod report;
 pub mod s3;
 pub mod settings;
+pub mod strip;
 pub mod transform;

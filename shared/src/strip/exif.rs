@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 
-use super::{Copyright, tiff};
-use crate::metadata::containers::jpeg::marker::{APP0, APP14, APP15, COM, EOI, Markers, SOS};
-use crate::metadata::view::FileView;
+use super::{Rights, tiff};
+use crate::metadata::containers::jpeg::marker::{APP0, APP13, APP14, APP15, COM, EOI, Markers, SOS};
+use crate::metadata::view::{FileView, Missing};
 
 const ORIENTATION: u16 = 0x0112;
 const ARTIST: u16 = 0x013B;
 const COPYRIGHT: u16 = 0x8298;
+
+/// In a segment of its own.
+const ADOBE_CM: &[u8] = b"Adobe_CM";
 
 const SHORT: u16 = 3;
 const ASCII: u16 = 2;
@@ -21,13 +24,13 @@ pub fn without_places(block: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A block with the orientation and the copyright. `None` if there is nothing to hold.
-pub fn block(orientation: Option<u16>, copyright: &Copyright) -> Option<Vec<u8>> {
+pub fn block(orientation: Option<u16>, rights: &Rights) -> Option<Vec<u8>> {
     // Photographer, NUL, editor, NUL.
     let text = |text: &str| [text.replace('\n', "\0").as_bytes(), &[0]].concat();
     let fields = [
         orientation.map(|value| (ORIENTATION, SHORT, value.to_le_bytes().to_vec())),
-        copyright.artist.as_deref().map(|artist| (ARTIST, ASCII, text(artist))),
-        copyright.copyright.as_deref().map(|whose| (COPYRIGHT, ASCII, text(whose))),
+        rights.artist.as_deref().map(|artist| (ARTIST, ASCII, text(artist))),
+        rights.copyright.as_deref().map(|whose| (COPYRIGHT, ASCII, text(whose))),
     ];
     let fields: Vec<_> = fields.into_iter().flatten().collect();
     if fields.is_empty() {
@@ -59,24 +62,31 @@ pub fn block(orientation: Option<u16>, copyright: &Copyright) -> Option<Vec<u8>>
 /// Whether a JPEG, such as a thumbnail or a strip of a TIFF, holds anything but a picture.
 pub fn has_metadata(jpeg: &[u8]) -> bool {
     let file = FileView::whole(Bytes::copy_from_slice(jpeg));
-    let mut markers = Markers::new(&file, 2);
-    loop {
-        match markers.next() {
-            Ok(Some(marker)) if matches!(marker.code, SOS | EOI) => return false,
-            Ok(Some(marker)) if matches!(marker.code, APP0 | APP14) => {
-                if markers.content(marker).is_err() {
-                    return false;
+    // What ends before its picture holds none either.
+    found_metadata(&file).unwrap_or(false)
+}
+
+fn found_metadata(file: &FileView) -> Result<bool, Missing> {
+    let mut markers = Markers::new(file, 2);
+    while let Some(marker) = markers.next()? {
+        match marker.code {
+            SOS | EOI => return Ok(false),
+            _ if marker.is_alone() => {}
+            APP0 | APP14 => {
+                markers.content(marker)?;
+            }
+            // How Photoshop marks its thumbnails.
+            APP13 => {
+                let content = markers.content(marker)?;
+                if file.get(content.start, (content.end - content.start).min(8))? != ADOBE_CM {
+                    return Ok(true);
                 }
             }
-            Ok(Some(marker)) if matches!(marker.code, APP0..=APP15 | COM) => return true,
-            Ok(Some(marker)) if marker.is_alone() => {}
-            Ok(Some(marker)) => {
-                if markers.content(marker).is_err() {
-                    return false;
-                }
+            APP0..=APP15 | COM => return Ok(true),
+            _ => {
+                markers.content(marker)?;
             }
-            // It ends before its picture, or is none.
-            Ok(None) | Err(_) => return false,
         }
     }
+    Ok(false)
 }

@@ -19,6 +19,9 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     // What controls the next picture. A picture that is left out has none.
     let mut control: Option<Range<u64>> = None;
     let mut walk = parts(file)?;
+    if walk.at() > file.size() {
+        return unsupported("a GIF without a picture");
+    }
     pieces.keep(0..walk.at());
     loop {
         let part = match walk.next() {
@@ -56,11 +59,12 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
             Part::Other => control = None,
         }
     }
-    if !job.copyright.xmp.is_empty() {
-        pieces.put(extension(&job.copyright.xmp));
+    if !job.rights.xmp.is_empty() {
+        pieces.put(extension(&job.rights.packet()));
     }
-    if !job.copyright.iptc.is_empty() {
-        job.warnings.push("the copyright in IPTC is lost, because GIF has no place for it".to_owned());
+    if !job.rights.iptc.is_empty() {
+        job.warnings
+            .push("the copyright in IPTC is lost, because GIF has no place for it".to_owned());
     }
     pieces.put(TRAILER);
     if pieces.length() < 14 {

@@ -15,7 +15,9 @@ const CODED_CHARACTER_SET: u8 = 90;
 
 /// The fields that tell no place. What follows damage is left out.
 pub fn without_places(block: &[u8]) -> Vec<u8> {
-    only(block, |record, number| record != APPLICATION || !PLACES.contains(&number))
+    only(block, |record, number| {
+        record != APPLICATION || !PLACES.contains(&number)
+    })
 }
 
 /// The fields of the copyright, with the encoding of their texts. Empty if there are none.

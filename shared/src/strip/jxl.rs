@@ -16,8 +16,9 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     let mut pieces = Pieces::default();
     if file.array(0)? == CODESTREAM {
         pieces.keep(0..file.size());
-        if !job.copyright.xmp.is_empty() || job.copyright.artist.is_some() {
-            job.warnings.push("a bare codestream has no place for a copyright".to_owned());
+        if !job.rights.xmp.is_empty() || job.rights.artist.is_some() {
+            job.warnings
+                .push("a bare codestream has no place for a copyright".to_owned());
         }
         return Ok(pieces);
     }
@@ -52,8 +53,11 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     super::unsupported("the file has too many boxes")
 }
 
+/// A type and a content.
+type NewBox = ([u8; 4], Vec<u8>);
+
 /// The content of a box without places, and the type of the box. `None` if nothing of it stays.
-fn without_places(file: &FileView, found: &FileBox) -> Result<Option<([u8; 4], Vec<u8>)>, Stop> {
+fn without_places(file: &FileView, found: &FileBox) -> Result<Option<NewBox>, Stop> {
     if !matches!(&found.kind, b"Exif" | b"xml " | b"brob") {
         return Ok(None);
     }
@@ -91,17 +95,19 @@ fn exif_box(content: &[u8]) -> Option<Vec<u8>> {
 
 /// The orientation is in the codestream.
 fn add_copyright(job: &mut Job<'_>, pieces: &mut Pieces) {
-    if let Some(block) = exif::block(None, &job.copyright) {
+    if let Some(block) = exif::block(None, &job.rights) {
         put_head(pieces, *b"Exif", 4 + block.len() as u64);
         pieces.zeros(4);
         pieces.put(block);
     }
-    if !job.copyright.xmp.is_empty() {
-        put_head(pieces, *b"xml ", job.copyright.xmp.len() as u64);
-        pieces.put(job.copyright.xmp.clone());
+    if !job.rights.xmp.is_empty() {
+        let packet = job.rights.packet();
+        put_head(pieces, *b"xml ", packet.len() as u64);
+        pieces.put(packet);
     }
-    if !job.copyright.iptc.is_empty() {
-        job.warnings.push("the copyright in IPTC is lost, because JPEG XL has no place for it".to_owned());
+    if !job.rights.iptc.is_empty() {
+        job.warnings
+            .push("the copyright in IPTC is lost, because JPEG XL has no place for it".to_owned());
     }
 }
 

@@ -8,7 +8,7 @@
 //! | [`jpeg`] [`png`] [`webp`] [`gif`] [`tiff`] [`heif`] [`jxl`] | the writer of each container |
 //! | [`exif`] [`xmp`] [`iptc`] [`photoshop`] | blocks without places, and blocks of the copyright alone |
 //! | [`places`] | names that tell a place |
-//! | [`pieces`] | the output |
+//! | [`pieces`], [`overlay`] | the output |
 //! | [`check`] | what must not be in an output |
 
 mod check;
@@ -18,6 +18,7 @@ mod heif;
 mod iptc;
 mod jpeg;
 mod jxl;
+mod overlay;
 mod photoshop;
 mod pieces;
 mod places;
@@ -26,12 +27,16 @@ mod tiff;
 mod webp;
 mod xmp;
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::metadata::containers::{self, Unread};
 use crate::metadata::view::{FileView, Missing};
 use crate::metadata::warnings::Warnings;
-use crate::metadata::{Format, Metadata};
+use crate::metadata::xmp::{Name, Node};
+use crate::metadata::{Format, Metadata, read_whole};
 pub use check::check;
 pub use pieces::{Piece, Pieces};
 
@@ -87,33 +92,79 @@ struct Job<'a> {
     options: Options,
     /// How the picture is to be turned, if it is.
     orientation: Option<u16>,
-    copyright: Copyright,
+    rights: Rights,
     warnings: Vec<String>,
 }
 
-/// Blocks that hold the copyright alone. They are empty if there is nothing to hold.
+/// Who made the picture, and who may use it.
 #[derive(Debug, Default)]
-struct Copyright {
+struct Rights {
     artist: Option<String>,
     /// Of the photographer and of the editor.
     copyright: Option<String>,
-    xmp: Vec<u8>,
+    xmp: BTreeMap<Name, Node>,
     iptc: Vec<u8>,
+}
+
+impl Rights {
+    /// XMP with the copyright alone. Empty if there is none.
+    fn packet(&self) -> Vec<u8> {
+        if self.xmp.is_empty() {
+            return Vec::new();
+        }
+        xmp::packet(self.xmp.iter().map(|(name, node)| (name.as_str(), node)), "")
+    }
+}
+
+/// A stripped image that is in memory, and was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    pub bytes: Bytes,
+    /// What is lost beside metadata.
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no output. Nothing may be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The image cannot be stripped.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The output was read again, and is wrong. This is an error of ours.
+    #[error("the stripped image still has, or has no longer: {0}")]
+    Wrong(String),
+}
+
+/// Strips an image that is in memory, and checks the output.
+pub fn strip_whole(source: &Bytes, metadata: &Metadata, options: Options) -> Result<Whole, Refused> {
+    let Stripped { pieces, warnings } = match strip(&FileView::whole(source.clone()), metadata, options) {
+        Ok(stripped) => stripped,
+        Err(Stop::Unsupported(reason)) => return Err(Refused::Unsupported(reason)),
+        Err(Stop::Missing(_)) => return Err(Refused::Unsupported("the file ends too early".to_owned())),
+    };
+    let bytes = Bytes::from(pieces.of(source));
+    match check(metadata, &read_whole(bytes.clone()), options) {
+        None => Ok(Whole { bytes, warnings }),
+        Some(wrong) => Err(Refused::Wrong(wrong)),
+    }
 }
 
 /// Strips an image whose metadata was read.
 pub fn strip(file: &FileView, metadata: &Metadata, options: Options) -> Result<Stripped, Stop> {
-    let orientation = metadata.exif.as_ref().and_then(|exif| exif.orientation.as_ref()?.as_u64());
+    let orientation = metadata
+        .exif
+        .as_ref()
+        .and_then(|exif| exif.orientation.as_ref()?.as_u64());
     let mut job = Job {
         file,
         options,
         orientation: orientation
             .and_then(|value| u16::try_from(value).ok())
             .filter(|value| (2..=8).contains(value)),
-        copyright: if options.keep_copyright && options.scope == Scope::All {
-            copyright(file, metadata)?
+        rights: if options.keep_copyright && options.scope == Scope::All {
+            rights(file, metadata)?
         } else {
-            Copyright::default()
+            Rights::default()
         },
         warnings: Vec::new(),
     };
@@ -135,25 +186,21 @@ pub fn strip(file: &FileView, metadata: &Metadata, options: Options) -> Result<S
 }
 
 /// Who made the picture, and who may use it.
-fn copyright(file: &FileView, metadata: &Metadata) -> Result<Copyright, Stop> {
+fn rights(file: &FileView, metadata: &Metadata) -> Result<Rights, Stop> {
     let blocks = match containers::walk(file, metadata.format, &mut Warnings::default()) {
         Ok(blocks) => blocks,
-        Err(Unread::Missing(Missing::PastEnd)) => return Ok(Copyright::default()),
+        Err(Unread::Missing(Missing::PastEnd)) => return Ok(Rights::default()),
         Err(Unread::Missing(missing)) => return Err(missing.into()),
         Err(Unread::Rest(from)) => return Err(Missing::NotRead(from..file.size()).into()),
     };
     let found = crate::metadata::xmp::read(&blocks.xmp, &mut Warnings::default());
-    let properties = found.map(|found| found.properties).unwrap_or_default();
-    let kept: Vec<_> = properties.iter().filter(|(name, _)| xmp::is_copyright(name)).collect();
+    let mut properties = found.map(|found| found.properties).unwrap_or_default();
+    properties.retain(|name, _| xmp::is_copyright(name));
     let exif = metadata.exif.as_deref();
-    Ok(Copyright {
+    Ok(Rights {
         artist: exif.and_then(|exif| exif.artist.clone()),
         copyright: exif.and_then(|exif| exif.copyright.clone()),
-        xmp: if kept.is_empty() {
-            Vec::new()
-        } else {
-            xmp::packet(kept.into_iter().map(|(name, node)| (name.as_str(), node)))
-        },
+        xmp: properties,
         iptc: blocks.iptc.as_deref().map(iptc::copyright).unwrap_or_default(),
     })
 }
@@ -165,6 +212,6 @@ impl Job<'_> {
 
     /// The only EXIF that an output of [`Scope::All`] has: how the picture is turned, and the copyright.
     fn exif(&self) -> Option<Vec<u8>> {
-        exif::block(self.orientation, &self.copyright)
+        exif::block(self.orientation, &self.rights)
     }
 }

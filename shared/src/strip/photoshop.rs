@@ -16,7 +16,9 @@ pub fn without_places(bytes: &[u8]) -> Vec<u8> {
     let old_iptc = of(IPTC);
     let new_iptc = old_iptc.map(iptc::without_places);
     // A digest that did not fit says that IPTC was edited later. It must not fit afterwards.
-    let digest_fits = of(IPTC_DIGEST).zip(old_iptc).is_some_and(|(digest, iptc)| digest == &Md5::digest(iptc)[..]);
+    let digest_fits = of(IPTC_DIGEST)
+        .zip(old_iptc)
+        .is_some_and(|(digest, iptc)| digest == &Md5::digest(iptc)[..]);
     let mut out = Vec::new();
     for Resource { id, data, whole } in found {
         match id {

@@ -15,8 +15,8 @@ use crate::metadata::view::{MAX_STEPS, Missing};
 
 /// What is needed to show the picture and its animation.
 const PICTURE: [&[u8; 4]; 17] = [
-    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"sBIT", b"bKGD",
-    b"pHYs", b"acTL", b"fcTL",
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI",
+    b"sBIT", b"bKGD", b"pHYs", b"acTL", b"fcTL",
 ];
 const FRAMES: &[u8; 4] = b"fdAT";
 
@@ -68,11 +68,14 @@ fn add_kept(job: &Job<'_>, pieces: &mut Pieces) {
     if let Some(block) = job.exif() {
         pieces.put(chunk_of(*b"eXIf", &block));
     }
-    if !job.copyright.xmp.is_empty() {
-        pieces.put(chunk_of(*b"iTXt", &[XMP.as_bytes(), &[0; 5], &job.copyright.xmp].concat()));
+    if !job.rights.xmp.is_empty() {
+        pieces.put(chunk_of(
+            *b"iTXt",
+            &[XMP.as_bytes(), &[0; 5], &job.rights.packet()].concat(),
+        ));
     }
-    if !job.copyright.iptc.is_empty() {
-        let profile = raw_profile("iptc", &photoshop::with_iptc(&job.copyright.iptc));
+    if !job.rights.iptc.is_empty() {
+        let profile = raw_profile("iptc", &photoshop::with_iptc(&job.rights.iptc));
         pieces.put(chunk_of(*b"tEXt", &[RAW.as_bytes(), b"iptc\0", &profile].concat()));
     }
 }
@@ -122,7 +125,11 @@ impl<'a> Text<'a> {
         Some(Self {
             keyword,
             head: &data[..data.len() - content.len()],
-            content: if is_packed { unpacked(content)? } else { content.to_vec() },
+            content: if is_packed {
+                unpacked(content)?
+            } else {
+                content.to_vec()
+            },
             is_packed,
         })
     }
@@ -167,7 +174,11 @@ fn profile_without_places(bytes: &[u8]) -> Option<Vec<u8>> {
 fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let mut lines = text.splitn(4, |&byte| byte == b'\n');
     let (_, _name, _length, digits) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);
-    let digits: Vec<u8> = digits.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digits: Vec<u8> = digits
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     hex::decode(&digits[..digits.len() / 2 * 2]).ok()
 }
 
@@ -203,5 +214,7 @@ fn chunk_of(kind: [u8; 4], data: &[u8]) -> Bytes {
     crc.update(&kind);
     crc.update(data);
     let length = u32::try_from(data.len()).expect("texts are bounded");
-    [&length.to_be_bytes()[..], &kind, data, &crc.sum().to_be_bytes()].concat().into()
+    [&length.to_be_bytes()[..], &kind, data, &crc.sum().to_be_bytes()]
+        .concat()
+        .into()
 }

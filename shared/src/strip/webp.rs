@@ -47,12 +47,13 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
             added |= EXIF;
             put(&mut body, *b"EXIF", &block);
         }
-        if !job.copyright.xmp.is_empty() {
+        if !job.rights.xmp.is_empty() {
             added |= XMP;
-            put(&mut body, *b"XMP ", &job.copyright.xmp);
+            put(&mut body, *b"XMP ", &job.rights.packet());
         }
-        if !job.copyright.iptc.is_empty() {
-            job.warnings.push("the copyright in IPTC is lost, because WebP has no place for it".to_owned());
+        if !job.rights.iptc.is_empty() {
+            job.warnings
+                .push("the copyright in IPTC is lost, because WebP has no place for it".to_owned());
         }
     }
     let mut head = Pieces::default();

@@ -10,6 +10,7 @@ mod files;
 mod formats;
 mod maker_notes;
 mod ranges;
+mod strip;
 mod tiff;
 mod values;
 

@@ -1,20 +1,25 @@
 //! XMP without places, and XMP that holds a few properties alone.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`packet`] | packets of our own |
+
+mod packet;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use encoding_rs::{UTF_16BE, UTF_16LE};
 use quick_xml::NsReader;
-use quick_xml::escape::escape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 
 use super::places::tells_place;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
-use crate::metadata::xmp::Node;
-use crate::metadata::xmp::namespace::{PREFIXES, RDF, XML, prefix_of};
+use crate::metadata::xmp::namespace::{RDF, XML, prefix_of};
+pub use packet::packet;
 
 const CONTAINER: &str = "Container";
 
@@ -43,15 +48,14 @@ pub fn without_places(packet: &[u8], directory: Option<&str>) -> Option<Vec<u8>>
     let (text, encode) = decoded(packet)?;
     let start = text.find('<')?;
     let end = text.trim_end_matches(|c: char| c == '\0' || c.is_whitespace()).len();
-    let mut edits = vec![(0..start, None)];
     let mut search = Search {
         reader: NsReader::from_str(text.get(start..end)?),
         offset: start,
         directory,
-        edits: &mut edits,
+        edits: vec![(0..start, None)],
     };
     search.run()?;
-    Some(encode(&edited(&text, edits)))
+    Some(encode(&edited(&text, search.edits)))
 }
 
 type Edit<'a> = (Range<usize>, Option<&'a str>);
@@ -87,7 +91,9 @@ fn decoded(packet: &[u8]) -> Option<(Cow<'_, str>, Encode)> {
             utf_16(UTF_16LE.decode_without_bom_handling_and_without_replacement(packet))?,
             |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
         ),
-        _ => (std::str::from_utf8(packet).ok()?.into(), |text| text.as_bytes().to_vec()),
+        _ => (std::str::from_utf8(packet).ok()?.into(), |text| {
+            text.as_bytes().to_vec()
+        }),
     })
 }
 
@@ -96,7 +102,7 @@ struct Search<'a, 'e> {
     /// Where the reader's text starts in the packet.
     offset: usize,
     directory: Option<&'e str>,
-    edits: &'e mut Vec<Edit<'e>>,
+    edits: Vec<Edit<'e>>,
 }
 
 impl Search<'_, '_> {
@@ -147,8 +153,7 @@ impl Search<'_, '_> {
                 }
                 Event::DocType(_) => return None,
                 Event::Eof => return (depth == 0).then_some(()),
-                Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) => {}
-                Event::Decl(_) | Event::GeneralRef(_) => {}
+                _ => {}
             }
         }
     }
@@ -221,78 +226,4 @@ pub fn is_copyright(name: &str) -> bool {
     matches!(name, "dc:creator" | "dc:rights" | "photoshop:Credit")
         || name.starts_with("xmpRights:")
         || name.starts_with("plus:")
-}
-
-/// A packet with these properties alone. Names without a known namespace are left out.
-pub fn packet<'a>(properties: impl IntoIterator<Item = (&'a str, &'a Node)>) -> Vec<u8> {
-    let mut inside = String::new();
-    for (name, node) in properties {
-        element(&mut inside, name, node);
-    }
-    let mut namespaces = String::new();
-    let mut declared: Vec<&str> = Vec::new();
-    for (uri, prefix) in PREFIXES {
-        if !declared.contains(&prefix) && inside.contains(&format!("<{prefix}:")) {
-            namespaces.push_str(&format!(" xmlns:{prefix}=\"{uri}\""));
-            declared.push(prefix);
-        }
-    }
-    format!(
-        "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?><x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
-         <rdf:RDF xmlns:rdf=\"{RDF}\"><rdf:Description rdf:about=\"\"{namespaces}>{inside}</rdf:Description></rdf:RDF>\
-         </x:xmpmeta><?xpacket end=\"w\"?>"
-    )
-    .into_bytes()
-}
-
-fn element(out: &mut String, name: &str, node: &Node) {
-    let is_known = name
-        .split_once(':')
-        .is_some_and(|(prefix, _)| PREFIXES.iter().any(|(_, known)| *known == prefix));
-    if !is_known {
-        return;
-    }
-    let attribute = if matches!(node, Node::Fields(_)) {
-        " rdf:parseType=\"Resource\""
-    } else {
-        ""
-    };
-    out.push_str(&format!("<{name}{attribute}>"));
-    content(out, node);
-    out.push_str(&format!("</{name}>"));
-}
-
-fn content(out: &mut String, node: &Node) {
-    match node {
-        Node::Text(text) => out.push_str(&escape(text.as_str())),
-        Node::Alternatives(items) => {
-            out.push_str("<rdf:Alt>");
-            for (language, item) in items {
-                let language = escape(language.as_deref().unwrap_or("x-default"));
-                out.push_str(&format!("<rdf:li xml:lang=\"{language}\">"));
-                content(out, item);
-                out.push_str("</rdf:li>");
-            }
-            out.push_str("</rdf:Alt>");
-        }
-        Node::Items(items) => {
-            out.push_str("<rdf:Seq>");
-            for item in items {
-                let is_structure = matches!(item, Node::Fields(_));
-                out.push_str(if is_structure {
-                    "<rdf:li rdf:parseType=\"Resource\">"
-                } else {
-                    "<rdf:li>"
-                });
-                content(out, item);
-                out.push_str("</rdf:li>");
-            }
-            out.push_str("</rdf:Seq>");
-        }
-        Node::Fields(fields) => {
-            for (name, field) in fields {
-                element(out, name, field);
-            }
-        }
-    }
 }

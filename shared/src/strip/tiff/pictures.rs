@@ -1,0 +1,114 @@
+//! The pictures of a table.
+
+use super::super::{Stop, exif, unsupported};
+use super::tags::{
+    COMPRESSION, DATA, JPEG, JPEG_LENGTH, JPEG_OFFSET, JPEG_TABLES, NEW_SUBFILE_TYPE, STRIP_OFFSETS, SUBFILE_TYPE,
+    TILE_OFFSETS, is_plain,
+};
+use super::{Place, Walk};
+use crate::metadata::tiff::directory::{Directory, Entry};
+use crate::metadata::view::Missing;
+
+/// The most strips or tiles of a picture.
+const MAX_PIECES: u64 = 1024 * 1024;
+
+impl Walk<'_> {
+    /// Whether a table of the chain stays.
+    pub(super) fn takes(&self, table: &Directory, place: Place) -> Result<bool, Stop> {
+        match place {
+            Place::Page if self.aim.is_all() => {
+                let is_reduced = table
+                    .number(self.file, NEW_SUBFILE_TYPE)?
+                    .is_some_and(|kind| kind & 1 == 1)
+                    || table.number(self.file, SUBFILE_TYPE)? == Some(2);
+                Ok(!is_reduced)
+            }
+            Place::Thumbnail => {
+                let number = |tag| table.number(self.file, tag);
+                let (Some(start), Some(length)) = (number(JPEG_OFFSET)?, number(JPEG_LENGTH)?) else {
+                    return Ok(true);
+                };
+                match self.file.get(start, length) {
+                    Ok(jpeg) => Ok(!exif::has_metadata(jpeg)),
+                    Err(Missing::PastEnd) => Ok(false),
+                    Err(unread) => Err(unread.into()),
+                }
+            }
+            Place::Page => Ok(true),
+        }
+    }
+
+    pub(super) fn has_data(&self, table: &Directory) -> Result<bool, Stop> {
+        Ok(table.number(self.file, STRIP_OFFSETS)?.is_some() || table.number(self.file, TILE_OFFSETS)?.is_some())
+    }
+
+    /// The pictures of a table.
+    pub(super) fn data(&mut self, table: &Directory, rows: &[Entry]) -> Result<(), Stop> {
+        for (offsets, lengths) in DATA {
+            let Some(row) = rows.iter().find(|row| row.tag == offsets) else {
+                continue;
+            };
+            if row.count > MAX_PIECES {
+                return unsupported(format!("a picture in more than {MAX_PIECES} strips or tiles"));
+            }
+            for index in 0..row.count {
+                let number = |tag| table.number_at(self.file, tag, index);
+                let (Some(start), Some(length)) = (number(offsets)?, number(lengths)?) else {
+                    if self.aim.is_file() {
+                        return unsupported("a strip or a tile without a length");
+                    }
+                    break;
+                };
+                let end = start.saturating_add(length).min(self.file.size());
+                if start < end {
+                    self.out.keep(start..end);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses pictures whose data can hold metadata.
+    pub(super) fn check_pictures(&self, table: &Directory) -> Result<(), Stop> {
+        let mut jpegs = Vec::new();
+        if self.has_data(table)? {
+            let compression = table.number(self.file, COMPRESSION)?.unwrap_or(1);
+            if compression == JPEG {
+                jpegs.extend(table.bytes(JPEG_TABLES));
+                jpegs.extend(self.places(table, &DATA[..2])?);
+            } else if !is_plain(compression) {
+                return unsupported(format!(
+                    "TIFF with compression {compression}, whose data can hold metadata"
+                ));
+            }
+        }
+        if !self.aim.is_all() {
+            jpegs.extend(self.places(table, &DATA[2..])?);
+        }
+        for (start, length) in jpegs {
+            match self.file.get(start, length) {
+                Ok(jpeg) if exif::has_metadata(jpeg) => {
+                    return unsupported("JPEG inside TIFF with metadata of its own");
+                }
+                Ok(_) | Err(Missing::PastEnd) => {}
+                Err(unread) => return Err(unread.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the parts of a picture lie.
+    fn places(&self, table: &Directory, tags: &[(u16, u16)]) -> Result<Vec<(u64, u64)>, Stop> {
+        let mut places = Vec::new();
+        for (offsets, lengths) in tags {
+            for index in 0..MAX_PIECES {
+                let number = |tag: &u16| table.number_at(self.file, *tag, index);
+                let (Some(start), Some(length)) = (number(offsets)?, number(lengths)?) else {
+                    break;
+                };
+                places.push((start, length));
+            }
+        }
+        Ok(places)
+    }
+}
