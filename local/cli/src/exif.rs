@@ -16,7 +16,10 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 use shared::metadata::record::{self, Origin, Record};
 use shared::metadata::{self, FileView, Format, Progress};
+use shared::strip::Scope;
 use walkdir::WalkDir;
+
+use crate::strip;
 
 #[derive(Args)]
 pub struct Options {
@@ -26,6 +29,12 @@ pub struct Options {
     /// Print the requests that the processor would send for each file, instead of its record
     #[arg(long, conflicts_with = "pretty")]
     explain: bool,
+    /// Write files without metadata instead: PATHS are a file or folder, and the file or folder to write
+    #[arg(long, value_name = "all|location", value_parser = scope, conflicts_with_all = ["explain", "pretty", "front_bytes"])]
+    strip: Option<Scope>,
+    /// With --strip all: keep who made the picture, and who may use it
+    #[arg(long, requires = "strip")]
+    keep_copyright: bool,
     /// Print each record on several lines, indented
     #[arg(long)]
     pretty: bool,
@@ -38,6 +47,10 @@ pub struct Options {
 /// standard error. For a file that cannot be read, it prints an error there and continues; the command then ends with a
 /// failure.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    if let Some(scope) = options.strip {
+        let keep_copyright = options.keep_copyright;
+        return strip::run(&options.paths, strip::Options { scope, keep_copyright });
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let mut total = Total::default();
     let mut exit = ExitCode::SUCCESS;
@@ -74,6 +87,14 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     out.flush()?;
     eprint!("{total}");
     Ok(exit)
+}
+
+fn scope(name: &str) -> Result<Scope, String> {
+    match name {
+        "all" => Ok(Scope::All),
+        "location" => Ok(Scope::Location),
+        _ => Err("must be `all` or `location`".to_owned()),
+    }
 }
 
 /// Returns the record of a file and the ranges that were read for it.

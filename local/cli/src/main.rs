@@ -12,6 +12,7 @@
 mod dataset;
 mod exif;
 mod s3;
+mod strip;
 
 use std::process::ExitCode;
 
