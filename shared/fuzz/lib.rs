@@ -6,6 +6,8 @@ pub mod metadata;
 #[allow(dead_code, reason = "only the functions use the rest")]
 #[path = "../src/object/mod.rs"]
 pub mod object;
+#[path = "../src/strip/mod.rs"]
+pub mod strip;
 
 use bytes::Bytes;
 use metadata::{FileView, Metadata, Progress, read, read_whole};

@@ -19,19 +19,22 @@ const IPTC_PLACES: [&str; 7] = [
 
 const IPTC_COPYRIGHT: [&str; 3] = ["By-line", "Credit", "CopyrightNotice"];
 
-/// What is in an output but should be gone, or is gone but should be there. `None` if all is well.
-#[must_use]
-pub fn check(source: &Metadata, output: &Metadata, options: Options) -> Option<String> {
-    if output.format != source.format {
-        return Some(format!("the format was {} and is {}", source.format, output.format));
-    }
-    let size = |metadata: &Metadata| {
-        let image = metadata.image.as_deref().cloned().unwrap_or_default();
-        (image.width, image.height, image.frames)
-    };
-    if size(source) != size(output) {
-        return Some("the size of the picture or the number of its frames has changed".to_owned());
-    }
+/// Whether an output has the picture of its source, as far as its headers say. It may have another one if parts of a damaged
+/// file overlap.
+pub fn is_same_picture(source: &Metadata, output: &Metadata) -> bool {
+    let image = |metadata: &Metadata| metadata.image.as_deref().cloned().unwrap_or_default();
+    let (before, after) = (image(source), image(output));
+    // Of a large or damaged file, they may not be known.
+    let same =
+        |before: Option<u32>, after: Option<u32>| before.zip(after).is_none_or(|(before, after)| before == after);
+    output.format == source.format
+        && same(before.width, after.width)
+        && same(before.height, after.height)
+        && same(before.frames, after.frames)
+}
+
+/// What is in an output but should be gone. `None` if nothing is.
+pub fn left(source: &Metadata, output: &Metadata, options: Options) -> Option<String> {
     if output.image.as_ref().is_some_and(|image| image.motion_photo.is_some()) {
         return Some("the video of a motion photo".to_owned());
     }

@@ -35,8 +35,8 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
         };
         let end = found.body.end.min(file.size());
         if PICTURE.contains(&&found.kind) {
-            // A box without a size lasts until the end of the file. More boxes may come behind it here.
-            if found.body.end == file.size() {
+            // The last box may have no size, or may be cut. More boxes may come behind it here.
+            if found.body.end >= file.size() {
                 put_head(&mut pieces, found.kind, end - found.body.start);
                 pieces.keep(found.body.start..end);
             } else {

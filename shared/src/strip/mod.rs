@@ -37,7 +37,6 @@ use crate::metadata::view::{FileView, Missing};
 use crate::metadata::warnings::Warnings;
 use crate::metadata::xmp::{Name, Node};
 use crate::metadata::{Format, Metadata, read_whole};
-pub use check::check;
 pub use pieces::{Piece, Pieces};
 
 /// What is removed.
@@ -130,9 +129,9 @@ pub enum Refused {
     /// The image cannot be stripped.
     #[error("{0}")]
     Unsupported(String),
-    /// The output was read again, and is wrong. This is an error of ours.
-    #[error("the stripped image still has, or has no longer: {0}")]
-    Wrong(String),
+    /// The output was read again, and this should be gone. It is an error of ours.
+    #[error("the stripped image still has {0}")]
+    Left(String),
 }
 
 /// Strips an image that is in memory, and checks the output.
@@ -143,9 +142,14 @@ pub fn strip_whole(source: &Bytes, metadata: &Metadata, options: Options) -> Res
         Err(Stop::Missing(_)) => return Err(Refused::Unsupported("the file ends too early".to_owned())),
     };
     let bytes = Bytes::from(pieces.of(source));
-    match check(metadata, &read_whole(bytes.clone()), options) {
+    let output = read_whole(bytes.clone());
+    if !check::is_same_picture(metadata, &output) {
+        let reason = "the file is damaged, and its picture cannot be told from its metadata";
+        return Err(Refused::Unsupported(reason.to_owned()));
+    }
+    match check::left(metadata, &output, options) {
         None => Ok(Whole { bytes, warnings }),
-        Some(wrong) => Err(Refused::Wrong(wrong)),
+        Some(left) => Err(Refused::Left(left)),
     }
 }
 

@@ -23,7 +23,7 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
         at = chunk.end();
         match &chunk.kind {
             b"VP8X" if extended.is_none() && chunk.length == 10 => extended = Some(file.array::<10>(chunk.data)?),
-            b"VP8 " | b"VP8L" | b"ALPH" | b"ICCP" | b"ANIM" => keep(&mut body, file, &chunk),
+            b"VP8 " | b"VP8L" | b"ALPH" | b"ICCP" | b"ANIM" => keep(&mut body, &chunk, file.size()),
             b"ANMF" => frame(&mut body, file, &chunk)?,
             b"EXIF" if !job.is_all() => {
                 let data = data(file, &chunk)?;
@@ -83,10 +83,11 @@ fn next(file: &FileView, at: u64) -> Result<Option<Chunk>, Stop> {
     }
 }
 
-fn keep(pieces: &mut Pieces, file: &FileView, chunk: &Chunk) {
-    let end = chunk.data + chunk.length;
-    pieces.keep(chunk.start()..end.min(file.size()));
-    pad(pieces, chunk.length);
+/// Keeps a chunk, which ends with what it is in at `limit`.
+fn keep(pieces: &mut Pieces, chunk: &Chunk, limit: u64) {
+    let before = pieces.length();
+    pieces.keep(chunk.start()..(chunk.data + chunk.length).min(limit));
+    pad(pieces, pieces.length() - before);
 }
 
 /// A frame of an animation, with its picture alone.
@@ -104,7 +105,7 @@ fn frame(pieces: &mut Pieces, file: &FileView, chunk: &Chunk) -> Result<(), Stop
         }
         let part = Chunk::at(file, at)?;
         if matches!(&part.kind, b"VP8 " | b"VP8L" | b"ALPH") {
-            keep(&mut inside, file, &part);
+            keep(&mut inside, &part, end);
         }
         at = part.end();
     }

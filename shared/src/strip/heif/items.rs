@@ -126,6 +126,10 @@ fn copyright(job: &mut Job<'_>, meta: &mut Meta<'_>, added: &mut Added) -> Vec<u
     for (is_one, content) in [(is_exif as fn(&Item<'_>) -> bool, exif), (is_xmp, xmp)] {
         let Some(content) = content else { continue };
         let item = meta.items.iter().find(|item| is_one(item)).map(|item| item.id);
+        if let Some(id) = item.filter(|id| has_content(job, meta, *id, &content)) {
+            kept.push(id);
+            continue;
+        }
         let place = added.place(content.len());
         if let Some(id) = item.filter(|id| meta.move_to(*id, &place).is_some()) {
             added.bytes.extend(content);
@@ -140,6 +144,14 @@ fn copyright(job: &mut Job<'_>, meta: &mut Meta<'_>, added: &mut Added) -> Vec<u
             .push("the copyright in IPTC is lost, because HEIF has no place for it".to_owned());
     }
     kept
+}
+
+/// Whether an item lies in one piece of the file, and has this content already.
+fn has_content(job: &Job<'_>, meta: &Meta<'_>, id: u32, content: &[u8]) -> bool {
+    let item = meta.item(id).filter(|item| item.method == 0);
+    let place = item.and_then(|item| meta.place(item)).unwrap_or_default();
+    let [piece] = &place[..] else { return false };
+    job.file.get(piece.start, piece.end - piece.start) == Ok(content)
 }
 
 /// Keeps the bytes of an item, or writes them without places.

@@ -31,6 +31,18 @@ struct Part {
     body: Range<u64>,
 }
 
+impl Part {
+    /// The start of the box, with its size in bytes.
+    fn sized_head(&self) -> Vec<u8> {
+        let size = self.whole.end - self.whole.start;
+        let is_long = self.body.start - self.whole.start > 8;
+        match u32::try_from(size) {
+            Ok(size) if !is_long => [size.to_be_bytes(), self.kind].concat(),
+            _ => [&1_u32.to_be_bytes()[..], &self.kind, &size.to_be_bytes()].concat(),
+        }
+    }
+}
+
 pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     let file = job.file;
     let parts = parts(file)?;
@@ -69,6 +81,10 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     }
     if !has_pictures {
         return unsupported("a file without a list of its pictures, or with a minimized one");
+    }
+    if let Some(last) = parts.get(last).filter(|_| !added.is_empty()) {
+        // It may have no size, or may be cut. More comes behind it here.
+        out.put(last.whole.start, last.sized_head());
     }
     let mut pieces = out.into_pieces(file.size(), end);
     pieces.put(added);

@@ -23,6 +23,9 @@ use tags::{
     shows_picture, tells_place,
 };
 
+/// Nothing else lies in the first bytes.
+const HEADER_BYTES: u64 = 8;
+
 /// The most tables of a file.
 const MAX_TABLES: usize = 1024;
 
@@ -140,7 +143,10 @@ impl<'a> Walk<'a> {
         // Where the offset of the next table is written.
         let mut link = header - if first.wide { 8 } else { 4 };
         let (order, wide) = (first.order, first.wide);
-        self.visited.push(first.span.start - first.base);
+        if first.span.start < HEADER_BYTES {
+            return Err(damaged(Missing::PastEnd));
+        }
+        self.visited.push(first.span.start);
         let mut next = Some(first);
         while let Some(table) = next {
             let place = if self.aim.is_file() || self.pages == 0 {
@@ -168,7 +174,8 @@ impl<'a> Walk<'a> {
 
     /// Another table. `None` if it is damaged, or was visited.
     fn followed(&mut self, from: &Directory, offset: u64) -> Result<Option<Directory>, Stop> {
-        if self.visited.contains(&offset) || self.visited.len() == MAX_TABLES {
+        let is_in_header = offset < HEADER_BYTES;
+        if is_in_header || self.visited.contains(&offset) || self.visited.len() == MAX_TABLES {
             return Ok(None);
         }
         self.visited.push(offset);
@@ -185,7 +192,8 @@ impl<'a> Walk<'a> {
             self.check_pictures(table)?;
         }
         let mut rows: Vec<Entry> = Vec::new();
-        for row in &table.rows {
+        let is_in_header = |row: &&Entry| !row.is_inside() && table.offset(row) < HEADER_BYTES;
+        for row in table.rows.iter().filter(|row| !is_in_header(row)) {
             match self.fate(table, row)? {
                 Fate::Kept => {
                     if let Some(row) = self.kept_row(table, row)? {
