@@ -18,6 +18,9 @@ pub const READ_ENDINGS: [&str; 29] = [
     "sr2", "srw", "x3f", "bmp", "gif", "jp2", "jpf", "jpx", "jxl", "jxr", "psb", "psd", "wdp",
 ];
 
+/// Endings of images that are stripped, beside [`COMMON_ENDINGS`].
+pub const STRIPPED_ENDINGS: [&str; 2] = ["gif", "jxl"];
+
 /// Further endings of images. Nothing is read from such files, except from those that are TIFF files inside.
 const OTHER_ENDINGS: [&str; 20] = [
     "ai", "dcr", "dib", "eps", "erf", "exr", "hdr", "ico", "j2k", "mef", "mos", "pbm", "pgm", "pnm", "ppm", "srf",
@@ -82,6 +85,7 @@ impl Names {
 pub fn endings(images: Images) -> impl Iterator<Item = &'static str> {
     let read: &[&str] = match images {
         Images::None | Images::Copy | Images::Upload => &READ_ENDINGS,
+        Images::Strip => &STRIPPED_ENDINGS,
         Images::Transform => &[],
     };
     COMMON_ENDINGS.iter().chain(read).copied()
@@ -158,15 +162,17 @@ mod tests {
 
     #[test]
     fn each_mode_takes_what_it_can_do_something_with() {
-        for (key, copied, transformed) in [
-            ("a.NEF", true, false),
-            ("a.gif", true, false),
-            ("a.png", true, true),
-            ("a.svg", false, false),
+        for (key, copied, stripped, transformed) in [
+            ("a.NEF", true, false, false),
+            ("a.gif", true, true, false),
+            ("a.jxl", true, true, false),
+            ("a.png", true, true, true),
+            ("a.svg", false, false, false),
         ] {
             for (images, accepted) in [
                 (Images::None, copied),
                 (Images::Upload, copied),
+                (Images::Strip, stripped),
                 (Images::Transform, transformed),
             ] {
                 let names = Names::new(None, &[], images).unwrap();

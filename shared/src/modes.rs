@@ -13,6 +13,8 @@ pub enum Images {
     Copy,
     /// The whole image, downloaded and uploaded again.
     Upload,
+    /// The same picture without its metadata.
+    Strip,
     /// Other pictures of the image: upright, scaled, encoded.
     Transform,
 }
@@ -91,6 +93,12 @@ impl Images {
                 writes: Writes::Upload,
                 uses_cpu_threads: false,
                 cpu_seconds: 0.8e-3,
+            },
+            Self::Strip => Profile {
+                reads: Reads::Whole,
+                writes: Writes::Upload,
+                uses_cpu_threads: false,
+                cpu_seconds: 0.9e-3,
             },
             Self::Transform => Profile {
                 reads: Reads::Whole,

@@ -5,6 +5,7 @@ use shared::destination::{Destination, OutputFolder, check_job_id};
 use shared::filter::{Filter, Names};
 use shared::modes::{Images, Records};
 use shared::object::{ObjectUri, S3Uri};
+use shared::strip;
 use shared::transform::Transform;
 
 use crate::request::{BadRequest, Request};
@@ -31,6 +32,8 @@ pub struct Job {
     pub images: Images,
     /// Present if `images` is `transform`.
     pub transform: Option<Transform>,
+    /// Present if `images` is `strip`.
+    pub strip: Option<strip::Settings>,
     pub max_pixels: u64,
     pub records: Records,
     pub chunk_keys: usize,
@@ -72,6 +75,7 @@ impl Job {
             request_payer: request.request_payer(),
             images: request.images(),
             transform: transform(request)?,
+            strip: strip(request),
             max_pixels: request.max_pixels()?,
             records: request.records(),
             chunk_keys: request.chunk_keys()?,
@@ -90,13 +94,20 @@ impl Job {
         if self.skip_current && !self.images.profile().writes_image() {
             return Err(BadRequest::new(
                 "skip_current",
-                "it compares images with their outputs, and images is none; set images to copy, upload or transform",
+                "it compares images with their outputs, and images is none; set images to copy, upload, strip or transform",
             ));
         }
         if self.skip_current && self.manifest.is_some() {
             return Err(BadRequest::new(
                 "skip_current",
                 "it compares listings, and a manifest is not a listing; leave out one of the two",
+            ));
+        }
+        if self.images == Images::Strip && self.records == Records::Sidecar {
+            return Err(BadRequest::new(
+                "records",
+                "it is sidecar, and images is strip: the sidecars would lie beside the stripped images, with all that was \
+                 removed; set records to ndjson, annotation or none",
             ));
         }
         Ok(())
@@ -149,6 +160,16 @@ fn transform(request: &Request) -> Result<Option<Transform>, BadRequest> {
         .check()
         .map_err(|error| BadRequest::new(&error.field, error.problem))?;
     Ok(Some(transform))
+}
+
+fn strip(request: &Request) -> Option<strip::Settings> {
+    (request.images() == Images::Strip).then(|| strip::Settings {
+        options: strip::Options {
+            scope: request.strip(),
+            keep_copyright: request.keep_copyright(),
+        },
+        keep_user_metadata: request.keep_user_metadata(),
+    })
 }
 
 fn filter(request: &Request, images: Images) -> Result<Filter, BadRequest> {
@@ -303,6 +324,23 @@ mod tests {
             let error = with(field, value.clone()).unwrap_err();
             assert!(error.contains(part), "{field} = {value}: {error}");
         }
+    }
+
+    #[test]
+    fn sidecars_of_stripped_images_are_refused() {
+        let request = |records: &str| {
+            validate(json!({
+                "source": "s3://photos/", "destination": "s3://out/", "images": "strip", "records": records,
+                "keep_copyright": true,
+            }))
+        };
+        let error = request("sidecar").unwrap_err();
+        assert!(
+            error.starts_with("records: it is sidecar, and images is strip"),
+            "{error}"
+        );
+        let options = request("ndjson").unwrap().strip.unwrap().options;
+        assert_eq!((options.scope, options.keep_copyright), (strip::Scope::All, true));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use shared::modes::{Images, Records};
 use shared::object::{ObjectUri, S3Uri};
 use shared::protocol::job::Planned;
 use shared::settings::{Lookup, SettingError, named, parsed};
+use shared::strip::Scope;
 use shared::transform::{DEFAULT_MAX_PIXELS, Transform};
 
 use crate::assumptions::Assumptions;
@@ -127,6 +128,12 @@ request_fields! {
     list_ignored: bool { env parsed "LIST_IGNORED"; default false; }
     /// What to make of each image, if `images` is `transform`.
     transform: Transform { env parsed "TRANSFORM"; }
+    /// What to remove of each image, if `images` is `strip`.
+    strip: Scope { env named "STRIP"; default Scope::default(); }
+    /// Whether who made the picture, and who may use it, stays.
+    keep_copyright: bool { env parsed "KEEP_COPYRIGHT"; default false; }
+    /// The names of the S3 user metadata that stays.
+    keep_user_metadata: Vec<String> { env list "KEEP_USER_METADATA"; default Vec::new(); }
     /// The most pixels of an image that is decoded.
     max_pixels: u64 { env parsed "MAX_PIXELS"; default DEFAULT_MAX_PIXELS; within 1..=u64::MAX; }
     /// Whether to skip images whose copy is newer than they are.

@@ -12,6 +12,7 @@ use shared::modes::{Images, Records};
 use shared::object::S3Uri;
 use shared::s3::Timeouts;
 use shared::settings::{self, Lookup, SettingError};
+use shared::strip;
 use shared::transform::{DEFAULT_MAX_PIXELS, Rendition};
 
 use crate::limits::MAX_IN_FLIGHT;
@@ -41,6 +42,8 @@ pub struct Config {
     pub images: Images,
     /// `TRANSFORM`, if `IMAGES` is `transform`
     pub renditions: Arc<[Rendition]>,
+    /// `STRIP`, `KEEP_COPYRIGHT` and `KEEP_USER_METADATA`, whose names are separated by commas
+    pub strip: strip::Settings,
     /// `MAX_PIXELS`: the most pixels of an image that is decoded
     pub max_pixels: u64,
     /// `RECORDS`
@@ -94,6 +97,13 @@ impl Config {
             images,
             renditions: renditions(images, transform.as_ref())
                 .map_err(|problem| SettingError::new("TRANSFORM", problem))?,
+            strip: strip::Settings {
+                options: strip::Options {
+                    scope: settings::named(lookup, "STRIP")?.unwrap_or_default(),
+                    keep_copyright: settings::parsed(lookup, "KEEP_COPYRIGHT")?.unwrap_or_default(),
+                },
+                keep_user_metadata: settings::list(lookup, "KEEP_USER_METADATA").unwrap_or_default(),
+            },
             max_pixels: within(lookup, "MAX_PIXELS", DEFAULT_MAX_PIXELS, 1..=u64::MAX)?,
             records: settings::named(lookup, "RECORDS")?.unwrap_or_default(),
             names: Names::new(settings::list(lookup, "INCLUDE").as_deref(), &exclude, images)
@@ -107,6 +117,10 @@ impl Config {
             timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(MAX_TIMEOUT, Duration::from_secs),
             s3_timeouts: Timeouts::default(),
         };
+        if config.images == Images::Strip && config.records == Records::Sidecar {
+            let problem = "sidecar, and IMAGES is strip: the sidecars would lie beside the stripped images";
+            return Err(SettingError::new("RECORDS", problem));
+        }
         if let (Some(source), Some(destination)) = (&config.source, &config.destination) {
             destination
                 .check_apart_from(source)
@@ -213,6 +227,9 @@ mod tests {
                 "INCLUDE",
                 "EXCLUDE",
                 "IMAGES",
+                "STRIP",
+                "KEEP_COPYRIGHT",
+                "KEEP_USER_METADATA",
                 "TRANSFORM",
                 "RECORDS",
                 "REQUEST_PAYER",

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use shared::destination::Destination;
 use shared::modes::Images;
+use shared::strip;
 use shared::transform::{Format, Rendition, Transform};
 
 use crate::records::RecordSink;
@@ -12,6 +13,8 @@ pub struct Settings {
     pub images: Images,
     /// What is made of each image. Its renditions are empty, unless `images` is `transform`.
     pub renditions: Arc<[Rendition]>,
+    /// What is removed, if `images` is `strip`.
+    pub strip: strip::Settings,
     /// The most pixels of an image that is decoded.
     pub max_pixels: u64,
     /// Whether all images are in one bucket.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// The settings of a job. What is left out has the default of the stack.
 #[derive(Args, Clone, Debug, Default, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Settings {
     /// The name of the job, which must be new [default: the time, such as job-20261129-204501]
     #[arg(long)]
@@ -18,7 +19,7 @@ pub struct Settings {
     #[arg(long, value_name = "S3_URI")]
     #[serde(skip_serializing_if = "Option::is_none")]
     manifest: Option<String>,
-    /// What to do with each image: copy, upload, transform or none
+    /// What to do with each image: copy, upload, strip, transform or none
     #[arg(long, value_name = "MODE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<String>,
@@ -30,6 +31,18 @@ pub struct Settings {
     #[arg(long, value_name = "JSON", value_parser = json)]
     #[serde(skip_serializing_if = "Option::is_none")]
     transform: Option<Value>,
+    /// What to remove of each image, if it is stripped: all or location
+    #[arg(long, value_name = "SCOPE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strip: Option<String>,
+    /// Keep who made a stripped picture, and who may use it
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    keep_copyright: bool,
+    /// Keep the S3 user metadata with this name on stripped images; may be given several times
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keep_user_metadata: Vec<String>,
     /// Only file names that match this glob, such as '*.jpg'; may be given several times
     #[arg(long, value_name = "GLOB")]
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -10,6 +10,7 @@ use super::found::Found;
 use super::usage::Usage;
 use crate::modes::{Images, Records};
 use crate::object::{Bucket, Key, ObjectRef, Prefix, S3Uri};
+use crate::strip;
 use crate::transform::Transform;
 
 /// A chunk, and what to do with it.
@@ -39,6 +40,9 @@ pub struct ChunkRequest<O = Vec<ObjectRef>> {
     /// Present if `images` is `transform`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transform: Option<Transform>,
+    /// Present if `images` is `strip`.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub strip: Option<strip::Settings>,
     /// The most pixels of an image that is decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_pixels: Option<u64>,

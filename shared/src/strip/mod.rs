@@ -50,11 +50,23 @@ pub enum Scope {
     Location,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
+    #[serde(rename = "strip")]
     pub scope: Scope,
     /// With [`Scope::All`]: keep who made the picture, and who may use it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_copyright: bool,
+}
+
+/// What is stripped of an image and of its object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    #[serde(flatten)]
+    pub options: Options,
+    /// The names of the S3 user metadata that stays, without `x-amz-meta-`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_user_metadata: Vec<String>,
 }
 
 /// A stripped image.

@@ -176,6 +176,7 @@ pub fn chunk_request<O>(job: &Job, objects: O, max_requests_per_second: Option<f
         max_requests_per_second,
         request_payer: job.request_payer,
         transform: job.transform.clone(),
+        strip: job.strip.clone(),
         max_pixels: job.transform.as_ref().map(|_| job.max_pixels),
         objects,
     }

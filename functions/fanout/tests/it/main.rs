@@ -17,6 +17,7 @@ mod redrive;
 mod responses;
 mod roles;
 mod sources;
+mod strip;
 mod systemic;
 mod template;
 mod transform;

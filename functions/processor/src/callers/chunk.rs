@@ -60,6 +60,7 @@ pub fn accept(request: &mut ChunkRequest) -> Result<(Intake, Settings), Error> {
     let settings = Settings {
         images: request.images,
         renditions,
+        strip: request.strip.take().unwrap_or_default(),
         max_pixels: request.max_pixels.unwrap_or(DEFAULT_MAX_PIXELS),
         one_source: true,
         sink: sink(request),

@@ -46,6 +46,7 @@ pub fn settings(app: &App, record_failures: bool) -> Result<Settings, Error> {
     Ok(Settings {
         images: app.config.images,
         renditions: app.config.renditions.clone(),
+        strip: app.config.strip.clone(),
         max_pixels: app.config.max_pixels,
         one_source: false,
         sink: match app.config.records {

@@ -18,6 +18,7 @@ mod multipart;
 mod outcome;
 mod route;
 mod store;
+mod strip;
 mod task;
 mod transform;
 

@@ -26,6 +26,7 @@ impl Task<'_> {
             Images::None => self.read_only(object).await?,
             Images::Copy => self.copy(object, &self.image_target()?).await?,
             Images::Upload => self.upload(object, &self.image_target()?).await?,
+            Images::Strip => Box::pin(self.strip(object, &self.image_target()?)).await?,
             // On the heap, because the future is large.
             Images::Transform => Box::pin(self.transform(object)).await?,
         };

@@ -129,11 +129,11 @@ impl Task<'_> {
         Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
     }
 
-    fn takes_whole(&self, size: u64) -> bool {
+    pub(super) fn takes_whole(&self, size: u64) -> bool {
         size <= MAX_WHOLE_BYTES && self.pipeline.limits.memory.fits(size)
     }
 
-    async fn put(
+    pub(super) async fn put(
         &self,
         target: &ObjectUri,
         bytes: Bytes,

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::outcome::{Recorded, StageTimes};
 use super::route::too_long;
+use super::strip::without_names;
 use super::task::Task;
 use crate::limits::Place;
 use crate::settings::Purpose;
@@ -191,13 +192,8 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The headers of an output: those of the source that still hold. A file name and user metadata may tell what the
-/// output no longer shows.
+/// The headers of an output: those of the source that still hold.
 fn meta(source: &ObjectMeta, output: &Output) -> ObjectMeta {
-    let disposition = source.content_disposition.as_deref();
-    let disposition = disposition
-        .and_then(|text| text.split(';').next())
-        .map(|kind| kind.trim().to_owned());
     let content_type = match output.format {
         picture::Format::Png => "image/png",
         picture::Format::WebP => "image/webp",
@@ -206,10 +202,8 @@ fn meta(source: &ObjectMeta, output: &Output) -> ObjectMeta {
     };
     ObjectMeta {
         content_type: Some(content_type.to_owned()),
-        content_disposition: disposition,
         content_encoding: None,
-        user_metadata: HashMap::new(),
-        ..source.clone()
+        ..without_names(source, &[])
     }
 }
 

@@ -16,6 +16,7 @@ mod order;
 mod requests;
 mod responses;
 mod sizes;
+mod strip;
 mod template;
 mod time;
 mod transform;

@@ -1,0 +1,77 @@
+//! Writes the same picture without its metadata.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use shared::metadata::{self, Metadata};
+use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
+use shared::protocol::failure::{Failure, FailureClass};
+use shared::strip::{Refused, Whole, strip_whole};
+
+use super::outcome::{Recorded, StageTimes};
+use super::task::Task;
+
+impl Task<'_> {
+    /// Downloads the whole image, strips it, reads the output again, and writes it. The record says what the image held.
+    pub async fn strip(&self, object: &ObjectRef, target: &ObjectUri) -> Result<Recorded, Failure> {
+        let clock = self.pipeline.clock;
+        let started = clock.now();
+        let object = &self.with_size(object).await?;
+        let size = object.size.unwrap_or(u64::MAX);
+        // The image and its output are held at the same time.
+        let held_bytes = size.saturating_mul(2);
+        if !self.takes_whole(size) || !self.pipeline.limits.memory.fits(held_bytes) {
+            let error = format!("{size} bytes are more than can be stripped; give the function more memory");
+            return Err(Failure::permanent(FailureClass::TooLarge, error));
+        }
+        let _held = self.hold(held_bytes).await?;
+        let (meta, bytes) = self.get(object, None).await?;
+        let downloaded = clock.now();
+        let metadata = metadata::read_whole(bytes.clone());
+        let extracted = clock.now();
+        let (stripped, metadata) = self.stripped(&bytes, metadata)?;
+        drop(bytes);
+        let (mut record, _) = self.record(&meta, metadata);
+        record.warnings.extend(stripped.warnings);
+        let transformed = clock.now();
+        let headers = without_names(&meta, &self.pipeline.settings.strip.keep_user_metadata);
+        self.put(target, stripped.bytes, headers, HashMap::new()).await?;
+        let times = StageTimes {
+            download: downloaded - started,
+            exif: extracted - downloaded,
+            transform: Some(transformed - extracted),
+            upload: Some(clock.now() - transformed),
+        };
+        Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
+    }
+
+    /// An object with its size, which an event may not say.
+    async fn with_size(&self, object: &ObjectRef) -> Result<ObjectRef, Failure> {
+        if object.size.is_some() {
+            return Ok(object.clone());
+        }
+        Ok(self.read_metadata(object).await?.object)
+    }
+
+    fn stripped(&self, bytes: &Bytes, metadata: Metadata) -> Result<(Whole, Metadata), Failure> {
+        match strip_whole(bytes, &metadata, self.pipeline.settings.strip.options) {
+            Ok(stripped) => Ok((stripped, metadata)),
+            Err(Refused::Unsupported(reason)) => Err(Failure::permanent(FailureClass::Unsupported, reason)),
+            Err(left @ Refused::Left(_)) => Err(Failure::permanent(FailureClass::Internal, left.to_string())),
+        }
+    }
+}
+
+/// Headers without a file name, and without user metadata except that with these names: they may tell what the output no longer
+/// shows.
+pub(super) fn without_names(source: &ObjectMeta, keep: &[String]) -> ObjectMeta {
+    let disposition = source.content_disposition.as_deref();
+    let kind = disposition.and_then(|text| text.split(';').next());
+    let is_kept = |name: &str| keep.iter().any(|kept| kept.eq_ignore_ascii_case(name));
+    let kept = source.user_metadata.iter().filter(|(name, _)| is_kept(name));
+    ObjectMeta {
+        content_disposition: kind.map(|kind| kind.trim().to_owned()),
+        user_metadata: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        ..source.clone()
+    }
+}
