@@ -100,7 +100,7 @@ PLACE = re.compile(
     r"(^|[a-z])(Lat|Lon|Lng|State)($|[A-Z])|^(lat|lon|lng|long)$"
 )
 # Maker notes, and what only says where something lies in the file, or follows from what was removed.
-REMOVED_KINDS = {"MakerNotes", "APP6", "Composite", "MPF", "JUMBF", "Trailer", "Samsung", "ExifTool", "PrintIM", "Meta"}
+REMOVED_KINDS = {"MakerNotes", "APP6", "Composite", "MPF", "JUMBF", "Trailer", "Samsung", "ExifTool", "PrintIM", "Meta", "FlashPix"}
 REMOVED_GROUPS = {"System", "GPS", "XMP-GContainer"}
 REMOVED = re.compile(
     r"MakerNote|History|MicroVideo|MotionPhoto|^Directory|hdrp_|HdrPlus|shot_log|ImageDataHash|Thumbnail(Image|Offset|Length|TIFF)$|"
@@ -122,8 +122,8 @@ def compare_location(before, after):
     for (kind, group, field), value in after.items():
         if kind in ("File", "ExifTool", "Composite", "ICC_Profile"):
             continue
-        # The height of the light in Photoshop's effects.
-        if field == "GlobalAltitude":
+        # The height of the light in Photoshop's effects, and the state of a selection.
+        if kind == "Photoshop":
             continue
         if kind == "MakerNotes" or PLACE.search(field) or has_place(value):
             faults.append(f"still there: {kind}:{group}:{field} = {str(value)[:60]}")
@@ -159,8 +159,8 @@ def pixels(path):
     try:
         with Image.open(path) as image:
             frames = []
-            # The other pictures of an MPO are no frames.
-            for frame in [image] if image.format == "MPO" else ImageSequence.Iterator(image):
+            # The other pictures of MPO and HEIC are no frames.
+            for frame in [image] if image.format in ("MPO", "HEIF") else ImageSequence.Iterator(image):
                 frames.append((frame.size, frame.mode, frame.convert("RGBA").tobytes()))
                 if len(frames) == 64:
                     break

@@ -27,13 +27,19 @@ async fn a_job_strips_each_image_once_and_skips_what_is_current() {
     );
     let outputs = cloud.server.store.keys("photos-out", "images/");
     assert_eq!(outputs.len(), IMAGES);
+    let mut with_make = 0;
     for key in &outputs {
         let mut object = (*cloud.server.store.get("photos-out", key).unwrap()).clone();
-        let exif = read_whole(object.body.bytes()).exif.unwrap();
-        assert!(exif.gps.is_none() && exif.make.is_some(), "{key}");
+        let exif = read_whole(object.body.bytes()).exif.unwrap_or_default();
+        assert!(exif.gps.is_none(), "{key}");
+        with_make += usize::from(exif.make.is_some());
         object.last_modified += Duration::from_mins(1);
         cloud.server.store.load("photos-out", key, object);
     }
+    assert!(
+        with_make > IMAGES / 2 && report.found.with_gps > 0,
+        "{with_make}, {report:?}"
+    );
     fields["job_id"] = json!("again");
     let report = cloud.run(fields).await.unwrap();
     assert_eq!((report.ok, report.skipped), (0, IMAGES as u64), "{report:?}");
