@@ -98,6 +98,8 @@ struct Walk<'a> {
     new_blocks: Vec<(u16, u16, Vec<u8>)>,
     visited: Vec<u64>,
     pages: usize,
+    /// Strips and tiles so far.
+    strips: u64,
     /// Whether layers of Photoshop are lost.
     has_layers: bool,
     out: Overlay,
@@ -129,6 +131,7 @@ impl<'a> Walk<'a> {
             new_blocks: Vec::new(),
             visited: Vec::new(),
             pages: 0,
+            strips: 0,
             has_layers: false,
             out: Overlay::default(),
             appended: Vec::new(),

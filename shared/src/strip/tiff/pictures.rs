@@ -9,8 +9,10 @@ use super::{Place, Walk};
 use crate::metadata::tiff::directory::{Directory, Entry};
 use crate::metadata::view::Missing;
 
-/// The most strips or tiles of a picture.
-const MAX_PIECES: u64 = 1024 * 1024;
+/// The most strips or tiles of all pictures together: these, and one for each 16 bytes of the file. In a hostile file, many
+/// tables can share a list of strips.
+const SPARE_PIECES: u64 = 1024;
+const BYTES_PER_PIECE: u64 = 16;
 
 impl Walk<'_> {
     /// Whether a table of the chain stays.
@@ -48,8 +50,9 @@ impl Walk<'_> {
             let Some(row) = rows.iter().find(|row| row.tag == offsets) else {
                 continue;
             };
-            if row.count > MAX_PIECES {
-                return unsupported(format!("a picture in more than {MAX_PIECES} strips or tiles"));
+            self.strips += row.count;
+            if self.strips > self.max_pieces() {
+                return unsupported("pictures in too many strips or tiles");
             }
             for index in 0..row.count {
                 let number = |tag| table.number_at(self.file, tag, index);
@@ -66,6 +69,10 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    fn max_pieces(&self) -> u64 {
+        SPARE_PIECES + self.file.size() / BYTES_PER_PIECE
     }
 
     /// Refuses pictures whose data can hold metadata.
@@ -101,7 +108,7 @@ impl Walk<'_> {
     fn places(&self, table: &Directory, tags: &[(u16, u16)]) -> Result<Vec<(u64, u64)>, Stop> {
         let mut places = Vec::new();
         for (offsets, lengths) in tags {
-            for index in 0..MAX_PIECES {
+            for index in 0..self.max_pieces() {
                 let number = |tag: &u16| table.number_at(self.file, *tag, index);
                 let (Some(start), Some(length)) = (number(offsets)?, number(lengths)?) else {
                     break;
