@@ -41,9 +41,9 @@ const PICTURE: [u16; 54] = [
     342, 347, 529, 530, 531, 532, 559, ICC,
 ];
 
-/// What tells a place, or may tell one and cannot be read: GPS, `GeoTIFF`, GDAL, maker notes, and private data of programs.
-const PLACES: [u16; 13] = [
-    GPS, 33550, 33920, 33922, 34264, 34735, 34736, 34737, 37500, LAYERS, 42112, 50740, 59932,
+/// What tells a place, or may tell one and cannot be read: GPS, `GeoTIFF`, GDAL, maker notes, C2PA, and private data of programs.
+const PLACES: [u16; 14] = [
+    GPS, 33550, 33920, 33922, 34264, 34735, 34736, 34737, 37500, LAYERS, 42112, 50740, 52545, 59932,
 ];
 
 /// Compressions whose data holds nothing but samples (TIFF 6.0, section 3; `LibTIFF`'s list).
