@@ -190,6 +190,7 @@ fn hidden() -> Vec<(&'static str, Vec<u8>)> {
     let video = iso_box(b"moov", &iso_box(b"udta", &iso_box(b"\xA9xyz", SECRET.as_bytes())));
     let text = |kind, head: &[u8], body: &[u8]| png(&[chunk(kind, &[head, body].concat()), image_data(9)]);
     let items = [Item::image(1, 40), Item::exif(2, &exif, Some(1))];
+    let unreadable = [Item::image(1, 40), Item::exif(2, SECRET.as_bytes(), Some(1))];
     vec![
         ("a second EXIF block", jpeg(&[app1(&other), app1(&exif)])),
         ("behind the end", [jpeg(&[]), exif.clone()].concat()),
@@ -207,6 +208,10 @@ fn hidden() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("a private chunk", text(b"prVt", b"", SECRET.as_bytes())),
         ("an item that nothing refers to", heif(b"heic", Store::Behind, &items)),
+        (
+            "EXIF in idat that cannot be read",
+            heif(b"heic", Store::Inside, &unreadable),
+        ),
         (
             "the video of a motion photo",
             [jpeg(&[]), iso_box(b"ftyp", b"mp42"), video.clone()].concat(),

@@ -43,7 +43,7 @@ pub fn choose(job: &mut Job<'_>, meta: &mut Meta<'_>, out: &mut Overlay, end: u6
         keep(job, meta, out, *id, &added)?;
     }
     meta.keep_only(&kept, job.is_all());
-    clear_data(job, meta, &kept)?;
+    clear_data(meta, &kept)?;
     Ok(added.into_box())
 }
 
@@ -160,56 +160,61 @@ fn keep(job: &Job<'_>, meta: &mut Meta<'_>, out: &mut Overlay, id: u32, added: &
     let Some(pieces) = meta.place(item) else {
         return unsupported("the file does not say where a picture is, or in a way that is not known");
     };
-    let is_cleaned = !job.is_all() && is_metadata(item);
-    if !is_cleaned {
-        if item.method == 0 {
-            for piece in pieces.iter().filter(|piece| piece.start < added.start) {
-                out.keep(piece.clone());
-            }
-        }
-        return Ok(());
-    }
-    let mut content = Vec::new();
-    for piece in &pieces {
-        match job.file.get(piece.start, piece.end - piece.start) {
-            Ok(bytes) => content.extend_from_slice(bytes),
-            // What is left of it becomes zeros.
-            Err(Missing::PastEnd) => return Ok(()),
-            Err(unread) => return Err(unread.into()),
-        }
-    }
-    let cleaned = if is_exif(item) {
-        exif_without_places(&content)
-    } else {
-        xmp::without_places(&content, None)
-    };
-    let method = item.method;
-    // What cannot be read is removed: its bytes become zeros.
-    let mut cleaned = cleaned.unwrap_or_default();
-    cleaned.resize(
-        content.len(),
-        if cleaned.is_empty() {
-            0
-        } else {
-            b' ' * u8::from(!is_exif_id(meta, id))
-        },
-    );
-    let mut rest = &cleaned[..];
-    for piece in &pieces {
-        let (bytes, after) = rest.split_at(usize::try_from(piece.end - piece.start).unwrap_or(0));
-        rest = after;
-        if method == 0 {
-            out.put(piece.start, bytes.to_vec());
-        } else if let Some((range, data)) = &mut meta.data {
-            let start = usize::try_from(piece.start - range.start).unwrap_or(0);
-            data[start..start + bytes.len()].copy_from_slice(bytes);
+    if !job.is_all() && is_metadata(item) {
+        let (is_inside, is_exif) = (item.method == 1, is_exif(item));
+        let cleaned = cleaned(job, &pieces, is_exif)?;
+        write(&cleaned, &pieces, is_inside, meta, out);
+    } else if item.method == 0 {
+        for piece in pieces.iter().filter(|piece| piece.start < added.start) {
+            out.keep(piece.clone());
         }
     }
     Ok(())
 }
 
-fn is_exif_id(meta: &Meta<'_>, id: u32) -> bool {
-    meta.item(id).is_some_and(is_exif)
+/// The bytes of EXIF or XMP without places, in the same length. They are zeros if the old ones cannot be read.
+fn cleaned(job: &Job<'_>, pieces: &[Range<u64>], is_exif: bool) -> Result<Vec<u8>, Stop> {
+    let lengths = pieces.iter().map(|piece| piece.end - piece.start);
+    let length = lengths.fold(0, u64::saturating_add);
+    if length > job.file.size() {
+        return unsupported("a block of metadata is longer than the file");
+    }
+    let mut content = Vec::new();
+    for piece in pieces {
+        match job.file.get(piece.start, piece.end - piece.start) {
+            Ok(bytes) => content.extend_from_slice(bytes),
+            Err(Missing::PastEnd) => break,
+            Err(unread) => return Err(unread.into()),
+        }
+    }
+    let (cleaned, padding) = if is_exif {
+        (exif_without_places(&content), 0)
+    } else {
+        (xmp::without_places(&content, None), b' ')
+    };
+    let length = usize::try_from(length).unwrap_or(0);
+    Ok(match cleaned {
+        Some(mut cleaned) if content.len() == length => {
+            cleaned.resize(length, padding);
+            cleaned
+        }
+        _ => vec![0; length],
+    })
+}
+
+/// Writes the bytes of an item over the old ones, in the file or in the box itself.
+fn write(mut bytes: &[u8], pieces: &[Range<u64>], is_inside: bool, meta: &mut Meta<'_>, out: &mut Overlay) {
+    for piece in pieces {
+        let (part, rest) = bytes.split_at(usize::try_from(piece.end - piece.start).unwrap_or(0));
+        bytes = rest;
+        match &mut meta.data {
+            Some((range, data)) if is_inside => {
+                let start = usize::try_from(piece.start - range.start).unwrap_or(0);
+                data[start..start + part.len()].copy_from_slice(part);
+            }
+            _ => out.put(piece.start, part.to_vec()),
+        }
+    }
 }
 
 /// The first four bytes say how far behind them the TIFF block starts. Some writers leave them out.
@@ -229,7 +234,7 @@ fn exif_without_places(content: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Makes zeros of what no item that stays has in the box itself.
-fn clear_data(job: &Job<'_>, meta: &mut Meta<'_>, kept: &BTreeSet<u32>) -> Result<(), Stop> {
+fn clear_data(meta: &mut Meta<'_>, kept: &BTreeSet<u32>) -> Result<(), Stop> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for item in meta
         .items
@@ -251,7 +256,6 @@ fn clear_data(job: &Job<'_>, meta: &mut Meta<'_>, kept: &BTreeSet<u32>) -> Resul
         cleared[start..end].copy_from_slice(&data[start..end]);
     }
     *data = cleared;
-    debug_assert!(job.file.size() >= whole.end);
     Ok(())
 }
 
