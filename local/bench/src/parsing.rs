@@ -90,7 +90,13 @@ async fn measure(options: &Options) -> anyhow::Result<Vec<Parsed>> {
     let list = target().join("bench/parsing.txt");
     let lines: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     std::fs::write(&list, lines.join("\n"))?;
-    for mut peer in [python::program("parsing.py"), node::program("parsing.mjs"), exiftool()] {
+    let mut peers = vec![python::program("parsing.py"), node::program("parsing.mjs")];
+    if Command::new("perl").arg("-v").output().await.is_ok() {
+        peers.push(exiftool());
+    } else {
+        eprintln!("ExifTool is left out, because perl is not installed");
+    }
+    for mut peer in peers {
         let printed = python::printed(peer.arg(&list).arg(passes.to_string())).await?;
         for line in printed.lines() {
             all.push(serde_json::from_str(line)?);
