@@ -94,6 +94,12 @@ fn at(file: &FileView, base: u64, order: Order, wide: bool, offset: u64) -> Resu
 }
 
 impl Directory {
+    /// How many rows have an unknown type.
+    pub fn damaged_rows(&self) -> u64 {
+        let (count_bytes, row_bytes) = if self.wide { (8, 20) } else { (2, 12) };
+        (self.span.end - self.span.start - count_bytes) / row_bytes - self.rows.len() as u64
+    }
+
     fn entry(&self, tag: u16) -> Option<&Entry> {
         self.rows.iter().find(|entry| entry.tag == tag && entry.count > 0)
     }

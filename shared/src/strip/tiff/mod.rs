@@ -26,6 +26,9 @@ use tags::{
 /// Nothing else lies in the first bytes.
 const HEADER_BYTES: u64 = 8;
 
+/// A table with more rows of an unknown type is rubbish. It could keep anything.
+const MAX_DAMAGED_ROWS: u64 = 10;
+
 /// The most tables of a file.
 const MAX_TABLES: usize = 1024;
 
@@ -183,7 +186,7 @@ impl<'a> Walk<'a> {
         }
         self.visited.push(offset);
         match from.table(self.file, offset) {
-            Ok(table) => Ok(Some(table)),
+            Ok(table) => Ok(Some(table).filter(|table| table.damaged_rows() <= MAX_DAMAGED_ROWS)),
             Err(Missing::PastEnd) => Ok(None),
             Err(unread) => Err(unread.into()),
         }
