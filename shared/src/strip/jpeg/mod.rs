@@ -365,7 +365,8 @@ impl Parts {
 
 /// Where the image data of a scan ends: at the next marker that is none of the data's own.
 fn scan_end(file: &FileView, start: u64, end: u64) -> Result<u64, Missing> {
-    let end = end.min(file.size());
+    // The index of pictures may say that this one ends before its scan starts.
+    let end = end.min(file.size()).max(start);
     let data = file.get(start, end - start)?;
     let mut at = 0;
     while let Some(found) = memchr(0xFF, &data[at..]) {
