@@ -49,12 +49,12 @@ pub fn left(source: &Metadata, output: &Metadata, options: Options) -> Option<St
     if let Some(name) = output.omitted.iter().find(|text| text.contains("MakerNote")) {
         return Some(name.clone());
     }
-    let names = output.xmp.iter().flatten().map(|(name, _)| name.as_str());
-    if let Some(name) = { names }.find(|name| !is_allowed_property(name, options)) {
+    let mut names = output.xmp.iter().flatten().map(|(name, _)| name.as_str());
+    if let Some(name) = names.find(|name| !is_allowed_property(name, options)) {
         return Some(name.to_owned());
     }
-    let fields = output.iptc.iter().flatten().map(|(name, _): (&&str, &Value)| *name);
-    { fields }
+    let mut fields = output.iptc.iter().flatten().map(|(name, _): (&&str, &Value)| *name);
+    fields
         .find(|name| !is_allowed_dataset(name, options))
         .map(|name| format!("IPTC:{name}"))
 }

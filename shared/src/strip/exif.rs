@@ -2,16 +2,13 @@
 
 use bytes::Bytes;
 
-use super::{Rights, tiff};
-use crate::metadata::containers::jpeg::marker::{APP0, APP13, APP14, APP15, COM, EOI, Markers, SOS};
-use crate::metadata::view::{FileView, Missing};
+use super::tables::{self, Fate};
+use super::{Rights, iptc, xmp};
+use crate::metadata::view::FileView;
 
 const ORIENTATION: u16 = 0x0112;
 const ARTIST: u16 = 0x013B;
 const COPYRIGHT: u16 = 0x8298;
-
-/// In a segment of its own.
-const ADOBE_CM: &[u8] = b"Adobe_CM";
 
 const SHORT: u16 = 3;
 const ASCII: u16 = 2;
@@ -19,8 +16,25 @@ const ASCII: u16 = 2;
 /// A block without places. Its offsets stay the same. `None` if it cannot be read.
 pub fn without_places(block: &[u8]) -> Option<Vec<u8>> {
     let file = FileView::whole(Bytes::copy_from_slice(block));
-    let pieces = tiff::without_places(&file).ok()?;
+    let pieces = tables::without_places(&file, cleaned).ok()?;
     Some(pieces.of(block))
+}
+
+/// What becomes of a block or a description in a table, without places. An EXIF block has no resources of Photoshop; those of a
+/// hostile one could hold another block, and so on.
+pub fn cleaned(tag: u16, bytes: &[u8]) -> Fate {
+    match tag {
+        tables::XMP => xmp::without_places(bytes, None).map_or(Fate::Removed, Fate::Replaced),
+        tables::IPTC if iptc::is_block(bytes) => Fate::Replaced(iptc::without_places(bytes)),
+        tables::IMAGE_DESCRIPTION if !is_of_mapillary(bytes) => Fate::Kept,
+        _ => Fate::Removed,
+    }
+}
+
+/// Whether a description is JSON of Mapillary's apps, which has the place.
+fn is_of_mapillary(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    text.first() == Some(&b'{') && memchr::memmem::find(text, b"\"MAP").is_some()
 }
 
 /// A block with the orientation and the copyright. `None` if there is nothing to hold.
@@ -57,36 +71,4 @@ pub fn block(orientation: Option<u16>, rights: &Rights) -> Option<Vec<u8>> {
     block.extend([0; 4]);
     block.extend(values);
     Some(block)
-}
-
-/// Whether a JPEG, such as a thumbnail or a strip of a TIFF, holds anything but a picture.
-pub fn has_metadata(jpeg: &[u8]) -> bool {
-    let file = FileView::whole(Bytes::copy_from_slice(jpeg));
-    // What ends before its picture holds none either.
-    found_metadata(&file).unwrap_or(false)
-}
-
-fn found_metadata(file: &FileView) -> Result<bool, Missing> {
-    let mut markers = Markers::new(file, 2);
-    while let Some(marker) = markers.next()? {
-        match marker.code {
-            SOS | EOI => return Ok(false),
-            _ if marker.is_alone() => {}
-            APP0 | APP14 => {
-                markers.content(marker)?;
-            }
-            // How Photoshop marks its thumbnails.
-            APP13 => {
-                let content = markers.content(marker)?;
-                if file.get(content.start, (content.end - content.start).min(8))? != ADOBE_CM {
-                    return Ok(true);
-                }
-            }
-            APP0..=APP15 | COM => return Ok(true),
-            _ => {
-                markers.content(marker)?;
-            }
-        }
-    }
-    Ok(false)
 }

@@ -7,11 +7,14 @@
 //! |---|---|
 //! | [`jpeg`] [`png`] [`webp`] [`gif`] [`tiff`] [`heif`] [`jxl`] | the writer of each container |
 //! | [`exif`] [`xmp`] [`iptc`] [`photoshop`] | blocks without places, and blocks of the copyright alone |
+//! | [`tables`] | the tables of TIFF and EXIF |
+//! | [`embedded`] | JPEGs inside of other files |
 //! | [`places`] | names that tell a place |
 //! | [`pieces`], [`overlay`] | the output |
 //! | [`check`] | what must not be in an output |
 
 mod check;
+mod embedded;
 mod exif;
 mod gif;
 mod heif;
@@ -23,6 +26,7 @@ mod photoshop;
 mod pieces;
 mod places;
 mod png;
+mod tables;
 mod tiff;
 mod webp;
 mod xmp;

@@ -2,7 +2,7 @@
 
 use md5::{Digest as _, Md5};
 
-use super::{exif, iptc, xmp};
+use super::{embedded, exif, iptc, xmp};
 use crate::metadata::containers::photoshop::{EXIF, IPTC, IPTC_DIGEST, Resource, XMP, resources};
 
 /// Thumbnails: a header, and then a JPEG.
@@ -39,7 +39,7 @@ pub fn without_places(bytes: &[u8]) -> Vec<u8> {
             }
             _ if THUMBNAILS.contains(&id) => {
                 let jpeg = data.get(THUMBNAIL_HEADER_BYTES..).unwrap_or_default();
-                if !exif::has_metadata(jpeg) {
+                if !embedded::has_metadata(jpeg) {
                     out.extend_from_slice(whole);
                 }
             }

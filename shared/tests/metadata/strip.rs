@@ -8,7 +8,7 @@ use crate::files::{
     self, Item, Store, app1, chunk, heif, image_data, iso_box, jpeg, packed, png, raw_profile, segment,
 };
 use crate::formats::{self, dataset, resource};
-use crate::tiff::{self, Tiff, rational, short, text};
+use crate::tiff::{self, Tiff, rational, short, text, undefined};
 use crate::{read, tags};
 
 const ALL: Options = Options {
@@ -246,6 +246,21 @@ fn a_hidden_place_is_gone() {
             assert_eq!(inside.exif.and_then(|exif| exif.gps), None, "{name}");
         }
     }
+}
+
+/// Deep nesting would need a deep stack.
+#[test]
+fn blocks_inside_of_blocks_are_removed() {
+    let mut block = exif_of_secret();
+    for _ in 0..2_000 {
+        let resources = resource(0x0422, &block);
+        block = Tiff {
+            ifd0: vec![undefined(0x8649, &resources)],
+            ..Tiff::default()
+        }
+        .bytes();
+    }
+    assert!(!holds(&strip(&block, LOCATION).unwrap(), SECRET));
 }
 
 #[test]

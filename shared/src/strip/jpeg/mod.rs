@@ -18,7 +18,7 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::pieces::Pieces;
-use super::{Job, Rights, Stop, exif, photoshop};
+use super::{Job, Rights, Stop, embedded, exif, photoshop};
 use crate::metadata::containers::jpeg::marker::{
     APP0, APP1, APP2, APP12, APP13, APP14, APP15, COM, EOI, EXP, Markers, RST0, RST7, SOF0, SOF15, SOI, SOS,
 };
@@ -200,6 +200,25 @@ impl Picture {
         Ok(())
     }
 
+    /// Writes each segment, the image data behind it, and the end.
+    fn each(
+        &self,
+        pieces: &mut Pieces,
+        mut write: impl FnMut(&Segment, &mut Pieces) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut scans = self.scans.iter().peekable();
+        for (number, segment) in self.segments.iter().enumerate() {
+            write(segment, pieces)?;
+            if let Some((_, scan)) = scans.next_if(|(of, _)| *of == number) {
+                pieces.keep(scan.clone());
+            }
+        }
+        if self.is_whole {
+            pieces.put(&[0xFF, EOI][..]);
+        }
+        Ok(())
+    }
+
     /// The picture, its colours and its density, with these parts and nothing else.
     fn picture_alone(&self, file: &FileView, parts: &Parts) -> Result<Pieces, Stop> {
         let mut pieces = Pieces::default();
@@ -208,23 +227,17 @@ impl Picture {
             put_jfif(&mut pieces, file, jfif)?;
         }
         parts.put(&mut pieces);
-        let mut scans = self.scans.iter().peekable();
-        for (number, segment) in self.segments.iter().enumerate() {
+        self.each(&mut pieces, |segment, pieces| {
             match segment.marker {
                 APP2 if has_id(file, segment, ICC_ID)? => pieces.keep(segment.whole.clone()),
-                APP14 if has_id(file, segment, ADOBE_ID)? => put_adobe(&mut pieces, file, segment)?,
+                APP14 if has_id(file, segment, ADOBE_ID)? => put_adobe(pieces, file, segment)?,
                 APP0..=APP15 | COM => {}
                 // Tables, frames, scans, restarts, and the number of lines.
                 SOF0..=SOF15 | SOS..=EXP => pieces.keep(segment.whole.clone()),
                 _ => {}
             }
-            if let Some((_, scan)) = scans.next_if(|(of, _)| *of == number) {
-                pieces.keep(scan.clone());
-            }
-        }
-        if self.is_whole {
-            pieces.put(&[0xFF, EOI][..]);
-        }
+            Ok(())
+        })?;
         Ok(pieces)
     }
 
@@ -233,34 +246,33 @@ impl Picture {
         let mut pieces = Pieces::default();
         pieces.put(&[0xFF, SOI][..]);
         let mut extended = Extended::of(file, &self.segments)?;
-        let mut scans = self.scans.iter().peekable();
         let mut resources = self.resources(file)?;
-        for (number, segment) in self.segments.iter().enumerate() {
+        self.each(&mut pieces, |segment, pieces| {
             let content = file.get(segment.content.start, segment.content.end - segment.content.start)?;
             let starts_with = |id: &[u8]| has_start(content, id);
             match segment.marker {
                 APP0 if starts_with(JFIF_ID) => pieces.keep(segment.whole.clone()),
                 // A thumbnail as a JPEG, or as samples.
-                APP0 if starts_with(JFXX_ID) && !exif::has_metadata(content.get(6..).unwrap_or_default()) => {
+                APP0 if starts_with(JFXX_ID) && !embedded::has_metadata(content.get(6..).unwrap_or_default()) => {
                     pieces.keep(segment.whole.clone());
                 }
                 APP1 if starts_with(EXIF_ID) => {
                     if let Some(block) = content.get(EXIF_ID.len() + 1..).and_then(exif::without_places) {
-                        put(&mut pieces, APP1, &[&content[..=EXIF_ID.len()], &block].concat());
+                        put(pieces, APP1, &[&content[..=EXIF_ID.len()], &block].concat());
                     }
                 }
                 APP1 if starts_with(XMP_ID) => {
                     let packet = extended.main(&content[XMP_ID.len()..], directory);
                     if let Some(packet) = packet.filter(|packet| XMP_ID.len() + packet.len() <= MAX_CONTENT_BYTES) {
-                        put(&mut pieces, APP1, &[XMP_ID, &packet].concat());
-                        extended.put(&mut pieces);
+                        put(pieces, APP1, &[XMP_ID, &packet].concat());
+                        extended.put(pieces);
                     }
                 }
                 APP2 if starts_with(ICC_ID) || starts_with(GAIN_MAP_ID) => pieces.keep(segment.whole.clone()),
                 APP2 if starts_with(mpf::ID) => {
                     let is_own = self.index.as_ref().is_some_and(|own| own.is_at(&segment.content));
                     match index.filter(|_| is_own) {
-                        Some(index) => put(&mut pieces, APP2, index),
+                        Some(index) => put(pieces, APP2, index),
                         // What another picture says of itself.
                         None => pieces.keep(segment.whole.clone()),
                     }
@@ -268,7 +280,7 @@ impl Picture {
                 APP13 if starts_with(PHOTOSHOP_ID) => {
                     let cleaned = photoshop::without_places(&std::mem::take(&mut resources));
                     for part in cleaned.chunks(MAX_CONTENT_BYTES - PHOTOSHOP_ID.len()) {
-                        put(&mut pieces, APP13, &[PHOTOSHOP_ID, part].concat());
+                        put(pieces, APP13, &[PHOTOSHOP_ID, part].concat());
                     }
                 }
                 APP14 if starts_with(ADOBE_ID) => pieces.keep(segment.whole.clone()),
@@ -278,13 +290,8 @@ impl Picture {
                 SOF0..=SOF15 | SOS..=EXP => pieces.keep(segment.whole.clone()),
                 _ => {}
             }
-            if let Some((_, scan)) = scans.next_if(|(of, _)| *of == number) {
-                pieces.keep(scan.clone());
-            }
-        }
-        if self.is_whole {
-            pieces.put(&[0xFF, EOI][..]);
-        }
+            Ok(())
+        })?;
         Ok(pieces)
     }
 

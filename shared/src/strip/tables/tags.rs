@@ -52,9 +52,6 @@ const PLAIN: [u64; 18] = [
 ];
 pub const JPEG: u64 = 7;
 
-/// How the description in JSON begins that Mapillary's apps write.
-const MAPILLARY: &str = "\"MAP";
-
 /// Whether a row is needed to show a picture.
 pub fn shows_picture(row: &Entry) -> bool {
     PICTURE.contains(&row.tag) && !matches!(row.kind, kind::ASCII | kind::UTF8)
@@ -67,10 +64,4 @@ pub fn tells_place(tag: u16) -> bool {
 /// Whether the data of a compression holds nothing but samples.
 pub fn is_plain(compression: u64) -> bool {
     PLAIN.contains(&compression)
-}
-
-/// Whether a description is JSON of Mapillary, which has the place.
-pub fn is_of_mapillary(text: &[u8]) -> bool {
-    let text = text.trim_ascii_start();
-    text.first() == Some(&b'{') && memchr::memmem::find(text, MAPILLARY.as_bytes()).is_some()
 }

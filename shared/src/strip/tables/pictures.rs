@@ -1,6 +1,6 @@
 //! The pictures of a table.
 
-use super::super::{Stop, exif, unsupported};
+use super::super::{Stop, embedded, unsupported};
 use super::tags::{
     COMPRESSION, DATA, JPEG, JPEG_LENGTH, JPEG_OFFSET, JPEG_TABLES, NEW_SUBFILE_TYPE, STRIP_OFFSETS, SUBFILE_TYPE,
     TILE_OFFSETS, is_plain,
@@ -31,7 +31,7 @@ impl Walk<'_> {
                     return Ok(true);
                 };
                 match self.file.get(start, length) {
-                    Ok(jpeg) => Ok(!exif::has_metadata(jpeg)),
+                    Ok(jpeg) => Ok(!embedded::has_metadata(jpeg)),
                     Err(Missing::PastEnd) => Ok(false),
                     Err(unread) => Err(unread.into()),
                 }
@@ -94,7 +94,7 @@ impl Walk<'_> {
         }
         for (start, length) in jpegs {
             match self.file.get(start, length) {
-                Ok(jpeg) if exif::has_metadata(jpeg) => {
+                Ok(jpeg) if embedded::has_metadata(jpeg) => {
                     return unsupported("JPEG inside TIFF with metadata of its own");
                 }
                 Ok(_) | Err(Missing::PastEnd) => {}

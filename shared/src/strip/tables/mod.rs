@@ -1,4 +1,4 @@
-//! TIFF and `BigTIFF`, and EXIF blocks, in place: the rows that stay are closed up in their table, and every byte that none of
+//! The tables of TIFF files and of EXIF blocks, in place: the rows that stay are closed up in their table, and every byte that none of
 //! them needs becomes zero. So all offsets stay the same.
 //!
 //! | module | what it holds |
@@ -11,17 +11,15 @@
 mod pictures;
 mod tags;
 
+use super::Stop;
 use super::overlay::Overlay;
 use super::pieces::Pieces;
-use super::{Job, Options, Scope, Stop, iptc, photoshop, unsupported, xmp};
 use crate::metadata::tiff::directory::{self, Directory, Entry};
 use crate::metadata::tiff::kind;
 use crate::metadata::tiff::order::Order;
 use crate::metadata::view::{FileView, Missing};
-use tags::{
-    ARTIST, COPYRIGHT, EXIF, IMAGE_DESCRIPTION, INTEROP, IPTC, LAYERS, PHOTOSHOP, SUB_TABLES, XMP, is_of_mapillary,
-    shows_picture, tells_place,
-};
+use tags::{ARTIST, COPYRIGHT, EXIF, INTEROP, LAYERS, SUB_TABLES, shows_picture, tells_place};
+pub use tags::{IMAGE_DESCRIPTION, IPTC, PHOTOSHOP, XMP};
 
 /// Nothing else lies in the first bytes.
 const HEADER_BYTES: u64 = 8;
@@ -32,48 +30,19 @@ const MAX_DAMAGED_ROWS: u64 = 10;
 /// The most tables of a file.
 const MAX_TABLES: usize = 1024;
 
-/// A TIFF file.
-pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
-    let aim = match job.options {
-        Options {
-            scope: Scope::Location, ..
-        } => Aim::File,
-        Options {
-            keep_copyright: true, ..
-        } => Aim::Copyright,
-        Options { .. } => Aim::Picture,
-    };
-    let mut walk = Walk::new(job.file, aim);
-    let blocks = [
-        (IPTC, kind::UNDEFINED, job.rights.iptc.clone()),
-        (XMP, kind::BYTE, job.rights.packet()),
-    ];
-    walk.new_blocks = blocks.into_iter().filter(|(.., block)| !block.is_empty()).collect();
-    walk.chain()?;
-    if walk.pages == 0 {
-        return unsupported("the file has no picture in full resolution");
-    }
-    if walk.has_layers {
-        job.warnings
-            .push("Photoshop's layers are lost, because they can hold other images".to_owned());
-    }
-    if !walk.new_blocks.is_empty() {
-        job.warnings
-            .push("the copyright in XMP or IPTC is lost, because the file has no room for it".to_owned());
-    }
-    Ok(walk.pieces())
-}
+/// What becomes of a block or a description in a table: its tag, and its bytes.
+pub type Cleaner = fn(u16, &[u8]) -> Fate;
 
 /// An EXIF block.
-pub fn without_places(block: &FileView) -> Result<Pieces, Stop> {
-    let mut walk = Walk::new(block, Aim::Block);
+pub fn without_places(block: &FileView, cleaned: Cleaner) -> Result<Pieces, Stop> {
+    let mut walk = Walk::new(block, Aim::Block, cleaned);
     walk.chain()?;
     Ok(walk.pieces())
 }
 
 /// What is written.
 #[derive(Clone, Copy, PartialEq)]
-enum Aim {
+pub enum Aim {
     /// A file with its pictures alone.
     Picture,
     /// The same, with the copyright.
@@ -94,24 +63,25 @@ impl Aim {
     }
 }
 
-struct Walk<'a> {
+pub struct Walk<'a> {
     file: &'a FileView,
     aim: Aim,
+    cleaned: Cleaner,
     /// What the first page gets: tag, type, and bytes.
-    new_blocks: Vec<(u16, u16, Vec<u8>)>,
+    pub new_blocks: Vec<(u16, u16, Vec<u8>)>,
     visited: Vec<u64>,
-    pages: usize,
+    pub pages: usize,
     /// Strips and tiles so far.
     strips: u64,
     /// Whether layers of Photoshop are lost.
-    has_layers: bool,
+    pub has_layers: bool,
     out: Overlay,
     /// What is added behind the end, and where.
     appended: Vec<u8>,
 }
 
 /// What a row becomes.
-enum Fate {
+pub enum Fate {
     Kept,
     Removed,
     /// Another value.
@@ -127,10 +97,11 @@ enum Place {
 }
 
 impl<'a> Walk<'a> {
-    fn new(file: &'a FileView, aim: Aim) -> Self {
+    pub fn new(file: &'a FileView, aim: Aim, cleaned: Cleaner) -> Self {
         Self {
             file,
             aim,
+            cleaned,
             new_blocks: Vec::new(),
             visited: Vec::new(),
             pages: 0,
@@ -142,7 +113,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The tables that follow each other. Those that are removed are left out of the chain.
-    fn chain(&mut self) -> Result<(), Stop> {
+    pub fn chain(&mut self) -> Result<(), Stop> {
         let first = directory::main(self.file, 0).map_err(damaged)?;
         let header = if first.wide { 16 } else { 8 };
         self.out.keep(0..header);
@@ -230,25 +201,14 @@ impl<'a> Walk<'a> {
             self.has_layers |= row.tag == LAYERS;
             return Ok(Fate::Removed);
         }
-        let bytes = match row.tag {
-            XMP | IPTC | PHOTOSHOP | IMAGE_DESCRIPTION if !row.is_inside() => {
-                match self.file.get(table.offset(row), row.length()) {
-                    Ok(bytes) => bytes,
-                    Err(Missing::PastEnd) => return Ok(Fate::Removed),
-                    Err(unread) => return Err(unread.into()),
-                }
-            }
-            _ => return Ok(Fate::Kept),
-        };
-        Ok(match row.tag {
-            XMP => xmp::without_places(bytes, None).map_or(Fate::Removed, Fate::Replaced),
-            IPTC if iptc::is_block(bytes) => Fate::Replaced(iptc::without_places(bytes)),
-            // In another byte order, or damaged.
-            IPTC => Fate::Removed,
-            PHOTOSHOP => Fate::Replaced(photoshop::without_places(bytes)),
-            _ if is_of_mapillary(bytes) => Fate::Removed,
-            _ => Fate::Kept,
-        })
+        if !matches!(row.tag, XMP | IPTC | PHOTOSHOP | IMAGE_DESCRIPTION) || row.is_inside() {
+            return Ok(Fate::Kept);
+        }
+        match self.file.get(table.offset(row), row.length()) {
+            Ok(bytes) => Ok((self.cleaned)(row.tag, bytes)),
+            Err(Missing::PastEnd) => Ok(Fate::Removed),
+            Err(unread) => Err(unread.into()),
+        }
     }
 
     /// A row that stays, and what it needs. `None` if its value lies outside of the file.
@@ -369,7 +329,7 @@ impl<'a> Walk<'a> {
             .keep(table.span.end..(table.span.end + length).min(self.file.size()));
     }
 
-    fn pieces(self) -> Pieces {
+    pub fn pieces(self) -> Pieces {
         let size = self.file.size();
         let mut pieces = self.out.into_pieces(size, 0);
         if !self.appended.is_empty() {
