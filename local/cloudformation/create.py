@@ -35,6 +35,12 @@ SETS = {
         "AlarmEmail": "ops@example.com",
         "Dashboard": "yes",
     },
+    "records apart from the images": {
+        "RecordsBucket": "private",
+        "RecordsPrefix": "photos/",
+        "Workflow": "yes",
+        "QueryDatabase": "photos",
+    },
     "keys, workflow, boundary": {
         "CreateSourceBucket": "yes",
         "SourceKey": KEY,

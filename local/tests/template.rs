@@ -65,6 +65,9 @@ async fn bad_parameters_are_refused_before_anything_is_created() {
         ("DestinationPrefix", "${x}/"),
         ("DestinationPrefix", "*/"),
         ("DestinationPrefix", "日本/"),
+        ("RecordsBucket", "photos"),
+        ("RecordsBucket", "s3://private"),
+        ("RecordsPrefix", "records"),
         ("ManifestBucket", "a/b"),
         ("Trigger", "sns"),
         ("Records", "annotations"),
@@ -107,6 +110,32 @@ async fn bad_parameters_are_refused_before_anything_is_created() {
         .unwrap_err()
         .to_string();
     assert!(refusal.contains("either AlarmEmail or AlarmTopic"), "{refusal}");
+}
+
+#[tokio::test]
+async fn records_of_their_own_bucket_are_not_beside_the_images() {
+    let parameters = [
+        ("RecordsBucket", "private"),
+        ("RecordsPrefix", "2024/"),
+        ("DestinationPrefix", "out/"),
+        ("Workflow", "yes"),
+        ("QueryDatabase", "photos_2024"),
+    ];
+    let stack = stack(&parameters).await;
+    let text = stack.to_string();
+    for folder in ["jobs/", "records/", "sidecars/", "queries/"] {
+        assert!(!text.contains(&format!("photos-out/out/{folder}")), "{folder}");
+        assert!(text.contains(&format!("private/2024/{folder}")), "{folder}");
+    }
+    assert!(text.contains("photos-out/out/images/") && !text.contains("private/2024/images/"));
+    let variables = |function: &str| &stack["Resources"][function]["Properties"]["Environment"]["Variables"];
+    for function in ["Fanout", "Processor"] {
+        assert_eq!(
+            variables(function)["RECORDS_DESTINATION"],
+            "s3://private/2024/",
+            "{function}"
+        );
+    }
 }
 
 #[tokio::test]

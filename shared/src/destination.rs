@@ -4,23 +4,33 @@ use crate::object::{Bucket, Key, KeyTooLong, MAX_KEY_BYTES, ObjectUri, Prefix, S
 use crate::protocol::attempt::Attempt;
 use crate::transform::Rendition;
 
-/// A bucket, and the folder in it for all output.
+/// Where images are written, and where everything else is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    pub bucket: Bucket,
+    images: Folder,
+    /// For records, sidecars, and the files of jobs. Often the same folder: see [`RECORDS_SETTING`].
+    records: Folder,
+}
+
+/// A folder of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Folder {
+    bucket: Bucket,
     /// Empty, or ends in `/`.
-    folder: String,
+    path: String,
 }
 
 /// A folder with one output of each image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputFolder {
-    bucket: Bucket,
-    /// Ends in `/`.
-    folder: String,
+    folder: Folder,
     /// What is appended to each key, without the dot.
     extension: Option<&'static str>,
 }
+
+/// The settings that name the folders of a [`Destination`]. Without the second one, everything goes into the same folder.
+const IMAGES_SETTING: &str = "destination";
+const RECORDS_SETTING: &str = "records_destination";
 
 /// Stands in place of a job id in the output of objects that arrived by event.
 pub const EVENTS: &str = "events";
@@ -44,38 +54,53 @@ pub fn check_job_id(id: &str) -> Result<(), BadJobId> {
     Err(BadJobId(id.to_owned()))
 }
 
-/// The folders in a destination.
-const FOLDERS: [&str; 4] = ["images/", "records/", "sidecars/", "jobs/"];
+const IMAGES: &str = "images/";
 
-/// The destination overlaps the source.
+/// The folders beside the images.
+const OTHERS: [&str; 3] = ["records/", "sidecars/", "jobs/"];
+
+/// Two folders overlap.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "destination {destination} lies inside the source: its folder {folder} and the source {source_uri} \
-     overlap, so output would be read as input; use another bucket or prefix"
-)]
+#[error("{problem}")]
 pub struct Overlap {
-    destination: String,
-    source_uri: String,
-    folder: String,
+    /// The setting to change: `destination` or `records_destination`.
+    pub setting: &'static str,
+    problem: String,
 }
 
 impl From<S3Uri> for Destination {
     fn from(uri: S3Uri) -> Self {
-        let mut folder = uri.prefix.to_string();
-        if !folder.is_empty() && !folder.ends_with('/') {
-            folder.push('/');
-        }
-        Self {
-            bucket: uri.bucket,
-            folder,
-        }
+        Self::new(uri, None)
     }
 }
 
 impl Destination {
+    /// Without `records`, everything goes to `images`.
+    #[must_use]
+    pub fn new(images: S3Uri, records: Option<S3Uri>) -> Self {
+        let images = Folder::from(images);
+        Self {
+            records: records.map_or_else(|| images.clone(), Folder::from),
+            images,
+        }
+    }
+
+    /// Where images are written.
     #[must_use]
     pub fn uri(&self) -> S3Uri {
-        self.below("")
+        self.images.below("")
+    }
+
+    /// Where records, sidecars, and the files of jobs are written.
+    #[must_use]
+    pub fn records_uri(&self) -> S3Uri {
+        self.records.below("")
+    }
+
+    /// The same, if it is another folder than that of the images.
+    #[must_use]
+    pub fn separate_records_uri(&self) -> Option<S3Uri> {
+        (self.records != self.images).then(|| self.records_uri())
     }
 
     /// Where the image is written. Fails if its key would be too long for S3.
@@ -92,8 +117,7 @@ impl Destination {
     #[must_use]
     pub fn images(&self) -> OutputFolder {
         OutputFolder {
-            bucket: self.bucket.clone(),
-            folder: format!("{}images/", self.folder),
+            folder: Folder::from(self.images.below(IMAGES)),
             extension: None,
         }
     }
@@ -103,8 +127,8 @@ impl Destination {
     pub fn renditions(&self, rendition: &Rendition) -> OutputFolder {
         let mut outputs = self.images();
         if let Some(name) = &rendition.name {
-            outputs.folder.push_str(name);
-            outputs.folder.push('/');
+            outputs.folder.path.push_str(name);
+            outputs.folder.path.push('/');
         }
         outputs.extension = rendition.format.extension();
         outputs
@@ -113,95 +137,128 @@ impl Destination {
     /// The sidecar of one image. Fails if its key would be too long for S3.
     pub fn sidecar(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
         Ok(ObjectUri {
-            bucket: self.bucket.clone(),
-            key: Key::checked(format!("{}sidecars/{relative_key}.json", self.folder))?,
+            bucket: self.records.bucket.clone(),
+            key: Key::checked(format!("{}sidecars/{relative_key}.json", self.records.path))?,
         })
     }
 
     /// The record file of one attempt at a chunk.
     #[must_use]
     pub fn records(&self, job_id: &str, chunk: u64, attempt: Attempt) -> ObjectUri {
-        self.object(format!("records/job={job_id}/{chunk}-{attempt}.ndjson"))
+        self.records
+            .object(format!("records/job={job_id}/{chunk}-{attempt}.ndjson"))
+    }
+
+    /// The folder with the sidecars.
+    #[must_use]
+    pub fn sidecars_folder(&self) -> S3Uri {
+        self.records.below("sidecars/")
+    }
+
+    /// The folder with the files of all jobs.
+    #[must_use]
+    pub fn jobs_folder(&self) -> S3Uri {
+        self.records.below("jobs/")
     }
 
     /// The folder with the record files of a job.
     #[must_use]
     pub fn records_folder(&self, job_id: &str) -> S3Uri {
-        self.below(&format!("records/job={job_id}/"))
+        self.records.below(&format!("records/job={job_id}/"))
     }
 
     /// The record file of one object that arrived by event. `date` is `YYYY-MM-DD`.
     #[must_use]
     pub fn event_record(&self, date: &str, id: &str) -> ObjectUri {
-        self.object(format!("records/job={EVENTS}-{date}/{id}.ndjson"))
+        self.records.object(format!("records/job={EVENTS}-{date}/{id}.ndjson"))
     }
 
     /// The record file of one batch of a Distributed Map. `job` is a job id, and `id` names the batch.
     #[must_use]
     pub fn batch_records(&self, job: &str, id: &str) -> ObjectUri {
-        self.object(format!("records/job={job}/{id}.ndjson"))
+        self.records.object(format!("records/job={job}/{id}.ndjson"))
     }
 
     /// The file that reports one object that arrived by event and failed for a reason that is not retryable.
     #[must_use]
     pub fn event_failed(&self, id: &str) -> ObjectUri {
-        self.object(format!("jobs/{EVENTS}/failed/{id}.ndjson"))
+        self.records.object(format!("jobs/{EVENTS}/failed/{id}.ndjson"))
     }
 
     /// `job.json`, the report of a job.
     #[must_use]
     pub fn job(&self, job_id: &str) -> ObjectUri {
-        self.object(format!("jobs/{job_id}/job.json"))
+        self.records.object(format!("jobs/{job_id}/job.json"))
     }
 
     /// `checkpoint.json`, with which another invocation of fanout continues the job.
     #[must_use]
     pub fn checkpoint(&self, job_id: &str) -> ObjectUri {
-        self.object(format!("jobs/{job_id}/checkpoint.json"))
+        self.records.object(format!("jobs/{job_id}/checkpoint.json"))
     }
 
     /// The `number`-th file of failed keys that one generation of a job wrote.
     #[must_use]
     pub fn failed(&self, job_id: &str, generation: u32, number: u32) -> ObjectUri {
-        self.object(format!("jobs/{job_id}/failed/{generation}-{number}.ndjson"))
+        self.records
+            .object(format!("jobs/{job_id}/failed/{generation}-{number}.ndjson"))
     }
 
     /// The `number`-th file of ignored keys that one generation of a job wrote.
     #[must_use]
     pub fn ignored(&self, job_id: &str, generation: u32, number: u32) -> ObjectUri {
-        self.object(format!("jobs/{job_id}/ignored/{generation}-{number}.ndjson"))
+        self.records
+            .object(format!("jobs/{job_id}/ignored/{generation}-{number}.ndjson"))
     }
 
     /// The report of a job as a page.
     #[must_use]
     pub fn page(&self, job_id: &str) -> ObjectUri {
-        self.object(format!("jobs/{job_id}/report.html"))
+        self.records.object(format!("jobs/{job_id}/report.html"))
     }
 
     /// The `number`-th file with objects of chunks that one generation of a job wrote.
     #[must_use]
     pub fn body(&self, job_id: &str, generation: u32, number: u64) -> ObjectUri {
-        self.object(format!("jobs/{job_id}/chunks/{generation}-{number}.ndjson"))
+        self.records
+            .object(format!("jobs/{job_id}/chunks/{generation}-{number}.ndjson"))
     }
 
     /// The folder with the files of failed keys of a job.
     #[must_use]
     pub fn failed_folder(&self, job_id: &str) -> S3Uri {
-        self.below(&format!("jobs/{job_id}/failed/"))
+        self.records.below(&format!("jobs/{job_id}/failed/"))
     }
 
-    /// Refuses a source that could match a key that is written here.
+    /// Refuses a source that could match a key that is written here, and records that would lie among the images.
     pub fn check_apart_from(&self, source: &S3Uri) -> Result<(), Overlap> {
-        if self.bucket != source.bucket {
-            return Ok(());
+        self.check_records_apart()?;
+        for (setting, own, folder) in self.folders() {
+            let written = own.below(folder);
+            if written.overlaps(source) {
+                let problem = format!(
+                    "{setting} {} lies inside the source: its folder {folder} and the source {source} overlap, so output \
+                     would be read as input; use another bucket or prefix",
+                    own.below("")
+                );
+                return Err(Overlap { setting, problem });
+            }
         }
-        for folder in FOLDERS {
-            if self.below(folder).prefix.overlaps(&source.prefix) {
-                return Err(Overlap {
-                    destination: self.uri().to_string(),
-                    source_uri: source.to_string(),
-                    folder: folder.to_owned(),
-                });
+        Ok(())
+    }
+
+    /// Refuses records that would lie among the images, or images among the records.
+    pub fn check_records_apart(&self) -> Result<(), Overlap> {
+        let images = self.images.below(IMAGES);
+        for folder in OTHERS {
+            if self.records.below(folder).overlaps(&images) {
+                let setting = RECORDS_SETTING;
+                let problem = format!(
+                    "{setting} {} is not apart from the images: its folder {folder} and {images} overlap; use another bucket \
+                     or prefix",
+                    self.records_uri()
+                );
+                return Err(Overlap { setting, problem });
             }
         }
         Ok(())
@@ -210,17 +267,41 @@ impl Destination {
     /// Whether an object is output in this destination.
     #[must_use]
     pub fn holds(&self, bucket: &Bucket, key: &Key) -> bool {
-        self.bucket == *bucket
-            && key
-                .as_str()
-                .strip_prefix(&self.folder)
-                .is_some_and(|rest| FOLDERS.iter().any(|folder| rest.starts_with(folder)))
+        self.folders().any(|(_, own, folder)| {
+            let rest = key.as_str().strip_prefix(&own.path);
+            own.bucket == *bucket && rest.is_some_and(|rest| rest.starts_with(folder))
+        })
     }
 
+    /// Every folder that is written: the setting that names where it is, and its name.
+    fn folders(&self) -> impl Iterator<Item = (&'static str, &Folder, &'static str)> {
+        let records = match self.separate_records_uri() {
+            Some(_) => RECORDS_SETTING,
+            None => IMAGES_SETTING,
+        };
+        let others = OTHERS.into_iter().map(move |folder| (records, &self.records, folder));
+        std::iter::once((IMAGES_SETTING, &self.images, IMAGES)).chain(others)
+    }
+}
+
+impl From<S3Uri> for Folder {
+    fn from(uri: S3Uri) -> Self {
+        let mut path = uri.prefix.to_string();
+        if !path.is_empty() && !path.ends_with('/') {
+            path.push('/');
+        }
+        Self {
+            bucket: uri.bucket,
+            path,
+        }
+    }
+}
+
+impl Folder {
     fn below(&self, path: &str) -> S3Uri {
         S3Uri {
             bucket: self.bucket.clone(),
-            prefix: Prefix::from(format!("{}{path}", self.folder)),
+            prefix: Prefix::from(format!("{}{path}", self.path)),
         }
     }
 
@@ -229,10 +310,10 @@ impl Destination {
     fn object(&self, path: String) -> ObjectUri {
         ObjectUri {
             bucket: self.bucket.clone(),
-            key: Key::from(if self.folder.is_empty() {
+            key: Key::from(if self.path.is_empty() {
                 path
             } else {
-                format!("{}{path}", self.folder)
+                format!("{}{path}", self.path)
             }),
         }
     }
@@ -241,13 +322,13 @@ impl Destination {
 impl OutputFolder {
     /// The output of one image. Fails if its key would be too long for S3.
     pub fn output(&self, relative_key: &str) -> Result<ObjectUri, KeyTooLong> {
-        let mut key = format!("{}{relative_key}", self.folder);
+        let mut key = format!("{}{relative_key}", self.folder.path);
         if let Some(extension) = self.extension {
             key.push('.');
             key.push_str(extension);
         }
         Ok(ObjectUri {
-            bucket: self.bucket.clone(),
+            bucket: self.folder.bucket.clone(),
             key: Key::checked(key)?,
         })
     }
@@ -256,10 +337,10 @@ impl OutputFolder {
     /// for S3, it is cut, and a few more outputs start with it.
     #[must_use]
     pub fn starting_with(&self, start: &str) -> S3Uri {
-        let mut prefix = format!("{}{start}", self.folder);
+        let mut prefix = format!("{}{start}", self.folder.path);
         prefix.truncate(prefix.floor_char_boundary(MAX_KEY_BYTES));
         S3Uri {
-            bucket: self.bucket.clone(),
+            bucket: self.folder.bucket.clone(),
             prefix: Prefix::from(prefix),
         }
     }
@@ -328,6 +409,62 @@ mod tests {
             let source: S3Uri = source.parse().unwrap();
             let result = destination(target).check_apart_from(&source);
             assert_eq!(result.is_ok(), apart, "{source} to {target}");
+        }
+    }
+
+    #[test]
+    fn records_have_a_place_of_their_own() {
+        let uri = |text: &str| text.parse::<S3Uri>().unwrap();
+        let out = Destination::new(uri("s3://public/"), Some(uri("s3://private/2024")));
+        assert_eq!(out.image("a.jpg").unwrap().to_string(), "s3://public/images/a.jpg");
+        for (file, expected) in [
+            (out.sidecar("a.jpg").unwrap(), "s3://private/2024/sidecars/a.jpg.json"),
+            (out.job("j"), "s3://private/2024/jobs/j/job.json"),
+            (out.event_failed("id"), "s3://private/2024/jobs/events/failed/id.ndjson"),
+        ] {
+            assert_eq!(file.to_string(), expected);
+        }
+        assert_eq!(out.separate_records_uri(), Some(uri("s3://private/2024/")));
+        let same = Destination::new(uri("s3://public/a"), Some(uri("s3://public/a/")));
+        assert_eq!(same.separate_records_uri(), None);
+        assert!(out.holds(&Bucket::new("private").unwrap(), &"2024/records/x".into()));
+        assert!(!out.holds(&Bucket::new("public").unwrap(), &"records/x".into()));
+    }
+
+    #[test]
+    fn records_among_images_or_sources_are_refused() {
+        for (images, records, source, setting) in [
+            (
+                "s3://public/",
+                "s3://public/images/",
+                "s3://photos/",
+                Some(RECORDS_SETTING),
+            ),
+            (
+                "s3://public/",
+                "s3://public/images/private/",
+                "s3://photos/",
+                Some(RECORDS_SETTING),
+            ),
+            (
+                "s3://public/records/",
+                "s3://public/",
+                "s3://photos/",
+                Some(RECORDS_SETTING),
+            ),
+            ("s3://public/", "s3://photos/", "s3://photos/", Some(RECORDS_SETTING)),
+            ("s3://photos/", "s3://private/", "s3://photos/", Some(IMAGES_SETTING)),
+            ("s3://public/", "s3://public/private/", "s3://photos/", None),
+            ("s3://public/", "s3://photos/private/", "s3://photos/2024/", None),
+        ] {
+            let uri = |text: &str| text.parse::<S3Uri>().unwrap();
+            let out = Destination::new(uri(images), Some(uri(records)));
+            let refused = out.check_apart_from(&uri(source)).err();
+            assert_eq!(
+                refused.map(|overlap| overlap.setting),
+                setting,
+                "{images}, {records}, {source}"
+            );
         }
     }
 

@@ -11,14 +11,14 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {name}: {problem}")]
 pub struct SettingError {
-    name: &'static str,
+    name: String,
     problem: String,
 }
 
 impl SettingError {
-    pub fn new(name: &'static str, problem: impl std::fmt::Display) -> Self {
+    pub fn new(name: impl Into<String>, problem: impl std::fmt::Display) -> Self {
         Self {
-            name,
+            name: name.into(),
             problem: problem.to_string(),
         }
     }

@@ -62,7 +62,7 @@ impl Job {
         let destination = destination(request)?;
         destination
             .check_apart_from(&source)
-            .map_err(|error| BadRequest::new("destination", error))?;
+            .map_err(|error| BadRequest::new(error.setting, error))?;
         let id = request.job_id.clone().unwrap_or_else(|| request_id.to_owned());
         let job = Self {
             id: job_id("job_id", id)?,
@@ -103,11 +103,12 @@ impl Job {
                 "it compares listings, and a manifest is not a listing; leave out one of the two",
             ));
         }
-        if self.images == Images::Strip && self.records == Records::Sidecar {
+        let is_beside_images = self.destination.separate_records_uri().is_none();
+        if self.images == Images::Strip && self.records == Records::Sidecar && is_beside_images {
             return Err(BadRequest::new(
                 "records",
                 "it is sidecar, and images is strip: the sidecars would lie beside the stripped images, with all that was \
-                 removed; set records to ndjson, annotation or none",
+                 removed; give them another place with records_destination, or set records to ndjson, annotation or none",
             ));
         }
         Ok(())
@@ -136,9 +137,10 @@ impl Job {
     }
 }
 
-/// The destination of a request. It holds the checkpoint and the report of each job.
+/// The destination of a request. Its part for records holds the checkpoint and the report of each job.
 pub fn destination(request: &Request) -> Result<Destination, BadRequest> {
-    uri("destination", request.destination.as_ref()).map(Into::into)
+    let images = uri("destination", request.destination.as_ref())?;
+    Ok(Destination::new(images, request.records_destination.clone()))
 }
 
 /// The id of an existing job. `field` is the field that names it.

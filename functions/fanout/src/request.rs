@@ -115,6 +115,8 @@ request_fields! {
     /// For a redrive: the job whose keys are processed.
     parent: String {}
     destination: S3Uri { env parsed "DESTINATION"; }
+    /// Where records, sidecars and the files of jobs go, if not to the destination.
+    records_destination: S3Uri { env parsed "RECORDS_DESTINATION"; }
     /// Globs for the part of a key after its last `/`. By default, the extensions of image formats.
     include: Vec<String> { env list "INCLUDE"; }
     exclude: Vec<String> { env list "EXCLUDE"; default Vec::new(); }

@@ -36,7 +36,7 @@ const MAX_RECORD_BYTES: RangeInclusive<usize> = 16 * 1024..=1024 * 1024;
 pub struct Config {
     /// `SOURCE`: the keys of events are relative to it, and objects outside it are ignored.
     pub source: Option<S3Uri>,
-    /// `DESTINATION`
+    /// `DESTINATION` and `RECORDS_DESTINATION`
     pub destination: Option<Destination>,
     /// `IMAGES`
     pub images: Images,
@@ -93,7 +93,7 @@ impl Config {
         let transform = settings::parsed(lookup, "TRANSFORM")?;
         let config = Self {
             source: settings::parsed(lookup, "SOURCE")?,
-            destination: settings::parsed::<S3Uri>(lookup, "DESTINATION")?.map(Into::into),
+            destination: destination(lookup)?,
             images,
             renditions: renditions(images, transform.as_ref())
                 .map_err(|problem| SettingError::new("TRANSFORM", problem))?,
@@ -117,17 +117,32 @@ impl Config {
             timeout: settings::parsed(lookup, "TIMEOUT_SECONDS")?.map_or(MAX_TIMEOUT, Duration::from_secs),
             s3_timeouts: Timeouts::default(),
         };
-        if config.images == Images::Strip && config.records == Records::Sidecar {
-            let problem = "sidecar, and IMAGES is strip: the sidecars would lie beside the stripped images";
-            return Err(SettingError::new("RECORDS", problem));
-        }
-        if let (Some(source), Some(destination)) = (&config.source, &config.destination) {
-            destination
-                .check_apart_from(source)
-                .map_err(|error| SettingError::new("DESTINATION", error))?;
+        if let Some(destination) = &config.destination {
+            config.check(destination)?;
         }
         Ok(config)
     }
+
+    /// Checks settings against each other.
+    fn check(&self, destination: &Destination) -> Result<(), SettingError> {
+        let is_beside_images = destination.separate_records_uri().is_none();
+        if self.images == Images::Strip && self.records == Records::Sidecar && is_beside_images {
+            let problem = "sidecar, and IMAGES is strip: the sidecars would lie beside the stripped images; give them another \
+                           place with RECORDS_DESTINATION";
+            return Err(SettingError::new("RECORDS", problem));
+        }
+        let checked = match &self.source {
+            Some(source) => destination.check_apart_from(source),
+            None => destination.check_records_apart(),
+        };
+        checked.map_err(|error| SettingError::new(error.setting.to_uppercase(), error))
+    }
+}
+
+fn destination(lookup: Lookup<'_>) -> Result<Option<Destination>, SettingError> {
+    let records: Option<S3Uri> = settings::parsed(lookup, "RECORDS_DESTINATION")?;
+    let images: Option<S3Uri> = settings::parsed(lookup, "DESTINATION")?;
+    Ok(images.map(|images| Destination::new(images, records)))
 }
 
 /// Reads a number in a range.
@@ -178,6 +193,21 @@ mod tests {
                 vec![("SOURCE", "s3://photos/"), ("DESTINATION", "s3://photos/out/")],
                 "lies inside the source",
             ),
+            (
+                vec![
+                    ("DESTINATION", "s3://public/"),
+                    ("RECORDS_DESTINATION", "s3://public/images/"),
+                ],
+                "RECORDS_DESTINATION: records_destination s3://public/images/ is not apart from the images",
+            ),
+            (
+                vec![
+                    ("DESTINATION", "s3://public/"),
+                    ("IMAGES", "strip"),
+                    ("RECORDS", "sidecar"),
+                ],
+                "RECORDS: sidecar, and IMAGES is strip",
+            ),
         ] {
             let error = load(&variables).unwrap_err();
             assert!(error.contains(part), "{variables:?}: {error}");
@@ -224,6 +254,7 @@ mod tests {
             [
                 "SOURCE",
                 "DESTINATION",
+                "RECORDS_DESTINATION",
                 "INCLUDE",
                 "EXCLUDE",
                 "IMAGES",

@@ -158,21 +158,17 @@ impl Output {
 
 /// Asks fanout something about a job.
 async fn about(target: &Target, action: &str, job_id: &str) -> anyhow::Result<Report> {
-    let destination = target.destination.uri();
-    target
-        .ask(&json!({"action": action, "job_id": job_id, "destination": destination}))
-        .await
+    let request = target.request(json!({"action": action, "job_id": job_id}));
+    target.ask(&request).await
 }
 
 async fn ask_for_plan(target: &Target, settings: &Settings) -> anyhow::Result<Value> {
-    let destination = target.destination.uri();
     eprintln!(
         "asking {}: fanout lists the source, which takes some minutes if it has many millions of keys",
         target.place
     );
-    target
-        .ask(&settings.request(&json!({"action": "plan", "destination": destination}))?)
-        .await
+    let request = target.request(json!({"action": "plan"}));
+    target.ask(&settings.request(&request)?).await
 }
 
 async fn start_job(target: &Target, start: Start, output: Output) -> anyhow::Result<Ending> {
@@ -195,9 +191,7 @@ async fn start_job(target: &Target, start: Start, output: Output) -> anyhow::Res
     if !start.yes && !confirmed(&question)? {
         bail!("nothing was started");
     }
-    let mut request = start
-        .settings
-        .request(&json!({"job_id": job_id, "destination": target.destination.uri()}))?;
+    let mut request = start.settings.request(&target.request(json!({"job_id": job_id})))?;
     if knows_plans {
         request["planned"] = json!({"cost_usd": plan.cost_usd.total, "seconds": plan.seconds});
     }
@@ -215,9 +209,8 @@ async fn redrive_job(target: &Target, redrive: Redrive, output: Output) -> anyho
     }
     let job_id = redrive.settings.job_id.clone().map_or_else(new_id, Ok)?;
     check_new(target, &job_id, &parent.source.to_string()).await?;
-    let request = redrive.settings.request(&json!({
-        "action": "redrive", "parent": redrive.parent, "job_id": job_id, "destination": target.destination.uri(),
-    }))?;
+    let fields = json!({"action": "redrive", "parent": redrive.parent, "job_id": job_id});
+    let request = redrive.settings.request(&target.request(fields))?;
     begin(target, &job_id, &request, redrive.no_watch, output).await
 }
 
@@ -337,7 +330,7 @@ async fn list(target: &Target, output: Output) -> anyhow::Result<Ending> {
         return Ok(Ending::Ok);
     }
     if reports.is_empty() {
-        eprintln!("there are no jobs in {}", target.destination.uri());
+        eprintln!("there are no jobs in {}", target.destination.records_uri());
     }
     for report in reports {
         println!(

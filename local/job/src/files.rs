@@ -24,12 +24,13 @@ impl Target {
 
     /// The ids of all jobs, in the order of their names.
     pub async fn jobs(&self) -> anyhow::Result<Vec<String>> {
-        let prefix = format!("{}jobs/", self.destination.uri().prefix);
+        let folder = self.destination.jobs_folder();
+        let prefix = folder.prefix.as_str();
         let mut pages = self
             .s3
             .list_objects_v2()
-            .bucket(self.destination.bucket.as_str())
-            .prefix(&prefix)
+            .bucket(folder.bucket.as_str())
+            .prefix(prefix)
             .delimiter("/")
             .into_paginator()
             .send();
@@ -37,14 +38,13 @@ impl Target {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| {
                 anyhow!(
-                    "{} cannot be listed: {}{}",
-                    self.destination.uri(),
+                    "{folder} cannot be listed: {}{}",
                     s3::Cause::from_sdk(&error),
                     hint(error.code(), "s3:ListBucket on the bucket of the destination")
                 )
             })?;
             let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
-            let names = folders.filter_map(|folder| folder.strip_prefix(&*prefix)?.strip_suffix('/'));
+            let names = folders.filter_map(|folder| folder.strip_prefix(prefix)?.strip_suffix('/'));
             // Not jobs: failures of events, and results of a Distributed Map.
             jobs.extend(
                 names

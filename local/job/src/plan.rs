@@ -17,6 +17,8 @@ use crate::summary::keys;
 pub struct Plan {
     pub source: String,
     destination: String,
+    #[serde(default)]
+    records_destination: Option<String>,
     listing_finished: bool,
     listed: u64,
     ignored: u64,
@@ -40,6 +42,9 @@ pub struct Plan {
 /// Prints a plan on standard output.
 pub fn print(plan: &Plan) {
     println!("{} to {}", visible(&plan.source), visible(&plan.destination));
+    if let Some(records) = &plan.records_destination {
+        println!("  records   to {}", visible(records));
+    }
     if !plan.listing_finished {
         println!(
             "  The source is larger than fanout could list in time. All numbers are about the part that it listed."

@@ -1,5 +1,6 @@
 //! Finds fanout, and the destination of its jobs.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -8,6 +9,7 @@ use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use clap::Args;
+use serde_json::{Value, json};
 use shared::destination::Destination;
 use shared::object::S3Uri;
 use shared::s3;
@@ -37,6 +39,9 @@ pub struct Options {
     /// Where the job writes, such as `s3://bucket/prefix/` [default: that of the stack]
     #[arg(long, global = true, value_name = "S3_URI")]
     pub destination: Option<S3Uri>,
+    /// Where records and the files of jobs are, if not in the destination [default: as for the stack]
+    #[arg(long, global = true, value_name = "S3_URI")]
+    pub records_destination: Option<S3Uri>,
     /// A profile of the AWS configuration
     #[arg(long, global = true)]
     profile: Option<String>,
@@ -68,20 +73,47 @@ impl Options {
             (None, Some(function)) => (lambda(&sdk, None)?, function.clone()),
             (None, None) => (lambda(&sdk, None)?, self.of_stack(&sdk).await?),
         };
-        let destination = match &self.destination {
-            Some(destination) => destination.clone(),
-            None if is_local => local_destination()?,
-            None => destination(&lambda, &function).await?,
-        };
+        let destination = self.destination(&lambda, &function).await?;
         Ok(Target {
             options: self.again(),
             place: self.place(&sdk),
             function,
-            destination: destination.into(),
+            destination,
             lambda,
             s3: aws_sdk_s3::Client::new(&sdk),
             is_local,
         })
+    }
+
+    /// What the options do not say is a setting of fanout.
+    async fn destination(&self, lambda: &aws_sdk_lambda::Client, function: &str) -> anyhow::Result<Destination> {
+        if let (Some(images), Some(records)) = (&self.destination, &self.records_destination) {
+            return Ok(Destination::new(images.clone(), Some(records.clone())));
+        }
+        let settings = match self.local {
+            Some(_) => std::env::vars().collect(),
+            None => settings(lambda, function).await?,
+        };
+        let setting = |name: &str| {
+            let given = settings.get(name).filter(|value| !value.is_empty());
+            given
+                .map(|value| value.parse::<S3Uri>().with_context(|| format!("{name} is {value:?}")))
+                .transpose()
+        };
+        let images = match &self.destination {
+            Some(images) => images.clone(),
+            None => setting("DESTINATION")?.with_context(|| match self.local {
+                Some(_) => "give --destination, or set DESTINATION as for the functions".to_owned(),
+                None => {
+                    format!("the function {function} has no variable DESTINATION: is it fanout? give --destination")
+                }
+            })?,
+        };
+        let records = match &self.records_destination {
+            Some(records) => Some(records.clone()),
+            None => setting("RECORDS_DESTINATION")?,
+        };
+        Ok(Destination::new(images, records))
     }
 
     async fn sdk(&self) -> SdkConfig {
@@ -113,11 +145,13 @@ impl Options {
         let named = |name: &str, value: Option<&str>| value.map(|value| format!("--{name} {value}"));
         let stack = (self.stack != "s3-exif" && local.is_none() && self.function.is_none()).then_some(&*self.stack);
         let destination = self.destination.as_ref().map(ToString::to_string);
+        let records = self.records_destination.as_ref().map(ToString::to_string);
         let given = [
             named("stack", stack),
             named("function", self.function.as_deref()),
             local,
             named("destination", destination.as_deref()),
+            named("records-destination", records.as_deref()),
             named("profile", self.profile.as_deref()),
             named("region", self.region.as_deref()),
         ];
@@ -220,26 +254,30 @@ fn lambda(sdk: &SdkConfig, url: Option<&str>) -> anyhow::Result<aws_sdk_lambda::
     Ok(aws_sdk_lambda::Client::from_conf(config.build()))
 }
 
-fn local_destination() -> anyhow::Result<S3Uri> {
-    let given = std::env::var("DESTINATION").ok();
-    let given = given.context("give --destination, or set DESTINATION as for the functions")?;
-    given.parse().with_context(|| format!("DESTINATION is {given:?}"))
-}
-
-/// The destination that fanout has as its default.
-async fn destination(lambda: &aws_sdk_lambda::Client, function: &str) -> anyhow::Result<S3Uri> {
+/// The environment variables of fanout, which are its defaults.
+async fn settings(lambda: &aws_sdk_lambda::Client, function: &str) -> anyhow::Result<HashMap<String, String>> {
     let found = lambda.get_function_configuration().function_name(function).send().await;
     let found = found.map_err(|error| {
         anyhow!(
             "the settings of the function {function} cannot be read: {}{}",
             s3::Cause::from_sdk(&error),
-            hint(error.code(), "lambda:GetFunctionConfiguration, or give --destination")
+            hint(
+                error.code(),
+                "lambda:GetFunctionConfiguration, or give --destination and --records-destination"
+            )
         )
     })?;
     let variables = found.environment().and_then(|environment| environment.variables());
-    let destination = variables.and_then(|variables| variables.get("DESTINATION"));
-    let destination = destination.with_context(|| {
-        format!("the function {function} has no variable DESTINATION: is it fanout? give --destination")
-    })?;
-    Ok(destination.parse()?)
+    Ok(variables.cloned().unwrap_or_default())
+}
+
+impl Target {
+    /// A request about this destination.
+    pub fn request(&self, mut fields: Value) -> Value {
+        fields["destination"] = json!(self.destination.uri());
+        if let Some(records) = self.destination.separate_records_uri() {
+            fields["records_destination"] = json!(records);
+        }
+        fields
+    }
 }

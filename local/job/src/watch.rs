@@ -46,7 +46,7 @@ pub async fn until_ended(target: &Target, job_id: &str, bar: &Bar) -> anyhow::Re
         if last_ms.is_some() && changed.elapsed() > SILENCE {
             changed = Instant::now();
             bar.wait("no news for a while: asking fanout");
-            let request = json!({"action": "status", "job_id": job_id, "destination": target.destination.uri()});
+            let request = target.request(json!({"action": "status", "job_id": job_id}));
             found = target.ask(&request).await.ok().or(found);
         }
         match found {

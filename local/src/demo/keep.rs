@@ -15,7 +15,7 @@ pub fn keep(server: &Server, report: &Report) -> anyhow::Result<()> {
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
-    let destination = Destination::from(report.destination.clone());
+    let destination = Destination::new(report.destination.clone(), report.records_destination.clone());
     let records = destination.records_folder(&report.job_id);
     let kept = folder.join("records").join(format!("job={}", report.job_id));
     fs::create_dir_all(&kept)?;

@@ -100,7 +100,7 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     let source: S3Uri = SOURCE.parse()?;
     let destination: Destination = DESTINATION.parse::<S3Uri>()?.into();
     server.store.create_bucket(source.bucket.as_str());
-    server.store.create_bucket(destination.bucket.as_str());
+    server.store.create_bucket(destination.uri().bucket.as_str());
     let s3 = Client::new(&server.sdk().await);
 
     let profile = if options.dev { Profile::Dev } else { Profile::Release };

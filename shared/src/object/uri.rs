@@ -57,6 +57,14 @@ fn split(text: &str) -> Result<(Bucket, &str), UriError> {
     Ok((bucket, rest))
 }
 
+impl S3Uri {
+    /// Whether some keys start with both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.bucket == other.bucket && self.prefix.overlaps(&other.prefix)
+    }
+}
+
 impl FromStr for S3Uri {
     type Err = UriError;
 

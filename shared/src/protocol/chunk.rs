@@ -27,6 +27,9 @@ pub struct ChunkRequest<O = Vec<ObjectRef>> {
     pub source_bucket: Bucket,
     pub source_prefix: Prefix,
     pub destination: S3Uri,
+    /// Where records and sidecars are written, if not to the destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_destination: Option<S3Uri>,
     pub images: Images,
     pub records: Records,
     /// Images in flight to start with.

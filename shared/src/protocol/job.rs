@@ -57,6 +57,9 @@ pub struct Report {
     pub generation: u32,
     pub source: S3Uri,
     pub destination: S3Uri,
+    /// Where records, sidecars and the files of jobs are, if not in the destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_destination: Option<S3Uri>,
     /// What is written of each image, and how records are written. Absent in reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<Images>,

@@ -5,14 +5,14 @@ use crate::protocol::job::{Report, State};
 /// Where the results of a job are: a word, and an S3 URI.
 #[must_use]
 pub fn of(report: &Report) -> Vec<(&'static str, String)> {
-    let destination = Destination::from(report.destination.clone());
-    let (root, id) = (destination.uri(), &report.job_id);
+    let destination = Destination::new(report.destination.clone(), report.records_destination.clone());
+    let id = &report.job_id;
     let mut places = Vec::new();
     if report.images.is_some_and(|images| images != Images::None) {
-        places.push(("images", format!("{root}images/")));
+        places.push(("images", format!("{}images/", destination.uri())));
     }
     match report.records {
-        Some(Records::Sidecar) => places.push(("sidecars", format!("{root}sidecars/"))),
+        Some(Records::Sidecar) => places.push(("sidecars", destination.sidecars_folder().to_string())),
         Some(Records::Ndjson) => places.push(("records", destination.records_folder(id).to_string())),
         Some(Records::Annotation) => places.push(("annotations", format!("exif, of each object in {}", report.source))),
         Some(Records::None) | None => {}

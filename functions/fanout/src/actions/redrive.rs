@@ -46,8 +46,11 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
     session.app.config.check_parallel(job.parallel)?;
     if job.source != parent.header.source || job.destination != destination {
         let problem = format!(
-            "a redrive has the source and destination of its parent, {} and {}; give these, or leave both out",
-            parent.header.source, parent.header.destination
+            "a redrive has the source and destination of its parent, {} and {}, with its records in {}; give these, or leave \
+             them out",
+            parent.header.source,
+            parent.header.destination,
+            parent.header.output().records_uri()
         );
         return Err(BadRequest::new("source", problem).into());
     }

@@ -170,6 +170,7 @@ pub fn chunk_request<O>(job: &Job, objects: O, max_requests_per_second: Option<f
         source_bucket: job.source.bucket.clone(),
         source_prefix: job.source.prefix.clone(),
         destination: job.destination.uri(),
+        records_destination: job.destination.separate_records_uri(),
         images: job.images,
         records: job.records,
         concurrency: concurrency(job.concurrency, max_requests_per_second),

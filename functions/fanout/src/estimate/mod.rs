@@ -40,6 +40,8 @@ use work::{Measured, Work};
 pub struct Estimate {
     pub source: S3Uri,
     pub destination: S3Uri,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records_destination: Option<S3Uri>,
     /// Whether the listing finished. It ends early if the time of the function is up; all numbers are then about the
     /// part that was listed.
     pub listing_finished: bool,
@@ -109,6 +111,7 @@ pub fn estimate(
     Estimate {
         source: job.source.clone(),
         destination: job.destination.uri(),
+        records_destination: job.destination.separate_records_uri(),
         listing_finished: found.is_complete,
         listed: found.counts.listed,
         ignored: found.ignored_by.values().sum(),

@@ -34,6 +34,7 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Continuation {
+    /// Where the files of the job are.
     pub destination: S3Uri,
     pub continue_job: String,
     /// Earlier versions of fanout have sent it.
@@ -43,9 +44,9 @@ pub struct Continuation {
 }
 
 impl Continuation {
-    pub fn new(destination: S3Uri, job_id: &str) -> Self {
+    pub fn new(destination: &Destination, job_id: &str) -> Self {
         Self {
-            destination,
+            destination: destination.records_uri(),
             continue_job: job_id.to_owned(),
             generation: None,
         }
@@ -67,7 +68,7 @@ pub async fn hand_over(session: &Session<'_>, checkpoint: &Checkpoint) -> Result
     if generation > MAX_GENERATIONS {
         return Err(HandOverError::TooManyGenerations);
     }
-    let payload = serde_json::to_vec(&Continuation::new(header.destination.clone(), &header.job_id));
+    let payload = serde_json::to_vec(&Continuation::new(&header.output(), &header.job_id));
     let payload = Blob::new(payload.expect("a continuation is valid JSON"));
     // Time for the wait before the next try, for the try itself, and for reading the checkpoint after it. Jitter may
     // double the wait.
@@ -97,8 +98,7 @@ async fn start_next(session: &Session<'_>, header: &Header, generation: u32, pay
         Err(_) => format!("invoking {function}: no response in time"),
     };
     // Perhaps only the response was lost. Then the checkpoint has the new generation.
-    let destination = Destination::from(header.destination.clone());
-    match Checkpoint::load(&session.s3, &destination, &header.job_id).await {
+    match Checkpoint::load(&session.s3, &header.output(), &header.job_id).await {
         Ok(found) if found.checkpoint.header.generation >= generation => Ok(()),
         _ => Err(problem),
     }

@@ -55,7 +55,7 @@ impl Restarts {
     pub fn new(session: &Session<'_>, destination: &Destination, job_id: &str) -> Option<Self> {
         let app = session.app;
         let config = app.config.restarts.clone()?;
-        let continuation = Continuation::new(destination.uri(), job_id);
+        let continuation = Continuation::new(destination, job_id);
         let input = serde_json::to_string(&continuation).expect("a continuation is valid JSON");
         Some(Self {
             client: app.scheduler.clone(),

@@ -54,6 +54,9 @@ pub struct Header {
     pub job_id: String,
     pub source: S3Uri,
     pub destination: S3Uri,
+    /// Where records and the files of the job are, if not in the destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_destination: Option<S3Uri>,
     /// The request that started the job, with the defaults from the environment at that time.
     pub request: Request,
     pub state: State,
@@ -89,6 +92,13 @@ pub struct Header {
     pub uncounted_failures: Vec<UncountedFiles>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uncounted_ignored: Vec<UncountedFiles>,
+}
+
+impl Header {
+    /// Where the job writes.
+    pub fn output(&self) -> Destination {
+        Destination::new(self.destination.clone(), self.records_destination.clone())
+    }
 }
 
 /// The memory of the functions in MB, and their architecture.
@@ -159,6 +169,7 @@ impl Checkpoint {
                 job_id: job.id.clone(),
                 source: job.source.clone(),
                 destination: job.destination.uri(),
+                records_destination: job.destination.separate_records_uri(),
                 request,
                 state: State::Running,
                 reason: None,
@@ -219,7 +230,7 @@ impl Checkpoint {
         let found = Self::find(s3, destination, job_id).await?;
         found.ok_or_else(|| Error::NoSuchJob {
             job_id: job_id.to_owned(),
-            destination: destination.uri().to_string(),
+            destination: destination.records_uri().to_string(),
         })
     }
 

@@ -45,6 +45,7 @@ impl Checkpoint {
             generation: header.generation,
             source: header.source.clone(),
             destination: header.destination.clone(),
+            records_destination: header.records_destination.clone(),
             images: Some(header.request.images()),
             records: Some(header.request.records()),
             listing_finished,
@@ -177,7 +178,7 @@ impl ReportFile {
 /// Replaces `job.json`, which had the `ETag` `last` if this invocation has written it. Returns the new `ETag`. `None`: it
 /// has a later report.
 async fn replace(s3: &Client, report: &Report, mut last: Option<ETag>) -> Result<Option<ETag>, s3::Error> {
-    let file = Destination::from(report.destination.clone()).job(&report.job_id);
+    let file = output(report).job(&report.job_id);
     let body = to_json(report);
     loop {
         let condition = last.as_ref().map_or(Condition::Absent, Condition::Matches);
@@ -215,15 +216,20 @@ pub async fn rewrite(s3: &Client, checkpoint: &Checkpoint) -> Result<Report, Err
 }
 
 async fn write(s3: &Client, report: &Report) -> Result<(), s3::Error> {
-    let file = Destination::from(report.destination.clone()).job(&report.job_id);
+    let file = output(report).job(&report.job_id);
     s3::put_object(s3, &file, s3::JSON, to_json(report)).await?;
     write_page(s3, report).await
 }
 
 /// Writes `report.html`. A job that has ended does not change, so whoever writes it writes the same.
 async fn write_page(s3: &Client, report: &Report) -> Result<(), s3::Error> {
-    let file = Destination::from(report.destination.clone()).page(&report.job_id);
+    let file = output(report).page(&report.job_id);
     s3::put_object(s3, &file, s3::HTML, page(report).into()).await
+}
+
+/// Where the job writes.
+fn output(report: &Report) -> Destination {
+    Destination::new(report.destination.clone(), report.records_destination.clone())
 }
 
 fn to_json(report: &Report) -> Bytes {

@@ -50,7 +50,7 @@ pub fn accept(request: &mut ChunkRequest) -> Result<(Intake, Settings), Error> {
         bucket: request.source_bucket.clone(),
         prefix: request.source_prefix.clone(),
     };
-    let destination = Destination::from(request.destination.clone());
+    let destination = Destination::new(request.destination.clone(), request.records_destination.clone());
     destination.check_apart_from(&source)?;
     check_range(request.concurrency, request.max_requests_per_second)?;
 

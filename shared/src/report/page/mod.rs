@@ -67,6 +67,9 @@ fn head(report: &Report) -> Markup {
             p.soft {
                 "From " span.key { (visible(&report.source.to_string())) } " to "
                 span.key { (visible(&report.destination.to_string())) }
+                @if let Some(records) = &report.records_destination {
+                    ", records to " span.key { (visible(&records.to_string())) }
+                }
             }
             dl.figures {
                 (figure("keys listed", &count(report.listed)))
