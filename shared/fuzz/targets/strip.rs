@@ -3,8 +3,8 @@
 #![no_main]
 
 use bytes::Bytes;
-use fuzz::metadata::read_whole;
-use fuzz::strip::{Options, Refused, Scope, Whole, strip_whole};
+use fuzz::metadata::{FileView, Metadata, read_whole};
+use fuzz::strip::{Options, Progress, Refused, Scope, Stripped, Whole, strip, strip_whole};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -33,8 +33,30 @@ fn stripped(file: &Bytes, options: Options) -> Option<Whole> {
         counted.bytes_max
     );
     match stripped? {
-        Ok(stripped) => Some(stripped),
+        Ok(stripped) => {
+            let output = through_windows(file, &metadata, options).expect("what was stripped in memory");
+            assert_eq!(output.pieces.of(file), stripped.bytes);
+            Some(stripped)
+        }
         Err(Refused::Unsupported(_)) => None,
         Err(Refused::Left(what)) => panic!("{what}"),
+    }
+}
+
+/// Strips an image that is read through small windows.
+fn through_windows(file: &Bytes, metadata: &Metadata, options: Options) -> Result<Stripped, Refused> {
+    let mut view = FileView::new(file.len() as u64).with_windows();
+    view.skimmed_from(0);
+    let window = 64 + file.len() as u64 / 16;
+    loop {
+        match strip(&view, metadata, options)? {
+            Progress::Complete(stripped) => return Ok(stripped),
+            Progress::NeedRange(range) if view.keep_of_window(&range) => {}
+            Progress::NeedRange(range) => {
+                let end = range.end.max(range.start + window).min(file.len() as u64);
+                let index = |at: u64| usize::try_from(at).unwrap();
+                view.move_window(range.start, file.slice(index(range.start)..index(end)));
+            }
+        }
     }
 }

@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -24,6 +26,18 @@ pub struct FileView {
     parts: Vec<(u64, Bytes)>,
     /// From here on, everything was read, and what can hold metadata was kept.
     skimmed_from: Option<u64>,
+    window: Option<Window>,
+}
+
+/// The bytes of a file that are here for a while. A walk through a large file reads it window by window, from its start each
+/// time. So when the next window comes, what the walk has used of this one becomes a part.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    start: u64,
+    bytes: Bytes,
+    used: RefCell<Vec<Range<u64>>>,
+    /// Data that is only searched for its end: where it starts, and how far that was done.
+    searched: RefCell<BTreeMap<u64, u64>>,
 }
 
 /// Why bytes are missing.
@@ -43,6 +57,7 @@ impl FileView {
             size,
             parts: Vec::new(),
             skimmed_from: None,
+            window: None,
         }
     }
 
@@ -52,6 +67,55 @@ impl FileView {
             size: bytes.len() as u64,
             parts: vec![(0, bytes)],
             skimmed_from: None,
+            window: None,
+        }
+    }
+
+    /// The same file, to be read through windows.
+    #[must_use]
+    pub fn with_windows(self) -> Self {
+        Self {
+            window: Some(Window::default()),
+            ..self
+        }
+    }
+
+    /// Replaces the window by the bytes from `start` on.
+    pub fn move_window(&mut self, start: u64, bytes: Bytes) {
+        let Some(last) = self.window.take() else { return };
+        let mut used = last.used.take();
+        used.sort_by_key(|range| range.start);
+        let mut next: Option<Range<u64>> = None;
+        for range in used {
+            match &mut next {
+                Some(joined) if range.start <= joined.end => joined.end = joined.end.max(range.end),
+                joined => self.keep(last.start, &last.bytes, joined.replace(range)),
+            }
+        }
+        self.keep(last.start, &last.bytes, next);
+        self.window = Some(Window {
+            start,
+            bytes,
+            used: RefCell::default(),
+            searched: last.searched,
+        });
+    }
+
+    /// Makes a range a part, if the window has all of it. This joins it with a part that touches it.
+    pub fn keep_of_window(&mut self, range: &Range<u64>) -> bool {
+        let Some(window) = &self.window else { return false };
+        let (start, bytes) = (window.start, window.bytes.clone());
+        let is_inside = start <= range.start && range.end <= start + bytes.len() as u64;
+        if is_inside {
+            self.keep(start, &bytes, Some(range.clone()));
+        }
+        is_inside
+    }
+
+    fn keep(&mut self, start: u64, bytes: &Bytes, range: Option<Range<u64>>) {
+        if let Some(range) = range {
+            // A slice would keep the whole window in memory.
+            self.insert(range.start, Bytes::copy_from_slice(within(bytes, start, &range)));
         }
     }
 
@@ -118,11 +182,48 @@ impl FileView {
 
     /// Like [`Self::get`], for a walk that does not know yet how far it has to go.
     ///
-    /// If bytes are missing, it asks for them together with many that follow.
+    /// If bytes are missing, it asks for them together with many that follow. A window has these anyway.
     pub fn ahead(&self, start: u64, length: u64) -> Result<&[u8], Missing> {
-        self.get_or_ask(start, length, |missing| {
-            missing.start + MIN_READ_AHEAD_BYTES.max(GROWTH * self.held())
+        self.get_or_ask(start, length, |missing| match self.window {
+            Some(_) => missing.end,
+            None => missing.start + MIN_READ_AHEAD_BYTES.max(GROWTH * self.held()),
         })
+    }
+
+    /// As many of the bytes from `start` on as are here in one piece, at least one, and at most up to `end`. A window forgets
+    /// them.
+    pub fn stretch(&self, start: u64, end: u64) -> Result<&[u8], Missing> {
+        let end = end.min(self.size);
+        if start >= end {
+            return Err(Missing::PastEnd);
+        }
+        let after = self.parts.partition_point(|(other, _)| *other <= start);
+        let part = after.checked_sub(1).map(|index| &self.parts[index]);
+        let window = self.window.as_ref().map(|window| (window.start, &window.bytes));
+        let holding = part.map(|(other, bytes)| (*other, bytes)).into_iter().chain(window);
+        for (other, bytes) in holding {
+            let stop = end.min(other + bytes.len() as u64);
+            if other <= start && start < stop {
+                return Ok(within(bytes, other, &(start..stop)));
+            }
+        }
+        self.ahead(start, 1)
+    }
+
+    /// How far the data that starts here was searched for its end.
+    pub fn searched(&self, start: u64) -> u64 {
+        let found = self
+            .window
+            .as_ref()
+            .and_then(|window| window.searched.borrow().get(&start).copied());
+        found.unwrap_or(start)
+    }
+
+    /// Notes this, so that it need not be done again for the next window.
+    pub fn note_searched(&self, start: u64, until: u64) {
+        if let Some(window) = &self.window {
+            window.searched.borrow_mut().insert(start, until);
+        }
     }
 
     /// Like [`Self::get`]. If bytes are missing, it asks for one range, which ends where `until` says.
@@ -138,10 +239,16 @@ impl FileView {
         let mut missing = start..stop;
         if let Some(part) = after.checked_sub(1).map(|index| &self.parts[index]) {
             if stop <= end(part) {
-                #[expect(clippy::cast_possible_truncation, reason = "both are within a part")]
-                return Ok(&part.1[(start - part.0) as usize..(stop - part.0) as usize]);
+                return Ok(within(&part.1, part.0, &(start..stop)));
             }
             missing.start = missing.start.max(end(part));
+        }
+        if let Some(window) = &self.window
+            && window.start <= start
+            && stop <= window.start + window.bytes.len() as u64
+        {
+            window.used.borrow_mut().push(start..stop);
+            return Ok(within(&window.bytes, window.start, &(start..stop)));
         }
         if missing.is_empty() {
             return Ok(&[]);
@@ -159,6 +266,12 @@ impl FileView {
         let bytes = self.ahead(start, N as u64)?;
         Ok(*bytes.first_chunk().expect("`ahead` returns as many bytes as requested"))
     }
+}
+
+/// A range of the file, from bytes that start at `start` and have all of it.
+fn within<'a>(bytes: &'a [u8], start: u64, range: &Range<u64>) -> &'a [u8] {
+    #[expect(clippy::cast_possible_truncation, reason = "both are within bytes in memory")]
+    &bytes[(range.start - start) as usize..(range.end - start) as usize]
 }
 
 fn end((start, bytes): &(u64, Bytes)) -> u64 {
@@ -201,6 +314,29 @@ mod tests {
                 .collect();
             assert_eq!(found, expected, "{ranges:?}");
         }
+    }
+
+    #[test]
+    fn what_was_used_of_a_window_stays() {
+        let bytes = |range: Range<u8>| range.collect::<Bytes>();
+        let mut file = parts(&[0..4]).with_windows();
+        assert_eq!(file.ahead(10, 4), Err(Missing::NotRead(10..14)));
+        file.move_window(10, bytes(10..30));
+        assert_eq!(file.get(10, 4), Ok(&[10, 11, 12, 13][..]));
+        assert_eq!(file.get(13, 2), Ok(&[13, 14][..]));
+        assert_eq!(file.stretch(28, 40), Ok(&[28, 29][..]));
+        assert_eq!(file.stretch(30, 40), Err(Missing::NotRead(30..31)));
+        file.note_searched(20, 30);
+        file.move_window(30, bytes(30..50));
+        assert_eq!(file.get(10, 5).map(<[u8]>::len), Ok(5));
+        assert_eq!(file.get(15, 1), Err(Missing::NotRead(15..16)));
+        assert_eq!((file.held(), file.searched(20), file.searched(21)), (9, 30, 21));
+        // A part and the window touch.
+        assert_eq!(file.get(28, 4), Err(Missing::NotRead(28..32)));
+        file.insert(28, bytes(28..30));
+        assert_eq!(file.get(28, 4), Err(Missing::NotRead(30..32)));
+        assert!(file.keep_of_window(&(30..32)) && !file.keep_of_window(&(49..51)));
+        assert_eq!(file.get(28, 4), Ok(&[28, 29, 30, 31][..]));
     }
 
     #[test]

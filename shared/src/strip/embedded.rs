@@ -1,5 +1,7 @@
 //! JPEGs inside of other files: thumbnails, and strips of TIFF.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::metadata::containers::jpeg::marker::{APP0, APP13, APP14, APP15, COM, EOI, Markers, SOS};
@@ -8,16 +10,26 @@ use crate::metadata::view::{FileView, Missing};
 /// In a segment of its own.
 const ADOBE_CM: &[u8] = b"Adobe_CM";
 
-/// Whether a JPEG holds anything but a picture.
+/// Whether a JPEG in memory holds anything but a picture.
 pub fn has_metadata(jpeg: &[u8]) -> bool {
     let file = FileView::whole(Bytes::copy_from_slice(jpeg));
-    // What ends before its picture holds none either.
-    found_metadata(&file).unwrap_or(false)
+    has_metadata_in(&file, 0..file.size()).unwrap_or(false)
 }
 
-fn found_metadata(file: &FileView) -> Result<bool, Missing> {
-    let mut markers = Markers::new(file, 2);
+/// Whether the JPEG in this range of a file holds anything but a picture. What ends before its picture holds none either.
+pub fn has_metadata_in(file: &FileView, within: Range<u64>) -> Result<bool, Missing> {
+    match found_metadata(file, &within) {
+        Err(Missing::PastEnd) => Ok(false),
+        found => found,
+    }
+}
+
+fn found_metadata(file: &FileView, within: &Range<u64>) -> Result<bool, Missing> {
+    let mut markers = Markers::new(file, within.start.saturating_add(2));
     while let Some(marker) = markers.next()? {
+        if marker.start + 2 > within.end {
+            return Ok(false);
+        }
         match marker.code {
             SOS | EOI => return Ok(false),
             _ if marker.is_alone() => {}

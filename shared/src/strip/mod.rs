@@ -32,6 +32,7 @@ mod webp;
 mod xmp;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ pub struct Settings {
     pub keep_user_metadata: Vec<String>,
 }
 
-/// A stripped image.
+/// A stripped image, which was not checked yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stripped {
     pub pieces: Pieces,
@@ -81,9 +82,17 @@ pub struct Stripped {
     pub warnings: Vec<String>,
 }
 
-/// Why an image was not stripped.
+/// The result of a strip, as far as the parts of the file allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum Progress {
+    Complete(Stripped),
+    /// This range of the file must be read first.
+    NeedRange(Range<u64>),
+}
+
+/// Why a writer stopped.
+#[derive(Debug)]
+enum Stop {
     /// This must be read first.
     Missing(Missing),
     /// This cannot be done, and why.
@@ -152,25 +161,38 @@ pub enum Refused {
 
 /// Strips an image that is in memory, and checks the output.
 pub fn strip_whole(source: &Bytes, metadata: &Metadata, options: Options) -> Result<Whole, Refused> {
-    let Stripped { pieces, warnings } = match strip(&FileView::whole(source.clone()), metadata, options) {
-        Ok(stripped) => stripped,
-        Err(Stop::Unsupported(reason)) => return Err(Refused::Unsupported(reason)),
-        Err(Stop::Missing(_)) => return Err(Refused::Unsupported("the file ends too early".to_owned())),
+    let Stripped { pieces, warnings } = match strip(&FileView::whole(source.clone()), metadata, options)? {
+        Progress::Complete(stripped) => stripped,
+        Progress::NeedRange(range) => unreachable!("the file is in memory, but {range:?} is missing"),
     };
     let bytes = Bytes::from(pieces.of(source));
-    let output = read_whole(bytes.clone());
-    if !check::is_same_picture(metadata, &output) {
+    check(metadata, &read_whole(bytes.clone()), options)?;
+    Ok(Whole { bytes, warnings })
+}
+
+/// Checks what was read of an output.
+pub fn check(source: &Metadata, output: &Metadata, options: Options) -> Result<(), Refused> {
+    if !check::is_same_picture(source, output) {
         let reason = "the file is damaged, and its picture cannot be told from its metadata";
         return Err(Refused::Unsupported(reason.to_owned()));
     }
-    match check::left(metadata, &output, options) {
-        None => Ok(Whole { bytes, warnings }),
+    match check::left(source, output, options) {
+        None => Ok(()),
         Some(left) => Err(Refused::Left(left)),
     }
 }
 
-/// Strips an image whose metadata was read.
-pub fn strip(file: &FileView, metadata: &Metadata, options: Options) -> Result<Stripped, Stop> {
+/// Strips an image whose metadata was read. A large file is best viewed [through windows](FileView::with_windows).
+pub fn strip(file: &FileView, metadata: &Metadata, options: Options) -> Result<Progress, Refused> {
+    match write(file, metadata, options) {
+        Ok(stripped) => Ok(Progress::Complete(stripped)),
+        Err(Stop::Missing(Missing::NotRead(range))) => Ok(Progress::NeedRange(range)),
+        Err(Stop::Missing(Missing::PastEnd)) => Err(Refused::Unsupported("the file ends too early".to_owned())),
+        Err(Stop::Unsupported(reason)) => Err(Refused::Unsupported(reason)),
+    }
+}
+
+fn write(file: &FileView, metadata: &Metadata, options: Options) -> Result<Stripped, Stop> {
     let orientation = metadata
         .exif
         .as_ref()

@@ -72,6 +72,27 @@ impl Pieces {
         self.length
     }
 
+    /// The pieces of a range of the output.
+    #[must_use]
+    pub fn within(&self, range: &Range<u64>) -> Self {
+        let mut cut = Self::default();
+        let mut start = 0;
+        for piece in &self.pieces {
+            let end = start + piece.length();
+            let (from, to) = (range.start.max(start), range.end.min(end));
+            if from < to {
+                let (from, to) = (from - start, to - start);
+                match piece {
+                    Piece::Source(source) => cut.keep(source.start + from..source.start + to),
+                    Piece::New(bytes) => cut.put(bytes.slice(index(from)..index(to))),
+                    Piece::Zeros(_) => cut.zeros(to - from),
+                }
+            }
+            start = end;
+        }
+        cut
+    }
+
     #[must_use]
     pub fn as_slice(&self) -> &[Piece] {
         &self.pieces

@@ -13,6 +13,7 @@ mod ranges;
 mod strip;
 mod tiff;
 mod values;
+mod windows;
 
 use serde_json::Value;
 use shared::metadata::{Metadata, read_whole};

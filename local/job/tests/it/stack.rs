@@ -177,6 +177,15 @@ async fn the_stack_is_the_one_that_was_named() {
         .job("start --yes --source s3://photos/in/ --job-id one")
         .await
         .has(0, &[]);
+    // Where records and jobs are is a setting of the stack, too.
+    let records = (
+        "RECORDS_DESTINATION".to_owned(),
+        "s3://photos-out/jobs/private/".to_owned(),
+    );
+    account.lambda.variables.write().extend([records]);
+    let elsewhere = account.job("status one").await;
+    elsewhere.has(1, &["NoSuchJob", "one", "s3://photos-out/jobs/private/"]);
+    account.lambda.variables.write().remove("RECORDS_DESTINATION");
     account
         .lambda
         .variables

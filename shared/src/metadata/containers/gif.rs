@@ -175,13 +175,19 @@ impl<'a> Parts<'a> {
     }
 
     /// Where the sub-blocks end that start here.
-    fn sub_blocks(&self, mut at: u64) -> Result<u64, Missing> {
+    fn sub_blocks(&self, start: u64) -> Result<u64, Missing> {
+        let file = self.file;
+        let mut at = file.searched(start);
         loop {
-            let [length] = self.file.array(at)?;
-            at += 1 + u64::from(length);
-            if length == 0 || at >= self.limit {
-                return Ok(at);
+            let length = file.stretch(at, file.size())?[0];
+            let next = at + 1 + u64::from(length);
+            if length == 0 || next >= self.limit {
+                // The next window must have it, too.
+                file.get(at, 1)?;
+                return Ok(next);
             }
+            at = next;
+            file.note_searched(start, at);
         }
     }
 }

@@ -374,18 +374,37 @@ impl Parts {
 fn scan_end(file: &FileView, start: u64, end: u64) -> Result<u64, Missing> {
     // The index of pictures may say that this one ends before its scan starts.
     let end = end.min(file.size()).max(start);
-    let data = file.get(start, end - start)?;
+    let mut at = file.searched(start);
+    while at < end {
+        let mut data = file.stretch(at, end)?;
+        if data == [0xFF] && at + 1 < end {
+            data = file.get(at, 2)?;
+        }
+        if let Some(found) = first_marker(data) {
+            at += found as u64;
+            file.note_searched(start, at);
+            // The next window must have it, too.
+            file.get(at, 2)?;
+            return Ok(at);
+        }
+        // The last byte may begin a marker.
+        at += (data.len() - usize::from(data.len() > 1 && data.ends_with(&[0xFF]))) as u64;
+        file.note_searched(start, at);
+    }
+    Ok(end)
+}
+
+/// Where the first marker in image data is.
+fn first_marker(data: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(found) = memchr(0xFF, &data[at..]) {
         at += found + 1;
-        match data.get(at) {
-            // An 0xFF of the data, a restart, or a fill byte.
-            Some(0 | RST0..=RST7 | 0xFF) => {}
-            Some(_) => return Ok(start + at as u64 - 1),
-            None => break,
+        // An 0xFF of the data, a restart, or a fill byte.
+        if !matches!(data.get(at)?, 0 | RST0..=RST7 | 0xFF) {
+            return Some(at - 1);
         }
     }
-    Ok(end)
+    None
 }
 
 fn has_id(file: &FileView, segment: &Segment, id: &[u8]) -> Result<bool, Missing> {
