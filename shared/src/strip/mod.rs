@@ -235,6 +235,9 @@ fn rights(file: &FileView, metadata: &Metadata) -> Result<Rights, Stop> {
         Err(Unread::Missing(missing)) => return Err(missing.into()),
         Err(Unread::Rest(from)) => return Err(Missing::NotRead(from..file.size()).into()),
     };
+    if let Some(range) = blocks.unread.first() {
+        return Err(Missing::NotRead(range.clone()).into());
+    }
     let found = crate::metadata::xmp::read(&blocks.xmp, &mut Warnings::default());
     let mut properties = found.map(|found| found.properties).unwrap_or_default();
     properties.retain(|name, _| xmp::is_copyright(name));

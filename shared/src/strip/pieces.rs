@@ -2,6 +2,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+/// How much that is not needed may be read between two pieces, besides as much as is needed.
+const SPARE_BYTES: u64 = 64 * 1024;
+
 /// A part of an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -58,11 +61,15 @@ impl Pieces {
 
     pub fn append(&mut self, more: Self) {
         for piece in more.pieces {
-            match piece {
-                Piece::Source(range) => self.keep(range),
-                Piece::New(bytes) => self.put(bytes),
-                Piece::Zeros(length) => self.zeros(length),
-            }
+            self.add(piece);
+        }
+    }
+
+    fn add(&mut self, piece: Piece) {
+        match piece {
+            Piece::Source(range) => self.keep(range),
+            Piece::New(bytes) => self.put(bytes),
+            Piece::Zeros(length) => self.zeros(length),
         }
     }
 
@@ -106,17 +113,109 @@ impl Pieces {
     #[must_use]
     pub fn of(&self, source: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(index(self.length));
+        self.append_to(&mut out, 0, source);
+        out
+    }
+
+    /// Appends the output of a source of which the bytes from `start` on are in memory.
+    ///
+    /// # Panics
+    ///
+    /// If these are not all bytes of the source that the output has.
+    pub fn append_to(&self, out: &mut Vec<u8>, start: u64, source: &[u8]) {
+        out.reserve(index(self.length));
         for piece in &self.pieces {
             match piece {
-                Piece::Source(range) => out.extend_from_slice(&source[index(range.start)..index(range.end)]),
+                Piece::Source(range) => {
+                    out.extend_from_slice(&source[index(range.start - start)..index(range.end - start)]);
+                }
                 Piece::New(bytes) => out.extend_from_slice(bytes),
                 Piece::Zeros(length) => out.resize(out.len() + index(*length), 0),
             }
         }
-        out
     }
+
+    /// The same pieces, in groups that each need one read of the source: this range of it. Pieces near each other are read
+    /// together, with what lies between them, as long as most of this is needed. A range is empty if the group needs nothing.
+    #[must_use]
+    pub fn reads(&self) -> Vec<(Range<u64>, Self)> {
+        let mut reads: Vec<(Range<u64>, Self)> = Vec::new();
+        // How many bytes of the last read are needed.
+        let mut needed = 0;
+        for piece in &self.pieces {
+            let range = match piece {
+                Piece::Source(range) => range.clone(),
+                Piece::New(_) | Piece::Zeros(_) => 0..0,
+            };
+            let length = range.end - range.start;
+            let is_near = |joined: &Range<u64>| joined.end - joined.start <= 2 * (needed + length) + SPARE_BYTES;
+            let joined = reads.last().map(|(read, _)| union(read, &range)).filter(is_near);
+            match (joined, reads.last_mut()) {
+                (Some(joined), Some((read, group))) => {
+                    needed += length;
+                    *read = joined;
+                    group.add(piece.clone());
+                }
+                _ => {
+                    needed = length;
+                    let mut group = Self::default();
+                    group.add(piece.clone());
+                    reads.push((range, group));
+                }
+            }
+        }
+        reads
+    }
+}
+
+/// The least range with both. An empty one has no place.
+fn union(one: &Range<u64>, other: &Range<u64>) -> Range<u64> {
+    if one.is_empty() || other.is_empty() {
+        return if one.is_empty() { other } else { one }.clone();
+    }
+    one.start.min(other.start)..one.end.max(other.end)
 }
 
 fn index(offset: u64) -> usize {
     usize::try_from(offset).expect("what is in memory has such an index")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces() -> Pieces {
+        let mut pieces = Pieces::default();
+        pieces.put(&b"head"[..]);
+        pieces.keep(10..20);
+        pieces.zeros(5);
+        pieces.keep(40..60);
+        pieces.keep(1_000_000..1_000_010);
+        pieces.put(&b"tail"[..]);
+        pieces.keep(30..35);
+        pieces
+    }
+
+    #[test]
+    fn reads_give_any_range_of_the_output() {
+        let source: Vec<u8> = (0..=250).cycle().take(1_100_000).collect();
+        let whole = pieces().of(&source);
+        assert_eq!((whole.len() as u64, &whole[..4]), (pieces().length(), &b"head"[..]));
+        for start in 0..whole.len() {
+            for end in start..=whole.len() {
+                let cut = pieces().within(&(start as u64..end as u64));
+                let mut found = Vec::new();
+                for (range, group) in cut.reads() {
+                    group.append_to(&mut found, range.start, &source[index(range.start)..index(range.end)]);
+                }
+                assert_eq!(found, whole[start..end], "{start}..{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn near_pieces_are_read_together() {
+        let ranges: Vec<_> = pieces().reads().into_iter().map(|(range, _)| range).collect();
+        assert_eq!(ranges, [10..60, 1_000_000..1_000_010, 30..35]);
+    }
 }

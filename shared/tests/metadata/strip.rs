@@ -385,7 +385,7 @@ fn flipped_bytes_are_stripped_or_refused() {
     }
 }
 
-fn files_to_damage() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+pub fn files_to_damage() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     every_file().chain(hidden()).chain([("Ultra HDR", ultra_hdr())])
 }
 

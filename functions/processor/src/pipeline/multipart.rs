@@ -5,12 +5,14 @@ use std::future::pending;
 use std::ops::Range;
 
 use aws_sdk_s3::types::CompletedPart;
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use lambda_runtime::tracing::warn;
 use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
 use shared::protocol::failure::Failure;
 use shared::s3::{self, CopySource, ErrorKind, MAX_PARTS, MultipartUpload};
 
+use super::strip::Output;
 use super::task::Task;
 
 const MIB: u64 = 1024 * 1024;
@@ -31,6 +33,18 @@ pub enum PartSource<'a> {
     Downloaded(&'a ObjectRef),
     /// S3 copies them.
     Copied(&'a ObjectRef),
+    /// They are those of a stripped image.
+    Stripped(Output<'a>),
+}
+
+impl PartSource<'_> {
+    /// The size of the whole, in bytes.
+    fn size(self, meta: &ObjectMeta) -> u64 {
+        match self {
+            Self::Downloaded(_) | Self::Copied(_) => meta.size,
+            Self::Stripped(output) => output.pieces.length(),
+        }
+    }
 }
 
 /// Why an object could not be written in parts.
@@ -89,10 +103,10 @@ impl Task<'_> {
         added: HashMap<String, String>,
         target: &ObjectUri,
     ) -> Result<(), PartsError> {
-        let size = meta.size;
+        let size = source.size(&meta);
         let clients = self.pipeline.clients;
         let min_part_bytes = match source {
-            PartSource::Downloaded(_) => MIN_PART_BYTES,
+            PartSource::Downloaded(_) | PartSource::Stripped(_) => MIN_PART_BYTES,
             PartSource::Copied(_) => MIN_COPIED_PART_BYTES,
         };
         let part = size.div_ceil(MAX_PARTS).next_multiple_of(MIB).max(min_part_bytes);
@@ -147,14 +161,24 @@ impl Task<'_> {
                 Ok(upload.part_copied(number, source, range).await?)
             }
             PartSource::Downloaded(object) => {
-                let size = range.end - range.start;
-                let _held = self.hold(size).await?;
+                let _held = self.hold(range.end - range.start).await?;
                 let (_, bytes) = self.get(object, Some(range)).await?;
-                let _connection = self.turn_to_write().await;
-                let part = upload.part(number, bytes).await?;
-                self.pipeline.traffic.add_written(size);
-                Ok(part)
+                self.sent(upload, number, bytes).await
+            }
+            PartSource::Stripped(output) => {
+                // What is read of the source, and what is made of it.
+                let _held = self.hold(2 * (range.end - range.start)).await?;
+                let bytes = self.output(output, range).await?;
+                self.sent(upload, number, bytes).await
             }
         }
+    }
+
+    async fn sent(&self, upload: &MultipartUpload<'_>, number: i32, bytes: Bytes) -> Result<CompletedPart, PartsError> {
+        let size = bytes.len() as u64;
+        let _connection = self.turn_to_write().await;
+        let part = upload.part(number, bytes).await?;
+        self.pipeline.traffic.add_written(size);
+        Ok(part)
     }
 }

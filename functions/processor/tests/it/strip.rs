@@ -86,11 +86,7 @@ async fn location_keeps_the_rest() {
 async fn what_cannot_be_stripped_is_never_copied() {
     let cloud = Cloud::start(&[]).await;
     let raw = b"II*\0\x10\0\0\0CR\x02\0\0\0\0\0\0\0\0\0\0\0";
-    let objects = [
-        cloud.put("a.cr2", raw.to_vec()),
-        cloud.put("b.jpg", "not a picture"),
-        cloud.put_long("c.jpg", located(), 100 << 20),
-    ];
+    let objects = [cloud.put("a.cr2", raw.to_vec()), cloud.put("b.jpg", "not a picture")];
     let response = strip(&cloud, &json!({}), &objects).await;
     let failed: Vec<_> = response
         .failed
@@ -101,8 +97,7 @@ async fn what_cannot_be_stripped_is_never_copied() {
         failed,
         [
             ("a.cr2", FailureClass::Unsupported),
-            ("b.jpg", FailureClass::Unsupported),
-            ("c.jpg", FailureClass::TooLarge)
+            ("b.jpg", FailureClass::Unsupported)
         ]
     );
     assert!(cloud.server.store.keys("photos-out", "images/").is_empty());
@@ -125,4 +120,92 @@ async fn an_uploaded_image_is_stripped_as_the_variables_say() {
     assert_eq!(output.headers.user_metadata.len(), 1);
     let left = read_whole(output.body.bytes()).exif.unwrap();
     assert!(left.gps.is_none() && left.make.is_some());
+}
+
+/// Larger than half of the memory of the smallest function.
+const LARGE: usize = 34 * 1024 * 1024;
+
+/// Large images, each with a position before and behind its picture.
+fn large_images() -> [(&'static str, Vec<u8>); 3] {
+    let located = located();
+    let data: Vec<u8> = (0..LARGE).map(|index| u8::try_from(index % 253).unwrap()).collect();
+    let start = located.windows(2).position(|two| two == [0xFF, 0xDA]).unwrap();
+    let jpeg = [&located[..start + 14], &data, b"\xFF\xD9", &located].concat();
+    let chunk = |kind: &[u8; 4], body: &[u8]| {
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [&length[..], kind, body, &[0; 4]].concat()
+    };
+    let pictures: Vec<u8> = data.chunks(64 * 1024).flat_map(|part| chunk(b"IDAT", part)).collect();
+    let text = chunk(b"tEXt", b"Comment\0a place");
+    let png = [
+        &b"\x89PNG\r\n\x1A\n"[..],
+        &chunk(b"IHDR", &[0, 0, 0, 9, 0, 0, 0, 9, 8, 2, 0, 0, 0]),
+        &text,
+        &pictures,
+        &text,
+        &chunk(b"IEND", b""),
+    ]
+    .concat();
+    // A table behind the strip: the width, the strip, a text, and a position.
+    let long = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
+    let end = 8 + LARGE;
+    let row = |tag: u16, kind: u16, count: usize, value: usize| {
+        [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &long(count), &long(value)].concat()
+    };
+    let rows = [
+        row(0x100, 4, 1, 9),
+        row(0x101, 4, 1, 9),
+        row(0x10F, 2, 8, end + 200),
+        row(0x111, 4, 1, 8),
+        row(0x117, 4, 1, LARGE),
+        row(0x8825, 4, 1, end + 100),
+    ];
+    let mut table = [&[6, 0][..], &rows.concat(), &[0; 4]].concat();
+    table.resize(100, 0);
+    table.extend([&[1, 0][..], &row(1, 2, 2, 0x4E), &[0; 4]].concat());
+    table.resize(200, 0);
+    table.extend(b"a place\0");
+    let tiff = [&b"II*\0"[..], &long(end), &data, &table].concat();
+    [("a.jpg", jpeg), ("b.png", png), ("c.tif", tiff)]
+}
+
+#[tokio::test]
+async fn a_large_image_is_stripped_in_parts() {
+    let cloud = Cloud::start(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")]).await;
+    for (key, image) in large_images() {
+        let object = cloud.put_with(key, image.clone(), headers());
+        let fields = json!({"strip": "location", "records": "none"});
+        let response = strip(&cloud, &fields, std::slice::from_ref(&object)).await;
+        assert_eq!(response.ok, 1, "{key}: {:?}", response.failed);
+        let cleaned = cloud.output(&format!("images/{key}")).unwrap();
+        assert!(cleaned.etag.contains('-'), "{key} was not written in parts");
+        let response = strip(&cloud, &json!({"records": "none"}), &[object]).await;
+        assert_eq!(response.ok, 1, "{key}: {:?}", response.failed);
+        // The search for metadata, a walk, and the parts.
+        assert!(
+            response.usage.bytes_read < 4 * image.len() as u64,
+            "{key}: {}",
+            response.usage.bytes_read
+        );
+        let bare = cloud.output(&format!("images/{key}")).unwrap();
+        assert_eq!(bare.headers.content_disposition.as_deref(), Some("inline"));
+        let bytes = bare.body.bytes();
+        assert!(read_whole(cleaned.body.bytes()).exif.unwrap_or_default().gps.is_none());
+        assert!(!bytes.windows(7).any(|window| window == b"a place"), "{key}");
+        let options = shared::strip::Options::default();
+        let expected = shared::strip::strip_whole(&image.clone().into(), &read_whole(image.into()), options).unwrap();
+        assert!(bytes == expected.bytes, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_image_that_changes_is_not_written() {
+    let cloud = Cloud::start(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")]).await;
+    let [(key, image), ..] = large_images();
+    let mut object = cloud.put(key, image);
+    object["etag"] = json!("0123456789abcdef0123456789abcdef");
+    let response = strip(&cloud, &json!({}), &[object]).await;
+    assert_eq!(response.failed[0].class, FailureClass::Changed);
+    assert!(cloud.server.store.keys("photos-out", "images/").is_empty());
+    assert_eq!(cloud.server.store.uploads("photos-out"), 0);
 }

@@ -29,7 +29,7 @@ pub fn choose(job: &mut Job<'_>, meta: &mut Meta<'_>, out: &mut Overlay, end: u6
     };
     let kept = if job.is_all() {
         let mut kept = pictures(job, meta)?;
-        kept.extend(copyright(job, meta, &mut added));
+        kept.extend(copyright(job, meta, &mut added)?);
         for item in &mut meta.items {
             item.clear_name();
         }
@@ -119,14 +119,16 @@ fn add_sources(meta: &Meta<'_>, kept: &mut BTreeSet<u32>) {
 }
 
 /// Gives the items of EXIF and XMP the copyright as their content. Returns these items.
-fn copyright(job: &mut Job<'_>, meta: &mut Meta<'_>, added: &mut Added) -> Vec<u32> {
+fn copyright(job: &mut Job<'_>, meta: &mut Meta<'_>, added: &mut Added) -> Result<Vec<u32>, Missing> {
     let exif = exif::block(None, &job.rights).map(|block| [&[0; 4], &block[..]].concat());
     let xmp = Some(job.rights.packet()).filter(|packet| !packet.is_empty());
     let mut kept = Vec::new();
     for (is_one, content) in [(is_exif as fn(&Item<'_>) -> bool, exif), (is_xmp, xmp)] {
         let Some(content) = content else { continue };
         let item = meta.items.iter().find(|item| is_one(item)).map(|item| item.id);
-        if let Some(id) = item.filter(|id| has_content(job, meta, *id, &content)) {
+        if let Some(id) = item
+            && has_content(job, meta, id, &content)?
+        {
             kept.push(id);
             continue;
         }
@@ -143,15 +145,22 @@ fn copyright(job: &mut Job<'_>, meta: &mut Meta<'_>, added: &mut Added) -> Vec<u
         job.warnings
             .push("the copyright in IPTC is lost, because HEIF has no place for it".to_owned());
     }
-    kept
+    Ok(kept)
 }
 
 /// Whether an item lies in one piece of the file, and has this content already.
-fn has_content(job: &Job<'_>, meta: &Meta<'_>, id: u32, content: &[u8]) -> bool {
+fn has_content(job: &Job<'_>, meta: &Meta<'_>, id: u32, content: &[u8]) -> Result<bool, Missing> {
     let item = meta.item(id).filter(|item| item.method == 0);
     let place = item.and_then(|item| meta.place(item)).unwrap_or_default();
-    let [piece] = &place[..] else { return false };
-    job.file.get(piece.start, piece.end - piece.start) == Ok(content)
+    let length = content.len() as u64;
+    match &place[..] {
+        [piece] if piece.end - piece.start == length => match job.file.get(piece.start, length) {
+            Ok(bytes) => Ok(bytes == content),
+            Err(Missing::PastEnd) => Ok(false),
+            Err(unread) => Err(unread),
+        },
+        _ => Ok(false),
+    }
 }
 
 /// Keeps the bytes of an item, or writes them without places.

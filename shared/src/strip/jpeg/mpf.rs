@@ -41,34 +41,37 @@ impl Index {
         }
         let base = content.start + ID.len() as u64;
         match directory::main(file, base) {
-            Ok(table) => Ok(Self::in_table(file, content, bytes, &table)),
+            Ok(table) => Self::in_table(file, content, bytes, &table),
             Err(Missing::PastEnd) => Ok(None),
             Err(unread) => Err(unread),
         }
     }
 
-    fn in_table(file: &FileView, content: &Range<u64>, bytes: &[u8], table: &Directory) -> Option<Self> {
-        let (start, length) = table.bytes(ENTRIES)?;
-        let count = (length / ENTRY_BYTES).min(MAX_PICTURES);
-        let entries = usize::try_from(start.checked_sub(content.start)?).ok()?;
+    fn in_table(
+        file: &FileView,
+        content: &Range<u64>,
+        bytes: &[u8],
+        table: &Directory,
+    ) -> Result<Option<Self>, Missing> {
+        let Some((entries, places)) = places(content, bytes, table) else {
+            return Ok(None);
+        };
+        let count = places.len();
         let mut others = Vec::new();
-        for number in 0..usize::try_from(count).ok()? {
-            let entry = bytes.get(entries + number * 16..)?.first_chunk::<16>()?;
-            let (length, offset) = (table.order.number(&entry[4..8]), table.order.number(&entry[8..12]));
-            let start = table.base + offset;
-            let is_other = offset > 0 && start.checked_add(length)? <= file.size();
-            if is_other && file.get(start, 2).is_ok_and(|marker| marker == [0xFF, 0xD8]) {
-                others.push((number, start..start + length));
+        for (number, place) in places.into_iter().enumerate() {
+            let is_other = place.start > table.base && place.end <= file.size();
+            if is_other && place.start + 2 <= file.size() && file.get(place.start, 2)? == [0xFF, 0xD8] {
+                others.push((number, place));
             }
         }
-        Some(Self {
+        Ok(Some(Self {
             content: content.clone(),
             bytes: bytes.to_vec(),
             order: table.order,
             entries,
-            count: usize::try_from(count).ok()?,
+            count,
             others,
-        })
+        }))
     }
 
     /// Where the other pictures are.
@@ -107,6 +110,20 @@ impl Index {
         }
         bytes
     }
+}
+
+/// Where the entries are in the content of the segment, and where each of them says that its picture is.
+fn places(content: &Range<u64>, bytes: &[u8], table: &Directory) -> Option<(usize, Vec<Range<u64>>)> {
+    let (start, length) = table.bytes(ENTRIES)?;
+    let entries = usize::try_from(start.checked_sub(content.start)?).ok()?;
+    let count = usize::try_from((length / ENTRY_BYTES).min(MAX_PICTURES)).ok()?;
+    let place = |number: usize| {
+        let entry = bytes.get(entries + number * 16..)?.first_chunk::<16>()?;
+        let start = table.base + table.order.number(&entry[OFFSET..OFFSET + 4]);
+        Some(start..start + table.order.number(&entry[LENGTH..LENGTH + 4]))
+    };
+    let places: Option<Vec<_>> = (0..count).map(place).collect();
+    Some((entries, places?))
 }
 
 /// From where the offsets of an index count, in a picture with one.

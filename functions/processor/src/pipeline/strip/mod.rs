@@ -1,5 +1,7 @@
 //! Writes the same picture without its metadata.
 
+mod large;
+
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use shared::strip::{Refused, Whole, strip_whole};
 
 use super::outcome::{Recorded, StageTimes};
 use super::task::Task;
+pub use large::Output;
 
 impl Task<'_> {
     /// Downloads the whole image, strips it, reads the output again, and writes it. The record says what the image held.
@@ -18,13 +21,11 @@ impl Task<'_> {
         let started = clock.now();
         let object = &self.with_size(object).await?;
         let size = object.size.unwrap_or(u64::MAX);
-        // The image and its output are held at the same time.
-        let held_bytes = size.saturating_mul(2);
-        if !self.takes_whole(size) || !self.pipeline.limits.memory.fits(held_bytes) {
-            let error = format!("{size} bytes are more than can be stripped; give the function more memory");
-            return Err(Failure::permanent(FailureClass::TooLarge, error));
+        if !self.takes_twice(size) {
+            // On the heap, because the future is large and few images need it.
+            return Box::pin(self.strip_large(object, target)).await;
         }
-        let _held = self.hold(held_bytes).await?;
+        let _held = self.hold(size.saturating_mul(2)).await?;
         let (meta, bytes) = self.get(object, None).await?;
         let downloaded = clock.now();
         let metadata = metadata::read_whole(bytes.clone());
@@ -45,6 +46,11 @@ impl Task<'_> {
         Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
     }
 
+    /// Whether an image of this size is held as a whole, together with its output.
+    fn takes_twice(&self, size: u64) -> bool {
+        self.takes_whole(size) && self.pipeline.limits.memory.fits(size.saturating_mul(2))
+    }
+
     /// An object with its size, which an event may not say.
     async fn with_size(&self, object: &ObjectRef) -> Result<ObjectRef, Failure> {
         if object.size.is_some() {
@@ -54,12 +60,17 @@ impl Task<'_> {
     }
 
     fn stripped(&self, bytes: &Bytes, metadata: Metadata) -> Result<(Whole, Metadata), Failure> {
-        match strip_whole(bytes, &metadata, self.pipeline.settings.strip.options) {
-            Ok(stripped) => Ok((stripped, metadata)),
-            Err(Refused::Unsupported(reason)) => Err(Failure::permanent(FailureClass::Unsupported, reason)),
-            Err(left @ Refused::Left(_)) => Err(Failure::permanent(FailureClass::Internal, left.to_string())),
-        }
+        let stripped = strip_whole(bytes, &metadata, self.pipeline.settings.strip.options).map_err(refused)?;
+        Ok((stripped, metadata))
     }
+}
+
+fn refused(refused: Refused) -> Failure {
+    let class = match refused {
+        Refused::Unsupported(_) => FailureClass::Unsupported,
+        Refused::Left(_) => FailureClass::Internal,
+    };
+    Failure::permanent(class, refused.to_string())
 }
 
 /// Headers without a file name, and without user metadata except that with these names: they may tell what the output no longer
