@@ -19,7 +19,7 @@ const MAX_EDGE: u32 = 65_535;
 /// What to make of each image.
 ///
 /// Unknown fields are errors, in a chunk too: a processor that does not know a field would make other pictures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transform {
     /// From 1 to 8. An image is decoded once for all of them.
@@ -69,7 +69,9 @@ pub enum Metadata {
     /// None but the colour profile.
     #[default]
     None,
+    /// Who made the picture, and who may use it.
     Copyright,
+    /// EXIF, XMP and IPTC, as far as they are true of the output.
     All,
 }
 
@@ -91,10 +93,6 @@ impl Transform {
         let count = self.renditions.len();
         if !(1..=MAX_RENDITIONS).contains(&count) {
             return bad(&"renditions", format!("{count} is not within 1 to {MAX_RENDITIONS}"));
-        }
-        if self.metadata != Metadata::None {
-            let problem = "only none is supported: the outputs have no metadata but their colour profile";
-            return bad(&"metadata", problem.to_owned());
         }
         for (index, rendition) in self.renditions.iter().enumerate() {
             let field = |name: &str| format!("renditions[{index}].{name}");
@@ -217,10 +215,6 @@ mod tests {
                 r#"{"renditions": [{"max_edge": 9, "name": "a"}, {"max_edge": 5, "name": "a"}]}"#,
                 "[1].name: another rendition has the same name",
             ),
-            (
-                r#"{"renditions": [{"max_edge": 9}], "metadata": "all"}"#,
-                "transform.metadata: only none",
-            ),
         ] {
             let error = text.parse::<Transform>().unwrap().check().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
@@ -235,6 +229,10 @@ mod tests {
                 "unknown variant `gif`",
             ),
             (r#"{"renditions": [{}]}"#, "missing field `max_edge`"),
+            (
+                r#"{"renditions": [{"max_edge": 9}], "metadata": "some"}"#,
+                "unknown variant `some`",
+            ),
             (r#"{"rendition": []}"#, "unknown field `rendition`"),
         ] {
             let error = text.parse::<Transform>().unwrap_err().to_string();

@@ -13,10 +13,10 @@ use shared::object::S3Uri;
 use shared::s3::Timeouts;
 use shared::settings::{self, Lookup, SettingError};
 use shared::strip;
-use shared::transform::{DEFAULT_MAX_PIXELS, Rendition};
+use shared::transform::{DEFAULT_MAX_PIXELS, Transform};
 
 use crate::limits::MAX_IN_FLIGHT;
-use crate::settings::renditions;
+use crate::settings::transform;
 
 /// Enough for a few requests that each hang once or twice, or for the waits of a throttled request.
 const DEFAULT_IMAGE_TIMEOUT_SECONDS: u64 = 60;
@@ -41,7 +41,7 @@ pub struct Config {
     /// `IMAGES`
     pub images: Images,
     /// `TRANSFORM`, if `IMAGES` is `transform`
-    pub renditions: Arc<[Rendition]>,
+    pub transform: Arc<Transform>,
     /// `STRIP`, `KEEP_COPYRIGHT` and `KEEP_USER_METADATA`, whose names are separated by commas
     pub strip: strip::Settings,
     /// `MAX_PIXELS`: the most pixels of an image that is decoded
@@ -90,13 +90,12 @@ impl Config {
         )?;
         let exclude = settings::list(lookup, "EXCLUDE").unwrap_or_default();
         let images = settings::named(lookup, "IMAGES")?.unwrap_or_default();
-        let transform = settings::parsed(lookup, "TRANSFORM")?;
+        let wanted = settings::parsed(lookup, "TRANSFORM")?;
         let config = Self {
             source: settings::parsed(lookup, "SOURCE")?,
             destination: destination(lookup)?,
             images,
-            renditions: renditions(images, transform.as_ref())
-                .map_err(|problem| SettingError::new("TRANSFORM", problem))?,
+            transform: transform(images, wanted.as_ref()).map_err(|problem| SettingError::new("TRANSFORM", problem))?,
             strip: strip::Settings {
                 options: strip::Options {
                     scope: settings::named(lookup, "STRIP")?.unwrap_or_default(),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use shared::destination::Destination;
 use shared::modes::Images;
 use shared::strip;
-use shared::transform::{Format, Rendition, Transform};
+use shared::transform::{Format, Transform};
 
 use crate::records::RecordSink;
 
@@ -11,8 +11,8 @@ use crate::records::RecordSink;
 #[derive(Debug)]
 pub struct Settings {
     pub images: Images,
-    /// What is made of each image. Its renditions are empty, unless `images` is `transform`.
-    pub renditions: Arc<[Rendition]>,
+    /// What is made of each image. It has no renditions, unless `images` is `transform`.
+    pub transform: Arc<Transform>,
     /// What is removed, if `images` is `strip`.
     pub strip: strip::Settings,
     /// The most pixels of an image that is decoded.
@@ -40,8 +40,8 @@ pub enum Purpose {
     Measure,
 }
 
-/// The renditions of a mode. An error says what is missing or wrong.
-pub fn renditions(images: Images, transform: Option<&Transform>) -> Result<Arc<[Rendition]>, String> {
+/// What a mode makes of each image. An error says what is missing or wrong.
+pub fn transform(images: Images, transform: Option<&Transform>) -> Result<Arc<Transform>, String> {
     if images != Images::Transform {
         return Ok(Arc::default());
     }
@@ -57,7 +57,7 @@ pub fn renditions(images: Images, transform: Option<&Transform>) -> Result<Arc<[
              build it with that feature, or use webp, jpeg, png or keep"
         ));
     }
-    Ok(transform.renditions.as_slice().into())
+    Ok(Arc::new(transform.clone()))
 }
 
 #[cfg(test)]
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn avif_needs_its_feature() {
-        let transform: Transform = r#"{"renditions": [{"max_edge": 9, "format": "avif"}]}"#.parse().unwrap();
-        let problem = renditions(Images::Transform, Some(&transform)).err();
+        let wanted: Transform = r#"{"renditions": [{"max_edge": 9, "format": "avif"}]}"#.parse().unwrap();
+        let problem = transform(Images::Transform, Some(&wanted)).err();
         if cfg!(feature = "avif") {
             assert_eq!(problem, None);
         } else {
@@ -75,6 +75,6 @@ mod tests {
             assert!(problem.contains("transform.renditions[0].format"), "{problem}");
             assert!(problem.contains("the feature avif"), "{problem}");
         }
-        assert!(renditions(Images::Copy, Some(&transform)).unwrap().is_empty());
+        assert!(transform(Images::Copy, Some(&wanted)).unwrap().renditions.is_empty());
     }
 }

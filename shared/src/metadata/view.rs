@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn what_was_used_of_a_window_stays() {
         let bytes = |range: Range<u8>| range.collect::<Bytes>();
-        let mut file = parts(&[0..4]).with_windows();
+        let mut file = parts(&[0..2, 2..4]).with_windows();
         assert_eq!(file.ahead(10, 4), Err(Missing::NotRead(10..14)));
         file.move_window(10, bytes(10..30));
         assert_eq!(file.get(10, 4), Ok(&[10, 11, 12, 13][..]));

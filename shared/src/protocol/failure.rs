@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json_text;
 use crate::object::Key;
+use crate::strip::Refused;
 
 /// Why an object failed, as one word. It tells a caller what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,6 +86,16 @@ impl Failure {
             is_permanent: true,
             ..Self::new(class, message)
         }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        let class = match refused {
+            Refused::Unsupported(_) => FailureClass::Unsupported,
+            Refused::Left(_) => FailureClass::Internal,
+        };
+        Self::permanent(class, refused.to_string())
     }
 }
 

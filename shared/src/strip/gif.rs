@@ -59,10 +59,10 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
             Part::Other => control = None,
         }
     }
-    if !job.rights.xmp.is_empty() {
-        pieces.put(extension(&job.rights.packet()));
+    if !job.new.xmp.is_empty() {
+        pieces.put(extension(&job.new.xmp));
     }
-    if !job.rights.iptc.is_empty() {
+    if !job.new.iptc.is_empty() {
         job.warnings
             .push("the copyright in IPTC is lost, because GIF has no place for it".to_owned());
     }

@@ -16,7 +16,7 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     let mut pieces = Pieces::default();
     if file.array(0)? == CODESTREAM {
         pieces.keep(0..file.size());
-        if !job.rights.xmp.is_empty() || job.rights.artist.is_some() {
+        if !job.new.is_empty() {
             job.warnings
                 .push("a bare codestream has no place for a copyright".to_owned());
         }
@@ -95,17 +95,16 @@ fn exif_box(content: &[u8]) -> Option<Vec<u8>> {
 
 /// The orientation is in the codestream.
 fn add_copyright(job: &mut Job<'_>, pieces: &mut Pieces) {
-    if let Some(block) = exif::block(None, &job.rights) {
+    if let Some(block) = &job.new.exif {
         put_head(pieces, *b"Exif", 4 + block.len() as u64);
         pieces.zeros(4);
-        pieces.put(block);
+        pieces.put(block.clone());
     }
-    if !job.rights.xmp.is_empty() {
-        let packet = job.rights.packet();
-        put_head(pieces, *b"xml ", packet.len() as u64);
-        pieces.put(packet);
+    if !job.new.xmp.is_empty() {
+        put_head(pieces, *b"xml ", job.new.xmp.len() as u64);
+        pieces.put(job.new.xmp.clone());
     }
-    if !job.rights.iptc.is_empty() {
+    if !job.new.iptc.is_empty() {
         job.warnings
             .push("the copyright in IPTC is lost, because JPEG XL has no place for it".to_owned());
     }

@@ -12,7 +12,9 @@
 //! | [`places`] | names that tell a place |
 //! | [`pieces`], [`overlay`] | the output |
 //! | [`check`] | what must not be in an output |
+//! | [`carry`] | metadata of a source for pictures that were made of it |
 
+mod carry;
 mod check;
 mod embedded;
 mod exif;
@@ -41,7 +43,8 @@ use crate::metadata::containers::{self, Unread};
 use crate::metadata::view::{FileView, Missing};
 use crate::metadata::warnings::Warnings;
 use crate::metadata::xmp::{Name, Node};
-use crate::metadata::{Format, Metadata, read_whole};
+use crate::metadata::{Format, Metadata, Picture, read_whole};
+pub use carry::{with_copyright, with_metadata};
 pub use pieces::{Piece, Pieces};
 
 /// What is removed.
@@ -114,10 +117,37 @@ fn unsupported<T>(reason: impl Into<String>) -> Result<T, Stop> {
 struct Job<'a> {
     file: &'a FileView,
     options: Options,
+    /// What its headers say.
+    image: Picture,
     /// How the picture is to be turned, if it is.
     orientation: Option<u16>,
     rights: Rights,
+    /// With [`Scope::All`], all metadata that the output has.
+    new: Blocks,
     warnings: Vec<String>,
+}
+
+/// Blocks of metadata. They are empty if there are none.
+#[derive(Debug, Default)]
+struct Blocks {
+    exif: Option<Vec<u8>>,
+    /// A packet.
+    xmp: Vec<u8>,
+    iptc: Vec<u8>,
+}
+
+impl Blocks {
+    fn of(rights: &Rights, orientation: Option<u16>) -> Self {
+        Self {
+            exif: exif::block(orientation, rights),
+            xmp: rights.packet(),
+            iptc: rights.iptc.clone(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exif.is_none() && self.xmp.is_empty() && self.iptc.is_empty()
+    }
 }
 
 /// Who made the picture, and who may use it.
@@ -193,38 +223,35 @@ pub fn strip(file: &FileView, metadata: &Metadata, options: Options) -> Result<P
 }
 
 fn write(file: &FileView, metadata: &Metadata, options: Options) -> Result<Stripped, Stop> {
-    let orientation = metadata
-        .exif
-        .as_ref()
-        .and_then(|exif| exif.orientation.as_ref()?.as_u64());
+    let rights = if options.keep_copyright && options.scope == Scope::All {
+        rights(file, metadata)?
+    } else {
+        Rights::default()
+    };
+    let orientation = orientation(metadata);
     let mut job = Job {
         file,
         options,
-        orientation: orientation
-            .and_then(|value| u16::try_from(value).ok())
-            .filter(|value| (2..=8).contains(value)),
-        rights: if options.keep_copyright && options.scope == Scope::All {
-            rights(file, metadata)?
-        } else {
-            Rights::default()
-        },
+        image: metadata.image.as_deref().cloned().unwrap_or_default(),
+        orientation,
+        new: Blocks::of(&rights, orientation),
+        rights,
         warnings: Vec::new(),
     };
-    let pieces = match metadata.format {
-        Format::Jpeg => jpeg::write(&mut job)?,
-        Format::Png => png::write(&mut job)?,
-        Format::Webp => webp::write(&mut job)?,
-        Format::Gif => gif::write(&mut job)?,
-        Format::Tiff => tiff::write(&mut job)?,
-        Format::Heif | Format::Avif => heif::write(&mut job)?,
-        Format::Jxl => jxl::write(&mut job)?,
-        Format::Unknown => return unsupported("strip needs an image whose format is known"),
-        other => return unsupported(format!("strip cannot write {other} files")),
-    };
+    let pieces = job.write(metadata.format)?;
     Ok(Stripped {
         pieces,
         warnings: job.warnings,
     })
+}
+
+/// How the picture is to be turned, in a format that has no other place for this than EXIF.
+fn orientation(metadata: &Metadata) -> Option<u16> {
+    if !matches!(metadata.format, Format::Jpeg | Format::Png | Format::Webp) {
+        return None;
+    }
+    let value = metadata.exif.as_ref()?.orientation.as_ref()?.as_u64()?;
+    u16::try_from(value).ok().filter(|value| (2..=8).contains(value))
 }
 
 /// Who made the picture, and who may use it.
@@ -255,8 +282,17 @@ impl Job<'_> {
         self.options.scope == Scope::All
     }
 
-    /// The only EXIF that an output of [`Scope::All`] has: how the picture is turned, and the copyright.
-    fn exif(&self) -> Option<Vec<u8>> {
-        exif::block(self.orientation, &self.rights)
+    fn write(&mut self, format: Format) -> Result<Pieces, Stop> {
+        match format {
+            Format::Jpeg => jpeg::write(self),
+            Format::Png => png::write(self),
+            Format::Webp => webp::write(self),
+            Format::Gif => gif::write(self),
+            Format::Tiff => tiff::write(self),
+            Format::Heif | Format::Avif => heif::write(self),
+            Format::Jxl => jxl::write(self),
+            Format::Unknown => unsupported("strip needs an image whose format is known"),
+            other => unsupported(format!("strip cannot write {other} files")),
+        }
     }
 }

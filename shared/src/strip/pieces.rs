@@ -150,18 +150,15 @@ impl Pieces {
             let length = range.end - range.start;
             let is_near = |joined: &Range<u64>| joined.end - joined.start <= 2 * (needed + length) + SPARE_BYTES;
             let joined = reads.last().map(|(read, _)| union(read, &range)).filter(is_near);
-            match (joined, reads.last_mut()) {
-                (Some(joined), Some((read, group))) => {
-                    needed += length;
-                    *read = joined;
-                    group.add(piece.clone());
-                }
-                _ => {
-                    needed = length;
-                    let mut group = Self::default();
-                    group.add(piece.clone());
-                    reads.push((range, group));
-                }
+            if let Some((joined, (read, group))) = joined.zip(reads.last_mut()) {
+                needed += length;
+                *read = joined;
+                group.add(piece.clone());
+            } else {
+                needed = length;
+                let mut group = Self::default();
+                group.add(piece.clone());
+                reads.push((range, group));
             }
         }
         reads

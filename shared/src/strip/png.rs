@@ -63,19 +63,16 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     super::unsupported("the file has too many chunks")
 }
 
-/// What an output without other metadata has: the orientation and the copyright.
+/// The only metadata that the output has.
 fn add_kept(job: &Job<'_>, pieces: &mut Pieces) {
-    if let Some(block) = job.exif() {
-        pieces.put(chunk_of(*b"eXIf", &block));
+    if let Some(block) = &job.new.exif {
+        pieces.put(chunk_of(*b"eXIf", block));
     }
-    if !job.rights.xmp.is_empty() {
-        pieces.put(chunk_of(
-            *b"iTXt",
-            &[XMP.as_bytes(), &[0; 5], &job.rights.packet()].concat(),
-        ));
+    if !job.new.xmp.is_empty() {
+        pieces.put(chunk_of(*b"iTXt", &[XMP.as_bytes(), &[0; 5], &job.new.xmp].concat()));
     }
-    if !job.rights.iptc.is_empty() {
-        let profile = raw_profile("iptc", &photoshop::with_iptc(&job.rights.iptc));
+    if !job.new.iptc.is_empty() {
+        let profile = raw_profile("iptc", &photoshop::with_iptc(&job.new.iptc));
         pieces.put(chunk_of(*b"tEXt", &[RAW.as_bytes(), b"iptc\0", &profile].concat()));
     }
 }

@@ -17,8 +17,8 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     };
     let mut walk = Walk::new(job.file, aim, cleaned);
     let blocks = [
-        (IPTC, kind::UNDEFINED, job.rights.iptc.clone()),
-        (XMP, kind::BYTE, job.rights.packet()),
+        (IPTC, kind::UNDEFINED, job.new.iptc.clone()),
+        (XMP, kind::BYTE, job.new.xmp.clone()),
     ];
     walk.new_blocks = blocks.into_iter().filter(|(.., block)| !block.is_empty()).collect();
     walk.chain()?;

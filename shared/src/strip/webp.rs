@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::pieces::Pieces;
 use super::{Job, Stop, exif, xmp};
-use crate::metadata::containers::webp::{Chunk, EXIF, FIRST_CHUNK, XMP};
+use crate::metadata::Picture;
+use crate::metadata::containers::webp::{ALPHA, Chunk, EXIF, FIRST_CHUNK, XMP};
 use crate::metadata::view::{FileView, MAX_STEPS, Missing};
 
 /// The size of `ANMF` before the chunks of its frame.
@@ -43,25 +44,19 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
         }
     }
     if job.is_all() {
-        if let Some(block) = job.exif() {
-            added |= EXIF;
-            put(&mut body, *b"EXIF", &block);
-        }
-        if !job.rights.xmp.is_empty() {
-            added |= XMP;
-            put(&mut body, *b"XMP ", &job.rights.packet());
-        }
-        if !job.rights.iptc.is_empty() {
-            job.warnings
-                .push("the copyright in IPTC is lost, because WebP has no place for it".to_owned());
-        }
+        added |= put_new(job, &mut body);
     }
     let mut head = Pieces::default();
+    if extended.is_none() && added != 0 {
+        // Only an extended file has metadata.
+        extended = extended_header(&job.image);
+        if extended.is_none() {
+            return super::unsupported("a simple file whose size is not known");
+        }
+    }
     if let Some(mut header) = extended {
         header[0] = header[0] & !(EXIF | XMP) | added;
         put(&mut head, *b"VP8X", &header);
-    } else if added != 0 {
-        return super::unsupported("a simple file with metadata");
     }
     let length = u32::try_from(4 + head.length() + body.length());
     let Ok(length) = length else {
@@ -72,6 +67,32 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     pieces.append(head);
     pieces.append(body);
     Ok(pieces)
+}
+
+/// Writes the only metadata that the output has. Returns the flags that announce it.
+fn put_new(job: &mut Job<'_>, body: &mut Pieces) -> u8 {
+    let mut added = 0;
+    if let Some(block) = &job.new.exif {
+        added |= EXIF;
+        put(body, *b"EXIF", block);
+    }
+    if !job.new.xmp.is_empty() {
+        added |= XMP;
+        put(body, *b"XMP ", &job.new.xmp);
+    }
+    if !job.new.iptc.is_empty() {
+        job.warnings
+            .push("IPTC is lost, because WebP has no place for it".to_owned());
+    }
+    added
+}
+
+/// The flags of a picture without metadata, and its width and height less 1 in three bytes each.
+fn extended_header(image: &Picture) -> Option<[u8; 10]> {
+    let side = |side: Option<u32>| Some(side?.checked_sub(1)?.to_le_bytes());
+    let ([w0, w1, w2, _], [h0, h1, h2, _]) = (side(image.width)?, side(image.height)?);
+    let flags = if image.has_alpha == Some(true) { ALPHA } else { 0 };
+    Some([flags, 0, 0, 0, w0, w1, w2, h0, h1, h2])
 }
 
 /// The chunk at an offset. `None` at the end of the file.

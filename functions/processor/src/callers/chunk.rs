@@ -16,7 +16,7 @@ use crate::invocation;
 use crate::limits::MAX_IN_FLIGHT;
 use crate::outcome::Outcome;
 use crate::records::{ChunkFile, RecordSink};
-use crate::settings::{Purpose, Settings, renditions};
+use crate::settings::{Purpose, Settings, transform};
 use crate::summary::{Counts, summary};
 
 pub async fn respond(app: &App, mut request: ChunkRequest, deadline: Instant) -> Result<ChunkResponse, Error> {
@@ -55,11 +55,11 @@ pub fn accept(request: &mut ChunkRequest) -> Result<(Intake, Settings), Error> {
     check_range(request.concurrency, request.max_requests_per_second)?;
 
     let intake = Intake::of_chunk(std::mem::take(&mut request.objects), &source)?;
-    let renditions = renditions(request.images, request.transform.as_ref())
+    let transform = transform(request.images, request.transform.as_ref())
         .map_err(|problem| Error::BadEvent { what: "chunk", problem })?;
     let settings = Settings {
         images: request.images,
-        renditions,
+        transform,
         strip: request.strip.take().unwrap_or_default(),
         max_pixels: request.max_pixels.unwrap_or(DEFAULT_MAX_PIXELS),
         one_source: true,

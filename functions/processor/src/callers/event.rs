@@ -45,7 +45,7 @@ pub struct EventResponse {
 pub fn settings(app: &App, record_failures: bool) -> Result<Settings, Error> {
     Ok(Settings {
         images: app.config.images,
-        renditions: app.config.renditions.clone(),
+        transform: app.config.transform.clone(),
         strip: app.config.strip.clone(),
         max_pixels: app.config.max_pixels,
         one_source: false,

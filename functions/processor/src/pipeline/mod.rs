@@ -6,7 +6,8 @@
 //! | [`route`] | what each mode does with an image |
 //! | [`fetch`] | reads the metadata of an image from its front and from further ranges |
 //! | [`extract`] | makes the record of an image |
-//! | [`transform`] | makes other pictures of an image, and writes them |
+//! | [`transform`], [`finish`] | makes other pictures of an image, and writes them with their metadata |
+//! | [`strip`] | writes the same picture without its metadata |
 //! | [`store`], [`multipart`] | write the image, in one request or in parts, and the files that belong to it |
 //! | [`outcome`] | the outcome of an image, and how long its stages took |
 //! | [`task`] | one image in flight: its requests, its memory, its time |
@@ -14,6 +15,7 @@
 mod current;
 mod extract;
 mod fetch;
+mod finish;
 mod multipart;
 mod outcome;
 mod route;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use picture::{Limits, Orientation, Output, Plan, Target};
+use picture::{Limits, Orientation, Plan, Target};
 use shared::metadata::{self, Metadata};
 use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
 use shared::protocol::failure::{Failure, FailureClass};
@@ -14,6 +14,7 @@ use shared::transform::{Format, Rendition};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::finish::{Finished, Source};
 use super::outcome::{Recorded, StageTimes};
 use super::route::too_long;
 use super::strip::without_names;
@@ -34,8 +35,10 @@ struct Whole<'a> {
 
 /// The renditions of an image, and the memory of its file.
 struct Made {
-    outputs: Vec<Output>,
+    outputs: Vec<Finished>,
     warnings: Vec<String>,
+    /// Of the image.
+    metadata: Metadata,
     held: OwnedSemaphorePermit,
     /// On the CPU thread, without the wait for it.
     time: Duration,
@@ -45,7 +48,7 @@ impl<'a> Task<'a> {
     /// Downloads the whole image, makes all renditions of it, and writes them. Nothing is written if one cannot be made.
     pub async fn transform(&self, object: &ObjectRef) -> Result<Recorded, Failure> {
         let settings = &self.pipeline.settings;
-        let targets = settings.renditions.iter().map(|rendition| {
+        let targets = settings.transform.renditions.iter().map(|rendition| {
             let target = settings.destination.rendition(rendition, &self.image.relative_key);
             target.map_err(too_long)
         });
@@ -59,18 +62,14 @@ impl<'a> Task<'a> {
             download,
             exif,
         } = self.read_whole(object).await?;
-        let orientation = metadata
-            .exif
-            .as_ref()
-            .and_then(|exif| exif.orientation.as_ref()?.as_u64());
-        let orientation = orientation.and_then(|value| value.try_into().ok()).unwrap_or_default();
-        let (mut record, _) = self.record(&meta, metadata);
         let Made {
             outputs,
             warnings,
+            metadata,
             held,
             time,
-        } = self.make((bytes, held), place, orientation).await?;
+        } = self.make((bytes, held), place, metadata).await?;
+        let (mut record, _) = self.record(&meta, metadata);
         record.warnings.extend(warnings);
         let started = self.pipeline.clock.now();
         let writes = targets
@@ -146,15 +145,17 @@ impl<'a> Task<'a> {
         &self,
         (bytes, held): (Bytes, OwnedSemaphorePermit),
         place: Place<'a>,
-        orientation: u16,
+        metadata: Metadata,
     ) -> Result<Made, Failure> {
+        let settings = &self.pipeline.settings;
         let pictures = &self.pipeline.limits.pictures;
         let limits = Limits {
-            max_pixels: self.pipeline.settings.max_pixels,
+            max_pixels: settings.max_pixels,
             max_memory: pictures.bytes(),
         };
-        let orientation = Orientation::from_exif(orientation);
-        let renditions: Vec<picture::Rendition> = self.pipeline.settings.renditions.iter().map(rendition).collect();
+        let orientation = orientation(&metadata);
+        let renditions: Vec<picture::Rendition> = settings.transform.renditions.iter().map(rendition).collect();
+        let kept = settings.transform.metadata;
         let plan = Plan::new(&bytes, &renditions, orientation, limits).map_err(|error| failure(&error))?;
         let memory = plan.memory();
         let (width, height) = plan.size();
@@ -164,36 +165,52 @@ impl<'a> Task<'a> {
         let work = move || {
             let started = Instant::now();
             let made = Plan::new(&bytes, &renditions, orientation, limits).and_then(Plan::run);
+            let source = Source {
+                bytes: &bytes,
+                metadata: &metadata,
+                size: (width, height),
+                is_upright: orientation == Orientation::default(),
+            };
+            let finished = made.map(|(outputs, warnings)| source.finish_all(outputs, warnings, kept));
             // All memory counts until the work ends, even if nobody waits for it any longer.
             drop((bytes, decoding));
-            (made, held, started.elapsed())
+            (finished, metadata, held, started.elapsed())
         };
-        let (made, held, time) = cpu.run(turn, work).await;
-        let (outputs, warnings) = made.map_err(|error| failure(&error))?;
+        let (finished, metadata, held, time) = cpu.run(turn, work).await;
+        let (outputs, warnings) = finished.map_err(|error| failure(&error))?;
         self.pipeline.traffic.add_pixels(width as u64 * height as u64);
         Ok(Made {
             outputs,
             warnings,
+            metadata,
             held,
             time,
         })
     }
 
-    async fn write_output(&self, target: &ObjectUri, output: Output, source: &ObjectMeta) -> Result<(), Failure> {
+    async fn write_output(&self, target: &ObjectUri, output: Finished, source: &ObjectMeta) -> Result<(), Failure> {
         let size = output.file.len() as u64;
         let meta = meta(source, &output);
         if self.pipeline.settings.purpose == Purpose::Write {
             let _connection = self.turn_to_write().await;
             let writes = &self.pipeline.clients.writes;
-            s3::put_image(writes, target, output.file.into(), meta, HashMap::new()).await?;
+            s3::put_image(writes, target, output.file, meta, HashMap::new()).await?;
         }
         self.pipeline.traffic.add_written(size);
         Ok(())
     }
 }
 
+fn orientation(metadata: &Metadata) -> Orientation {
+    let value = metadata
+        .exif
+        .as_ref()
+        .and_then(|exif| exif.orientation.as_ref()?.as_u64());
+    Orientation::from_exif(value.and_then(|value| value.try_into().ok()).unwrap_or_default())
+}
+
 /// The headers of an output: those of the source that still hold.
-fn meta(source: &ObjectMeta, output: &Output) -> ObjectMeta {
+fn meta(source: &ObjectMeta, output: &Finished) -> ObjectMeta {
     let content_type = match output.format {
         picture::Format::Png => "image/png",
         picture::Format::WebP => "image/webp",

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use lambda_runtime::Diagnostic;
 use local::s3::{Effect, Headers};
 use serde_json::{Value, json};
+use shared::metadata::read_whole;
 use shared::protocol::chunk::ChunkResponse;
 use shared::protocol::failure::FailureClass;
 use shared::protocol::sample::SampleResponse;
@@ -319,4 +320,76 @@ async fn only_what_can_be_measured_without_a_write_is_a_sample() {
         assert!(error.contains("plan: images: only transform"), "{error}");
     }
     assert_eq!(cloud.server.store.keys("photos-out", ""), [""; 0]);
+}
+
+/// A photo that is upright, and one that is not.
+fn turned(is_turned: bool) -> Vec<u8> {
+    let orientation = |photo: &Vec<u8>| read_whole(photo.clone().into()).exif?.orientation?.as_u64();
+    let fits = |photo: &&Vec<u8>| (orientation(photo).unwrap_or(1) != 1) == is_turned;
+    PHOTOS.iter().find(fits).unwrap().clone()
+}
+
+#[tokio::test]
+async fn metadata_goes_with_the_picture_if_it_shall() {
+    let cloud = Cloud::start(&[]).await;
+    let photo = turned(true);
+    let before = read_whole(photo.clone().into());
+    let object = cloud.put("a.jpg", photo);
+    let wanted = json!([
+        {"name": "jpeg", "max_edge": 64},
+        {"name": "png", "max_edge": 64, "format": "png"},
+        {"name": "webp", "max_edge": 64, "format": "webp"},
+    ]);
+    let mut request = renditions(&wanted, &[object]);
+    request["transform"]["metadata"] = json!("all");
+    let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+    assert_eq!(response.ok, 1, "{:?}", response.failed);
+    for format in ["jpeg", "png", "webp"] {
+        let output = cloud.output(&format!("images/{format}/a.jpg.{format}")).unwrap();
+        let found = read_whole(output.body.bytes());
+        let (exif, expected) = (found.exif.unwrap(), before.exif.as_ref().unwrap());
+        assert_eq!(
+            (&exif.make, &exif.taken_at),
+            (&expected.make, &expected.taken_at),
+            "{format}"
+        );
+        assert_eq!(exif.orientation.unwrap().as_u64(), Some(1), "{format}");
+        let image = found.image.unwrap();
+        assert_eq!(image.width.max(image.height), Some(64), "{format}");
+        let width = exif.pixel_width.and_then(|width| width.as_u64());
+        assert!(
+            width.is_none_or(|width| Some(width) == image.width.map(u64::from)),
+            "{format}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_image_takes_the_place_of_a_larger_output() {
+    let cloud = Cloud::start(&[]).await;
+    let photo = turned(false);
+    let object = cloud.put("a.jpg", photo.clone());
+    for (metadata, attempt) in [("none", "1-1"), ("all", "1-2")] {
+        // The best quality takes more bytes than the photo has.
+        let wanted = json!([
+            {"name": "same", "max_edge": 4000, "format": "keep", "quality": 100},
+            {"name": "other", "max_edge": 4000, "format": "png"},
+        ]);
+        let mut request = renditions(&wanted, std::slice::from_ref(&object));
+        request["transform"]["metadata"] = json!(metadata);
+        request["attempt"] = json!(attempt);
+        request["records"] = json!("none");
+        let response: ChunkResponse = serde_json::from_value(cloud.invoke(request).await.unwrap()).unwrap();
+        assert_eq!(response.ok, 1, "{:?}", response.failed);
+        let same = cloud.output("images/same/a.jpg").unwrap().body.bytes();
+        if metadata == "all" {
+            assert!(same == photo);
+        } else {
+            assert!(same.len() < photo.len() && read_whole(same.clone()).exif.is_none_or(|exif| exif.make.is_none()));
+            let picture = |file: &[u8]| jpeg::decode(file, &[jpeg::Scale::FULL; 3]).unwrap().planes;
+            assert_eq!(picture(&same), picture(&photo));
+        }
+        let png = cloud.output("images/other/a.jpg.png").unwrap().body.bytes();
+        assert!(png.len() > photo.len());
+    }
 }

@@ -19,7 +19,7 @@ pub mod tiff;
 pub mod unpack;
 pub mod webp;
 
-use super::blocks::Blocks;
+pub use super::blocks::Blocks;
 use super::format::Format;
 use super::view::{FileView, Missing};
 use super::warnings::Warnings;

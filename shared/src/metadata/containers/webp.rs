@@ -17,7 +17,7 @@ pub const FIRST_CHUNK: u64 = 12;
 
 /// The bits in the first byte of a `VP8X` chunk.
 const PROFILE: u8 = 0x20;
-const ALPHA: u8 = 0x10;
+pub const ALPHA: u8 = 0x10;
 pub const EXIF: u8 = 0x08;
 pub const XMP: u8 = 0x04;
 const ANIMATION: u8 = 0x02;

@@ -17,7 +17,7 @@ use encoding_rs::{UTF_16BE, UTF_16LE};
 use serde_json::Value;
 
 use super::warnings::Warnings;
-pub use tree::{Name, Node};
+pub use tree::{Name, Node, name};
 
 /// The most of a packet that is read.
 pub const MAX_PACKET_BYTES: usize = 1024 * 1024;

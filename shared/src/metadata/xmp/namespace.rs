@@ -5,7 +5,7 @@ pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 /// The XMP specification (ISO 16684-1, 8 and Adobe's part 2), IPTC's, PLUS's, the Metadata Working Group's, Microsoft's,
 /// Google's and Adobe's documents.
-pub const PREFIXES: [(&str, &str); 29] = [
+pub const PREFIXES: [(&str, &str); 30] = [
     ("http://purl.org/dc/elements/1.1/", "dc"),
     ("http://ns.adobe.com/xap/1.0/", "xmp"),
     ("http://ns.adobe.com/xap/1.0/rights/", "xmpRights"),
@@ -13,6 +13,7 @@ pub const PREFIXES: [(&str, &str); 29] = [
     ("http://ns.adobe.com/xap/1.0/bj/", "xmpBJ"),
     ("http://ns.adobe.com/xap/1.0/t/pg/", "xmpTPg"),
     ("http://ns.adobe.com/xmp/1.0/DynamicMedia/", "xmpDM"),
+    ("http://ns.adobe.com/xmp/note/", "xmpNote"),
     ("http://ns.adobe.com/photoshop/1.0/", "photoshop"),
     ("http://ns.adobe.com/camera-raw-settings/1.0/", "crs"),
     ("http://ns.adobe.com/tiff/1.0/", "tiff"),

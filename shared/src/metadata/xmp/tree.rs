@@ -317,7 +317,7 @@ fn is(namespace: &ResolveResult<'_>, uri: &str) -> bool {
 }
 
 /// A name with the customary prefix of its namespace, or with that of the packet.
-fn name(namespace: &ResolveResult<'_>, whole: QName<'_>, local: LocalName<'_>) -> Name {
+pub fn name(namespace: &ResolveResult<'_>, whole: QName<'_>, local: LocalName<'_>) -> Name {
     let local = String::from_utf8_lossy(local.as_ref());
     let known = match namespace {
         ResolveResult::Bound(uri) => std::str::from_utf8(uri.as_ref()).ok().and_then(prefix_of),

@@ -120,8 +120,8 @@ fn add_sources(meta: &Meta<'_>, kept: &mut BTreeSet<u32>) {
 
 /// Gives the items of EXIF and XMP the copyright as their content. Returns these items.
 fn copyright(job: &mut Job<'_>, meta: &mut Meta<'_>, added: &mut Added) -> Result<Vec<u32>, Missing> {
-    let exif = exif::block(None, &job.rights).map(|block| [&[0; 4], &block[..]].concat());
-    let xmp = Some(job.rights.packet()).filter(|packet| !packet.is_empty());
+    let exif = job.new.exif.as_ref().map(|block| [&[0; 4], &block[..]].concat());
+    let xmp = Some(job.new.xmp.clone()).filter(|packet| !packet.is_empty());
     let mut kept = Vec::new();
     for (is_one, content) in [(is_exif as fn(&Item<'_>) -> bool, exif), (is_xmp, xmp)] {
         let Some(content) = content else { continue };
@@ -141,7 +141,7 @@ fn copyright(job: &mut Job<'_>, meta: &mut Meta<'_>, added: &mut Added) -> Resul
                 .push("a part of the copyright is lost, because the file has no room for it".to_owned());
         }
     }
-    if !job.rights.iptc.is_empty() {
+    if !job.new.iptc.is_empty() {
         job.warnings
             .push("the copyright in IPTC is lost, because HEIF has no place for it".to_owned());
     }

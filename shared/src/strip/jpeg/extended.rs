@@ -6,6 +6,7 @@ use super::{APP1, EXTENDED_XMP_ID, Segment, has_start, put};
 use crate::metadata::containers::jpeg::Extended as Parts;
 use crate::metadata::view::{FileView, Missing};
 use crate::metadata::warnings::Warnings;
+use crate::metadata::xmp::Node;
 
 /// How much of a packet is written into one segment, besides its header.
 const PART_BYTES: usize = 65_000;
@@ -32,6 +33,18 @@ impl<'a> Extended<'a> {
             parts: Some(parts),
             packet: Vec::new(),
         })
+    }
+
+    /// A packet that is too long for one segment, and a main packet that names it.
+    pub fn new(packet: &[u8]) -> (Vec<u8>, Self) {
+        let name = hex::encode_upper(Md5::digest(packet));
+        let node = Node::Text(name.clone());
+        let extended = Self {
+            parts: None,
+            old_name: name.into_bytes(),
+            packet: packet.to_vec(),
+        };
+        (xmp::packet([("xmpNote:HasExtendedXMP", &node)], ""), extended)
     }
 
     /// The main packet without places, and with the new name of the extended one. `None` if it is damaged.

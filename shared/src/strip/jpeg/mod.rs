@@ -67,7 +67,7 @@ fn all(job: &mut Job<'_>, main: &Picture, others: &[Range<u64>]) -> Result<Piece
                 .push("the gain map is lost, because only a maker note describes it".to_owned());
         }
         let parts = Parts {
-            xmp: job.rights.packet(),
+            xmp: job.new.xmp.clone(),
             ..Parts::of(job)
         };
         let parts = parts.that_fit(job);
@@ -278,10 +278,7 @@ impl Picture {
                     }
                 }
                 APP13 if starts_with(PHOTOSHOP_ID) => {
-                    let cleaned = photoshop::without_places(&std::mem::take(&mut resources));
-                    for part in cleaned.chunks(MAX_CONTENT_BYTES - PHOTOSHOP_ID.len()) {
-                        put(pieces, APP13, &[PHOTOSHOP_ID, part].concat());
-                    }
+                    put_resources(pieces, &photoshop::without_places(&std::mem::take(&mut resources)));
                 }
                 APP14 if starts_with(ADOBE_ID) => pieces.keep(segment.whole.clone()),
                 APP12 if starts_with(DUCKY_ID) => pieces.keep(segment.whole.clone()),
@@ -318,31 +315,21 @@ impl Picture {
 }
 
 impl Parts {
-    /// How the picture is turned, and the copyright outside of XMP.
+    /// The metadata of the output, but no XMP.
     fn of(job: &Job<'_>) -> Self {
         Self {
-            exif: job.exif(),
-            iptc: job.rights.iptc.clone(),
+            exif: job.new.exif.clone(),
+            iptc: job.new.iptc.clone(),
             ..Self::default()
         }
     }
 
-    /// Without blocks that are too long for a segment.
+    /// Without EXIF that is too long for a segment. Other blocks can have several.
     fn that_fit(mut self, job: &mut Job<'_>) -> Self {
-        let is_too_long = |length: usize| length > MAX_BLOCK_BYTES;
-        let too_long = [self.exif.as_ref().map_or(0, Vec::len), self.xmp.len(), self.iptc.len()].map(is_too_long);
-        if too_long[0] {
+        if self.exif.as_ref().is_some_and(|block| block.len() > MAX_BLOCK_BYTES) {
             self.exif = exif::block(job.orientation, &Rights::default());
-        }
-        if too_long[1] {
-            self.xmp.clear();
-        }
-        if too_long[2] {
-            self.iptc.clear();
-        }
-        if too_long.contains(&true) {
             job.warnings
-                .push("a part of the copyright is lost, because it is too long for a segment".to_owned());
+                .push("EXIF is lost, because it is too long for a segment".to_owned());
         }
         self
     }
@@ -351,15 +338,15 @@ impl Parts {
         if let Some(block) = &self.exif {
             put(pieces, APP1, &[EXIF_ID, &[0], block].concat());
         }
-        if !self.xmp.is_empty() {
+        if self.xmp.len() > MAX_BLOCK_BYTES {
+            let (main, mut extended) = Extended::new(&self.xmp);
+            put(pieces, APP1, &[XMP_ID, &main].concat());
+            extended.put(pieces);
+        } else if !self.xmp.is_empty() {
             put(pieces, APP1, &[XMP_ID, &self.xmp].concat());
         }
         if !self.iptc.is_empty() {
-            put(
-                pieces,
-                APP13,
-                &[PHOTOSHOP_ID, &photoshop::with_iptc(&self.iptc)].concat(),
-            );
+            put_resources(pieces, &photoshop::with_iptc(&self.iptc));
         }
         if !self.iso_gain_map.is_empty() {
             put(pieces, APP2, &[GAIN_MAP_ID, &self.iso_gain_map].concat());
@@ -435,6 +422,13 @@ fn put_adobe(pieces: &mut Pieces, file: &FileView, segment: &Segment) -> Result<
         put(pieces, APP14, file.get(segment.content.start, ADOBE_BYTES)?);
     }
     Ok(())
+}
+
+/// Photoshop's resources, in as many segments as they need.
+fn put_resources(pieces: &mut Pieces, resources: &[u8]) {
+    for part in resources.chunks(MAX_CONTENT_BYTES - PHOTOSHOP_ID.len()) {
+        put(pieces, APP13, &[PHOTOSHOP_ID, part].concat());
+    }
 }
 
 fn put(pieces: &mut Pieces, marker: u8, content: &[u8]) {

@@ -18,8 +18,8 @@ use crate::metadata::tiff::directory::{self, Directory, Entry};
 use crate::metadata::tiff::kind;
 use crate::metadata::tiff::order::Order;
 use crate::metadata::view::{FileView, Missing};
-use tags::{ARTIST, COPYRIGHT, EXIF, INTEROP, LAYERS, SUB_TABLES, shows_picture, tells_place};
-pub use tags::{IMAGE_DESCRIPTION, IPTC, PHOTOSHOP, XMP};
+use tags::{ARTIST, COPYRIGHT, LAYERS, tells_place};
+pub use tags::{DATA, EXIF, GPS, ICC, IMAGE_DESCRIPTION, INTEROP, IPTC, PHOTOSHOP, SUB_TABLES, XMP, shows_picture};
 
 /// Nothing else lies in the first bytes.
 const HEADER_BYTES: u64 = 8;

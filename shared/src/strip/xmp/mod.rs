@@ -14,26 +14,24 @@ use base64::engine::general_purpose::STANDARD;
 use encoding_rs::{UTF_16BE, UTF_16LE};
 use quick_xml::NsReader;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::ResolveResult;
+use quick_xml::name::{LocalName, QName, ResolveResult};
 
 use super::places::tells_place;
-
-use crate::metadata::xmp::namespace::{RDF, XML, prefix_of};
+use crate::metadata::xmp::name;
+use crate::metadata::xmp::namespace::{RDF, XML};
 pub use packet::packet;
 
-const CONTAINER: &str = "Container";
-
 /// What else reveals a place or is removed with it: steps of editing, which repeat former values; what describes the video
-/// of a motion photo, which is removed; and maker notes.
-const REMOVED: [(&str, &str); 8] = [
-    ("xmpMM", "History"),
-    ("GCamera", "MicroVideo"),
-    ("GCamera", "MotionPhoto"),
-    ("GCamera", "HdrPlusMakernote"),
-    ("GCamera", "hdrp_makernote"),
-    ("GCamera", "shot_log_data"),
-    (CONTAINER, "Directory"),
-    (CONTAINER, "Version"),
+/// of a motion photo, which is removed; and maker notes. Names start with these.
+const REMOVED: [&str; 8] = [
+    "xmpMM:History",
+    "GCamera:MicroVideo",
+    "GCamera:MotionPhoto",
+    "GCamera:HdrPlusMakernote",
+    "GCamera:hdrp_makernote",
+    "GCamera:shot_log_data",
+    "Container:Directory",
+    "Container:Version",
 ];
 
 /// How base64 of a JPEG begins, and what its metadata begins with.
@@ -45,13 +43,53 @@ const IN_JPEG: [&[u8]; 4] = [b"Exif\0", b"http://ns.adobe.com/", b"Photoshop 3.0
 ///
 /// `None` if the packet is damaged. Then nobody knows what is in it.
 pub fn without_places(packet: &[u8], directory: Option<&str>) -> Option<Vec<u8>> {
+    changed(
+        packet,
+        Changes {
+            removes_places: true,
+            removed: &REMOVED,
+            directory,
+            values: &[],
+        },
+    )
+}
+
+/// A packet without the properties whose names start with these, and with new values of others.
+///
+/// `None` if the packet is damaged.
+pub fn corrected(packet: &[u8], removed: &[&str], values: &[(&str, String)]) -> Option<Vec<u8>> {
+    changed(
+        packet,
+        Changes {
+            removes_places: false,
+            removed,
+            directory: None,
+            values,
+        },
+    )
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy)]
+struct Changes<'e> {
+    /// Whether places go, and whatever may hide one.
+    removes_places: bool,
+    /// What else goes: names start with these.
+    removed: &'e [&'e str],
+    /// Takes the place of the list of pictures.
+    directory: Option<&'e str>,
+    /// New values of properties, if they are there.
+    values: &'e [(&'e str, String)],
+}
+
+fn changed(packet: &[u8], changes: Changes<'_>) -> Option<Vec<u8>> {
     let (text, encode) = decoded(packet)?;
     let start = text.find('<')?;
     let end = text.trim_end_matches(|c: char| c == '\0' || c.is_whitespace()).len();
     let mut search = Search {
         reader: NsReader::from_str(text.get(start..end)?),
         offset: start,
-        directory,
+        changes,
         edits: vec![(0..start, None)],
     };
     search.run()?;
@@ -101,11 +139,11 @@ struct Search<'a, 'e> {
     reader: NsReader<&'a [u8]>,
     /// Where the reader's text starts in the packet.
     offset: usize,
-    directory: Option<&'e str>,
+    changes: Changes<'e>,
     edits: Vec<Edit<'e>>,
 }
 
-impl Search<'_, '_> {
+impl<'e> Search<'_, 'e> {
     fn position(&self) -> Option<usize> {
         Some(self.offset + usize::try_from(self.reader.buffer_position()).ok()?)
     }
@@ -114,6 +152,9 @@ impl Search<'_, '_> {
         let mut depth = 0_usize;
         // Where an element begins that is removed, and how deep it is.
         let mut removed: Option<(usize, usize)> = None;
+        // The new value of the element that has just begun.
+        let mut value = None;
+        let is_strict = self.changes.removes_places;
         loop {
             let start = self.position()?;
             let event = self.reader.read_event().ok()?;
@@ -129,6 +170,8 @@ impl Search<'_, '_> {
                     } else {
                         self.attributes(&element, start)?;
                     }
+                    let (namespace, local) = self.reader.resolver().resolve_element(element.name());
+                    value = self.value(&name(&namespace, element.name(), local));
                 }
                 Event::Empty(element) if removed.is_none() => {
                     if self.is_removed(&element) {
@@ -139,16 +182,22 @@ impl Search<'_, '_> {
                 }
                 Event::End(element) => {
                     depth = depth.checked_sub(1)?;
+                    value = None;
                     if let Some((from, _)) = removed.take_if(|(_, of)| *of == depth + 1) {
                         let is_directory = element.local_name().as_ref() == b"Directory";
-                        let new = self.directory.take_if(|_| is_directory);
+                        let new = self.changes.directory.take_if(|_| is_directory);
                         self.edits.push((from..end, new));
                     }
                 }
-                Event::Text(text) if removed.is_none() && has_metadata(&text) => self.edits.push((start..end, None)),
-                Event::CData(text) if removed.is_none() && has_metadata(&text) => self.edits.push((start..end, None)),
-                Event::Comment(_) if removed.is_none() => self.edits.push((start..end, None)),
-                Event::PI(instruction) if removed.is_none() && instruction.target() != b"xpacket" => {
+                Event::Text(_) if removed.is_none() && value.is_some() => self.edits.push((start..end, value.take())),
+                Event::Text(text) if removed.is_none() && is_strict && has_metadata(&text) => {
+                    self.edits.push((start..end, None));
+                }
+                Event::CData(text) if removed.is_none() && is_strict && has_metadata(&text) => {
+                    self.edits.push((start..end, None));
+                }
+                Event::Comment(_) if removed.is_none() && is_strict => self.edits.push((start..end, None)),
+                Event::PI(instruction) if removed.is_none() && is_strict && instruction.target() != b"xpacket" => {
                     self.edits.push((start..end, None));
                 }
                 Event::DocType(_) => return None,
@@ -160,7 +209,34 @@ impl Search<'_, '_> {
 
     fn is_removed(&self, element: &BytesStart<'_>) -> bool {
         let (namespace, local) = self.reader.resolver().resolve_element(element.name());
-        is_removed(&namespace, local.as_ref())
+        self.is_removed_name(&namespace, element.name(), local)
+    }
+
+    fn is_removed_name(&self, namespace: &ResolveResult<'_>, whole: QName<'_>, local: LocalName<'_>) -> bool {
+        let uri = match namespace {
+            ResolveResult::Bound(uri) => std::str::from_utf8(uri.as_ref()).unwrap_or_default(),
+            ResolveResult::Unbound | ResolveResult::Unknown(_) => "",
+        };
+        if matches!(uri, RDF | XML | "adobe:ns:meta/") {
+            return false;
+        }
+        let Changes {
+            removes_places,
+            removed,
+            ..
+        } = self.changes;
+        if removes_places && std::str::from_utf8(local.as_ref()).map_or(true, tells_place) {
+            return true;
+        }
+        // As the reader names it.
+        let name = name(namespace, whole, local);
+        removed.iter().any(|start| name.starts_with(start))
+    }
+
+    /// The new value of a property.
+    fn value(&self, name: &str) -> Option<&'e str> {
+        let found = self.changes.values.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Removes attributes of the element that starts here.
@@ -173,37 +249,26 @@ impl Search<'_, '_> {
                 continue;
             }
             let (namespace, local) = self.reader.resolver().resolve_attribute(attribute.key);
-            if !is_removed(&namespace, local.as_ref()) && !has_metadata(&attribute.value) {
+            let new = self.value(&name(&namespace, attribute.key, local));
+            let is_removed = self.is_removed_name(&namespace, attribute.key, local)
+                || self.changes.removes_places && has_metadata(&attribute.value);
+            if !is_removed && new.is_none() {
                 continue;
             }
             let Cow::Borrowed(value) = attribute.value else {
                 return None;
             };
+            let value_start = start + 1 + (value.as_ptr() as usize).checked_sub(origin)?;
+            if !is_removed {
+                self.edits.push((value_start..value_start + value.len(), new));
+                continue;
+            }
             let from = start + 1 + (attribute.key.as_ref().as_ptr() as usize).checked_sub(origin)?;
             // With the quote behind it.
-            let to = start + 1 + (value.as_ptr() as usize).checked_sub(origin)? + value.len() + 1;
-            self.edits.push((from..to, None));
+            self.edits.push((from..value_start + value.len() + 1, None));
         }
         Some(())
     }
-}
-
-fn is_removed(namespace: &ResolveResult<'_>, local: &[u8]) -> bool {
-    let Ok(local) = std::str::from_utf8(local) else {
-        return true;
-    };
-    let uri = match namespace {
-        ResolveResult::Bound(uri) => std::str::from_utf8(uri.as_ref()).unwrap_or_default(),
-        ResolveResult::Unbound | ResolveResult::Unknown(_) => "",
-    };
-    if matches!(uri, RDF | XML | "adobe:ns:meta/") {
-        return false;
-    }
-    let prefix = prefix_of(uri).unwrap_or_default();
-    tells_place(local)
-        || REMOVED
-            .iter()
-            .any(|(own, start)| *own == prefix && local.starts_with(start))
 }
 
 /// Whether a value is a JPEG that holds metadata of its own.

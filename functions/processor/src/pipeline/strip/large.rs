@@ -9,7 +9,7 @@ use shared::object::{ObjectRef, ObjectUri};
 use shared::protocol::failure::{Failure, FailureClass};
 use shared::strip::{self, Pieces, Stripped};
 
-use super::{Task, refused, without_names};
+use super::{Task, without_names};
 use crate::pipeline::multipart::PartSource;
 use crate::pipeline::outcome::{Recorded, StageTimes};
 
@@ -77,7 +77,7 @@ impl Task<'_> {
         let mut file = file.with_windows();
         let mut bytes_left = file.size().saturating_mul(MAX_READS).saturating_add(MAX_KEPT_BYTES);
         loop {
-            let range = match strip::strip(&file, metadata, options).map_err(refused)? {
+            let range = match strip::strip(&file, metadata, options)? {
                 strip::Progress::Complete(stripped) => return Ok(stripped),
                 strip::Progress::NeedRange(range) => range,
             };
@@ -124,7 +124,7 @@ impl Task<'_> {
                 }
             }
         };
-        strip::check(source, &found, self.pipeline.settings.strip.options).map_err(refused)
+        Ok(strip::check(source, &found, self.pipeline.settings.strip.options)?)
     }
 
     /// Bytes of an output.

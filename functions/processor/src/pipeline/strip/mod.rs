@@ -4,11 +4,10 @@ mod large;
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
-use shared::metadata::{self, Metadata};
+use shared::metadata;
 use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
-use shared::protocol::failure::{Failure, FailureClass};
-use shared::strip::{Refused, Whole, strip_whole};
+use shared::protocol::failure::Failure;
+use shared::strip::strip_whole;
 
 use super::outcome::{Recorded, StageTimes};
 use super::task::Task;
@@ -30,7 +29,7 @@ impl Task<'_> {
         let downloaded = clock.now();
         let metadata = metadata::read_whole(bytes.clone());
         let extracted = clock.now();
-        let (stripped, metadata) = self.stripped(&bytes, metadata)?;
+        let stripped = strip_whole(&bytes, &metadata, self.pipeline.settings.strip.options)?;
         drop(bytes);
         let (mut record, _) = self.record(&meta, metadata);
         record.warnings.extend(stripped.warnings);
@@ -58,19 +57,6 @@ impl Task<'_> {
         }
         Ok(self.read_metadata(object).await?.object)
     }
-
-    fn stripped(&self, bytes: &Bytes, metadata: Metadata) -> Result<(Whole, Metadata), Failure> {
-        let stripped = strip_whole(bytes, &metadata, self.pipeline.settings.strip.options).map_err(refused)?;
-        Ok((stripped, metadata))
-    }
-}
-
-fn refused(refused: Refused) -> Failure {
-    let class = match refused {
-        Refused::Unsupported(_) => FailureClass::Unsupported,
-        Refused::Left(_) => FailureClass::Internal,
-    };
-    Failure::permanent(class, refused.to_string())
 }
 
 /// Headers without a file name, and without user metadata except that with these names: they may tell what the output no longer

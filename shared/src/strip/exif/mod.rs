@@ -1,17 +1,23 @@
 //! EXIF blocks without places, and blocks that hold the orientation and the copyright alone.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`table`](mod@table) | new tables |
+
+pub mod table;
 
 use bytes::Bytes;
 
 use super::tables::{self, Fate};
 use super::{Rights, iptc, xmp};
+use crate::metadata::tiff::kind::{ASCII, SHORT};
+use crate::metadata::tiff::order::Order;
 use crate::metadata::view::FileView;
+use table::{Field, Table};
 
 const ORIENTATION: u16 = 0x0112;
 const ARTIST: u16 = 0x013B;
 const COPYRIGHT: u16 = 0x8298;
-
-const SHORT: u16 = 3;
-const ASCII: u16 = 2;
 
 /// A block without places. Its offsets stay the same. `None` if it cannot be read.
 pub fn without_places(block: &[u8]) -> Option<Vec<u8>> {
@@ -46,29 +52,11 @@ pub fn block(orientation: Option<u16>, rights: &Rights) -> Option<Vec<u8>> {
         rights.artist.as_deref().map(|artist| (ARTIST, ASCII, text(artist))),
         rights.copyright.as_deref().map(|whose| (COPYRIGHT, ASCII, text(whose))),
     ];
-    let fields: Vec<_> = fields.into_iter().flatten().collect();
-    if fields.is_empty() {
-        return None;
-    }
-    let mut block = b"II*\0\x08\0\0\0".to_vec();
-    block.extend(u16::try_from(fields.len()).ok()?.to_le_bytes());
-    let mut values = Vec::new();
-    let values_start = block.len() + 12 * fields.len() + 4;
-    for (tag, kind, mut value) in fields {
-        let count = value.len() / if kind == SHORT { 2 } else { 1 };
-        block.extend(tag.to_le_bytes());
-        block.extend(kind.to_le_bytes());
-        block.extend(u32::try_from(count).ok()?.to_le_bytes());
-        if value.len() <= 4 {
-            value.resize(4, 0);
-            block.extend(value);
-        } else {
-            block.extend(u32::try_from(values_start + values.len()).ok()?.to_le_bytes());
-            value.resize(value.len().next_multiple_of(2), 0);
-            values.extend(value);
-        }
-    }
-    block.extend([0; 4]);
-    block.extend(values);
-    Some(block)
+    let fields = fields.into_iter().flatten();
+    let fields = fields.map(|(tag, kind, value)| Field { tag, kind, value });
+    let main = Table {
+        fields: fields.collect(),
+        below: Vec::new(),
+    };
+    (!main.fields.is_empty()).then(|| table::write(Order::Little, &main, None))
 }

@@ -1,0 +1,89 @@
+//! What is written of an encoded rendition: with its metadata, or the image itself in its place.
+
+use bytes::Bytes;
+use picture::{Format, Output};
+use shared::metadata::Metadata;
+use shared::strip::{self, Options, Scope, Whole};
+use shared::transform::Metadata as Kept;
+
+/// A rendition as it is written.
+pub struct Finished {
+    pub file: Bytes,
+    pub format: Format,
+}
+
+/// The image that renditions were made of.
+pub struct Source<'a> {
+    pub bytes: &'a Bytes,
+    pub metadata: &'a Metadata,
+    /// Its size as stored, in pixels.
+    pub size: (usize, usize),
+    pub is_upright: bool,
+}
+
+impl Source<'_> {
+    /// Adds warnings, each once.
+    pub fn finish_all(
+        &self,
+        outputs: Vec<Output>,
+        mut warnings: Vec<String>,
+        kept: Kept,
+    ) -> (Vec<Finished>, Vec<String>) {
+        let mut finished = Vec::new();
+        for output in outputs {
+            let (file, more) = self.finish(output, kept);
+            finished.push(file);
+            for warning in more {
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
+            }
+        }
+        (finished, warnings)
+    }
+
+    fn finish(&self, output: Output, kept: Kept) -> (Finished, Vec<String>) {
+        let format = output.format;
+        if let Some(Whole { bytes, warnings }) = self.in_place_of(&output, kept) {
+            return (Finished { file: bytes, format }, warnings);
+        }
+        let file = Bytes::from(output.file);
+        let Whole { bytes, warnings } = match kept {
+            Kept::None => Whole {
+                bytes: file,
+                warnings: Vec::new(),
+            },
+            Kept::Copyright => strip::with_copyright(&file, self.bytes, self.metadata),
+            Kept::All => strip::with_metadata(&file, self.bytes, self.metadata),
+        };
+        (Finished { file: bytes, format }, warnings)
+    }
+
+    /// The image itself, if it is the picture that was wanted, and smaller. It has no more metadata than an output has.
+    fn in_place_of(&self, output: &Output, kept: Kept) -> Option<Whole> {
+        let is_animated = self
+            .metadata
+            .image
+            .as_ref()
+            .is_none_or(|image| image.animated == Some(true));
+        let is_same = Format::of(self.bytes) == Some(output.format)
+            && self.size == (output.width, output.height)
+            && self.is_upright
+            && !is_animated;
+        if !is_same || output.file.len() <= self.bytes.len() {
+            return None;
+        }
+        let options = Options {
+            scope: Scope::All,
+            keep_copyright: kept == Kept::Copyright,
+        };
+        match kept {
+            Kept::All => Some(Whole {
+                bytes: self.bytes.clone(),
+                warnings: Vec::new(),
+            }),
+            // What cannot be stripped is encoded.
+            Kept::None | Kept::Copyright => strip::strip_whole(self.bytes, self.metadata, options).ok(),
+        }
+    }
+}
