@@ -4,7 +4,7 @@ check_strip.py STRIP EXIFTOOL FOLDER...
 
 STRIP is the command that strips (`cargo local exif --strip`), and EXIFTOOL is ExifTool. For each image below the folders, and for
 both scopes: ExifTool finds nothing but what is allowed, coded pictures are the same, Pillow decodes the same pixels, and the
-bytes of the output hold no text and no fraction of what was removed.
+bytes of the output hold no text of six bytes and no value of eight bytes of what was removed.
 """
 
 import argparse
@@ -40,6 +40,7 @@ ALLOWED_TIFF = set(
     TileOffsets TileByteCounts InkSet NumberofInks DotRange ExtraSamples SampleFormat SMinSampleValue SMaxSampleValue TransferRange
     PreviewImage PreviewImageStart PreviewImageLength JPEGTables YCbCrCoefficients YCbCrSubSampling YCbCrPositioning ReferenceBlackWhite StripRowCounts""".split()
 )
+HEIF = ("HEIC", "HEIF", "AVIF", "HEICS", "AVIFS")
 # Texts, and what else a container says of itself that is no picture.
 FORBIDDEN = re.compile(r"Comment|Artist|Copyright|Software|DateTime|Description|Title|Author|GPS|Thumbnail|Preview(?!Time|Duration)|"
                        r"Trailer|JUMD|C2PA|Motion|Serial", re.IGNORECASE)
@@ -144,10 +145,16 @@ def has_place(value):
     return without_places(value) != value
 
 
+def turned(fields):
+    """How a picture is to be turned. None if it is upright."""
+    value = fields.get(("EXIF", "IFD0", "Orientation"))
+    return None if value in (None, 1, "1", "Horizontal (normal)", "Unknown (0)", 0) else value
+
+
 def is_covered(source, before, scope):
     """Whether ExifTool's ImageDataHash covers only what stays."""
     if before.get(("File", "File", "FileType")) in ("HEIC", "HEIF", "AVIF"):
-        # It covers thumbnails and other pictures, too. Our own tests compare the bytes of each item.
+        # It covers thumbnails and other pictures, too. The bytes of each item are compared.
         return False
     if any(group.startswith("SubIFD") for _, group, _ in before):
         return scope != "all"
@@ -204,31 +211,149 @@ def secrets(before, is_location):
 
 
 EXIF_TABLES = {0x8769: False, 0x8825: True}
+MAKER_NOTE = 0x927C
 # Density and colours, which stay.
 KEPT_RATIONALS = {282, 283, 286, 287, 318, 319, 529, 532}
 
 
+def forms_of(value):
+    """The bytes of a value of eight bytes or more, in both byte orders. A longer one is cut into pieces of eight bytes."""
+    if isinstance(value, bytes):
+        pieces = [value[at : at + 8] for at in range(0, len(value) - 7, 8)]
+        # Zeros, blanks and the like are everywhere.
+        return [piece for piece in pieces if len(set(piece)) >= 6]
+    parts = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(part, IFDRational) for part in parts):
+        flat, codes = [number for part in parts for number in (part.numerator, part.denominator)], "I"
+    elif all(isinstance(part, int) for part in parts):
+        flat, codes = list(parts), "HI"
+    else:
+        return []
+    forms = []
+    for code in codes:
+        if all(0 <= number < 1 << (16 if code == "H" else 32) for number in flat):
+            forms += [struct.pack(f"{order}{len(flat)}{code}", *flat) for order in "<>"]
+    # Simple values, such as 1/1, are in other places by chance.
+    return [form for form in forms if len(form) >= 8 and len(set(form)) >= 4]
+
+
 def numbers(path, is_location):
-    """Values of eight bytes or more that must not be in the output: rationals, in both byte orders."""
+    """Values of eight bytes or more that must not be in the output."""
     try:
         with Image.open(path) as image:
             exif = image.getexif()
             tables = [(False, dict(exif))] + [(is_gps, dict(exif.get_ifd(table))) for table, is_gps in EXIF_TABLES.items()]
+            icc = image.info.get("icc_profile") or b""
+            is_tiff = image.format in ("TIFF", "MPO")
     except Exception:
         return
     for is_gps, table in tables:
         for tag, value in table.items():
-            parts = value if isinstance(value, tuple) else (value,)
-            rationals = [(part.numerator, part.denominator) for part in parts if isinstance(part, IFDRational)]
-            if not rationals or is_location and not is_gps or tag in KEPT_RATIONALS:
+            # Pillow has the tables of a TIFF in place of its EXIF.
+            if tag in KEPT_RATIONALS or is_tiff and not is_gps and tag < 0x8000:
                 continue
-            flat = [number for rational in rationals for number in rational]
-            if not all(0 <= number < 1 << 32 for number in flat):
+            if is_location and not is_gps and tag != MAKER_NOTE:
                 continue
-            forms = [struct.pack(f"{order}{len(flat)}I", *flat) for order in "<>"]
-            # Simple values, such as 1/1, are in other places by chance.
-            if len(set(forms[0])) >= 4:
+            forms = [form for form in forms_of(value) if form not in icc]
+            if tag == MAKER_NOTE:
+                # It may repeat what stays elsewhere: a model, or the tables of a JPEG.
+                others = outside_pictures(path, []).replace(value, b"")
+                forms = [form for form in forms if form not in others]
+            if forms:
                 yield tag, forms
+
+
+def boxes(data, start, end):
+    """The boxes of a file in this range: type, and where the content is."""
+    while start + 8 <= end:
+        size, kind = struct.unpack(">I4s", data[start : start + 8])
+        head = 8
+        if size == 1:
+            size, head = struct.unpack(">Q", data[start + 8 : start + 16])[0], 16
+        stop = end if size == 0 else min(start + size, end)
+        yield kind, start + head, stop
+        if stop <= start:
+            return
+        start = stop
+
+
+def number(data, at, width):
+    return int.from_bytes(data[at : at + width], "big"), at + width
+
+
+def items(path):
+    """The bytes of each picture item of a HEIC or AVIF."""
+    data = path.read_bytes()
+    meta = next((box for box in boxes(data, 0, len(data)) if box[0] == b"meta"), None)
+    if not meta:
+        return {}
+    inside = {kind: (start, end) for kind, start, end in boxes(data, meta[1] + 4, meta[2])}
+    kinds = {}
+    at, end = inside[b"iinf"]
+    for kind, start, _ in boxes(data, at + (6 if data[at] == 0 else 8), end):
+        if kind == b"infe" and data[start] >= 2:
+            item, after = number(data, start + 4, 2 if data[start] == 2 else 4)
+            kinds[item] = data[after + 2 : after + 6]
+    at, _ = inside[b"iloc"]
+    version = data[at]
+    widths = data[at + 4] >> 4, data[at + 4] & 15, data[at + 5] >> 4, data[at + 5] & 15 if version else 0
+    count, at = number(data, at + 6, 2 if version < 2 else 4)
+    found = {}
+    for _ in range(count):
+        item, at = number(data, at, 2 if version < 2 else 4)
+        method = 0
+        if version:
+            method, at = number(data, at, 2)
+        base, at = number(data, at + 2, widths[2])
+        extents, at = number(data, at, 2)
+        content = b""
+        for _ in range(extents):
+            at += widths[3]
+            offset, at = number(data, at, widths[0])
+            length, at = number(data, at, widths[1])
+            start = base + offset + (inside[b"idat"][0] if method & 15 == 1 else 0)
+            content += data[start : start + length] if length else data[start:]
+        if kinds.get(item) not in (None, b"Exif", b"mime", b"uri "):
+            found[item] = content
+    return found
+
+
+def gif_frames(path):
+    """The image data of each frame of a GIF, with what controls it."""
+    data = path.read_bytes()
+    table = lambda flags: 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+    at, control, frames = 13 + table(data[10]), None, []
+
+    def blocks(at):
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        return at + 1
+
+    while at < len(data) and data[at] in (0, 0x21, 0x2C):
+        start = at
+        if data[at] == 0x2C:
+            at = blocks(at + 11 + table(data[at + 9]))
+            frames.append((control, data[start:at]))
+            control = None
+        elif data[at] == 0x21:
+            at = blocks(at + 2)
+            if data[start + 1] == 0xF9:
+                control = data[start:at]
+            elif data[start + 1] == 1:
+                control = None
+        else:
+            at += 1
+    return frames
+
+
+def coded_pictures(kind, source, stripped):
+    """Whether the coded pictures of a stripped image are those of its source, where ExifTool has no hash of them."""
+    if kind == "GIF":
+        return gif_frames(source) == gif_frames(stripped)
+    if kind in HEIF:
+        before = items(source)
+        return all(before.get(item) == content for item, content in items(stripped).items())
+    return True
 
 
 def outside_pictures(path, source_icc):
@@ -256,6 +381,8 @@ def main():
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
     options = parser.parse_args()
     exiftool = ExifTool(shlex.split(options.exiftool))
+    # The files with faults of each kind.
+    files = {}
     faults, counts, undecoded = 0, {}, 0
     with tempfile.TemporaryDirectory() as out:
         for folder in options.folders:
@@ -278,34 +405,47 @@ def main():
                     if scope == "all":
                         is_tiff = after.get(("File", "File", "FileType")) == "TIFF"
                         found += [
-                            f"{':'.join(key)} = {str(value)[:60]}" for key, value in after.items() if not is_allowed(key, value, is_tiff)
+                            f"metadata: {':'.join(key)} = {str(value)[:60]}"
+                            for key, value in after.items()
+                            if not is_allowed(key, value, is_tiff)
                         ]
+                        # HEIC, AVIF and JXL say it in properties of their own, which stay.
+                        if kind.split()[0] not in (*HEIF, "JXL") and turned(before) != turned(after):
+                            found.append("orientation: another one")
                     else:
-                        found += compare_location(before, after)
+                        found += [f"metadata: {difference}" for difference in compare_location(before, after)]
                     hashes = [fields.get(("File", "File", "ImageDataHash")) for fields in (before, after)]
                     if hashes[0] != hashes[1] and is_covered(source, before, scope):
-                        found.append(f"ImageDataHash {hashes}")
+                        found.append(f"coded picture: ImageDataHash {hashes}")
+                    if not coded_pictures(kind, source, stripped):
+                        found.append("coded picture: another one")
                     pictures = pixels(source), pixels(stripped)
                     undecoded += pictures[0] is None
                     if pictures[0] != pictures[1]:
-                        found.append("other pixels")
-                    icc = [exiftool.ask("-b", "-ICC_Profile", source)]
-                    rest = outside_pictures(stripped, [one for one in icc if one])
+                        found.append("pixels: others")
+                    icc, kept_icc = [exiftool.ask("-b", "-ICC_Profile", path) for path in (source, stripped)]
+                    if icc != kept_icc:
+                        found.append("colour profile: another one")
+                    rest = outside_pictures(stripped, [icc] if icc else [])
                     kept = json.dumps([str(value) for value in after.values()], ensure_ascii=False) if scope == "location" else ""
                     for name, text in secrets(before, scope == "location"):
                         # Keywords and captions stay, also those that name a place.
                         if json.dumps(text, ensure_ascii=False)[1:-1] in kept:
                             continue
                         if any(form and form in rest for form in encodings(text)):
-                            found.append(f"its bytes hold {name} = {text[:60]}")
+                            found.append(f"bytes: they hold {name} = {text[:60]}")
                     for tag, forms in numbers(source, scope == "location"):
                         if any(form in rest for form in forms):
-                            found.append(f"its bytes hold the number of tag {tag}")
+                            found.append(f"bytes: they hold a value of tag {tag:#x}")
                     for fault in found:
                         print(f"{scope}: {source.name}: {fault}")
+                    for category in {fault.split(":")[0] for fault in found}:
+                        files[category] = files.get(category, 0) + 1
                     faults += len(found)
     for (scope, kind), (all_files, stripped) in sorted(counts.items()):
         print(f"{scope:8} {kind:8} {stripped} of {all_files}")
+    for category, number_of_files in sorted(files.items()):
+        print(f"{category}: {number_of_files} files with a fault")
     print(f"{faults} faults; Pillow could not decode {undecoded} sources")
     sys.exit(faults > 0)
 
