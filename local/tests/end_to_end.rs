@@ -41,6 +41,7 @@ async fn the_demo_finds_no_problems() {
         images: None,
         count: 120,
         transform: None,
+        strip: false,
         keep: false,
         dev: true,
     };
@@ -61,6 +62,7 @@ async fn the_demo_makes_pictures() {
         images: None,
         count: 60,
         transform: Some(64),
+        strip: false,
         keep: false,
         dev: true,
     };
@@ -68,6 +70,25 @@ async fn the_demo_makes_pictures() {
     assert!(outcome.checked.is_right(), "{:#?}", outcome.checked.problems);
     assert_eq!((outcome.report.ok, outcome.checked.made.pictures), (60, 60));
     assert!(outcome.checked.made.output_bytes < outcome.checked.made.source_bytes / 2);
+}
+
+#[tokio::test]
+async fn the_demo_strips_images() {
+    if cargo_lambda().await.is_none() {
+        return;
+    }
+    let server = Server::start(0).await.unwrap();
+    let options = Options {
+        images: None,
+        count: 60,
+        transform: None,
+        strip: true,
+        keep: false,
+        dev: true,
+    };
+    let outcome = demo::run_on(&server, options).await.unwrap();
+    assert!(outcome.checked.is_right(), "{:#?}", outcome.checked.problems);
+    assert_eq!((outcome.report.ok, outcome.checked.stripped), (60, 60));
 }
 
 /// For each sample event: its function, its file, and a JSON pointer into the response with the expected value.

@@ -101,6 +101,10 @@ async fn bad_parameters_are_refused_before_anything_is_created() {
             .to_string();
         assert!(!refusal.contains("Traceback"), "{name}={value:.80}: {refusal}");
     }
+}
+
+#[tokio::test]
+async fn alarms_have_one_target() {
     let both = [
         ("AlarmEmail", "a@example.com"),
         ("AlarmTopic", "arn:aws:sns:us-east-1:111122223333:alarms"),

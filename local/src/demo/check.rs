@@ -8,14 +8,14 @@ use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use shared::filter::Names;
-use shared::modes::Images;
+use shared::metadata::read_whole;
 use shared::object::{Key, ObjectUri, S3Uri};
 use shared::protocol::failure::{FailedKey, FailureClass};
 use shared::protocol::job::Report;
-use shared::s3;
 use shared::transform::Rendition;
+use shared::{s3, strip};
 
-use super::finished_job::FinishedJob;
+use super::finished_job::{FinishedJob, Wanted};
 use super::renditions::Made;
 use crate::terminal::bar;
 
@@ -28,6 +28,8 @@ pub struct Checked {
     pub identical: usize,
     /// Number of images that have exactly one record.
     pub records: usize,
+    /// Number of images with the same picture and no metadata.
+    pub stripped: usize,
     /// The pictures that were made, if the job makes any.
     pub made: Made,
     /// Images of which no picture can be made.
@@ -48,49 +50,42 @@ impl Checked {
     }
 }
 
-/// Compares the source with the destination, and the records and counters with both: copies byte by byte, and the sizes
-/// of renditions.
+/// Compares the source with the destination, and the records and counters with both: copies byte by byte, the sizes of
+/// renditions, and what stripped images still say.
 pub async fn job(job: FinishedJob<'_>) -> anyhow::Result<Checked> {
     let mut checked = Checked::default();
     account(job.report, &mut checked);
     failures(job, &mut checked).await?;
 
-    let mode = if job.rendition.is_some() {
-        Images::Transform
-    } else {
-        Images::Copy
-    };
-    let names = Names::new(None, &[], mode)?;
+    let names = Names::new(None, &[], job.wanted.images())?;
     let mut images = keys(job.s3, job.source).await?;
     images.retain(|key| names.accept(key) && !checked.left_out.iter().any(|failed| failed.key == *key));
-    if let Some(rendition) = job.rendition {
-        pictures(job, rendition, &images, &mut checked).await;
-    } else {
-        copies(job, &images, &mut checked).await;
+    match job.wanted {
+        Wanted::Rendition(rendition) => pictures(job, rendition, &images, &mut checked).await,
+        Wanted::Copy => checked.identical = each(&images, &mut checked.problems, |key| copy(job, key)).await,
+        Wanted::Stripped => checked.stripped = each(&images, &mut checked.problems, |key| stripped(job, key)).await,
     }
     records(job, &images, &mut checked).await?;
     Ok(checked)
 }
 
-async fn copies(job: FinishedJob<'_>, images: &[Key], checked: &mut Checked) {
+/// Checks each image, many at the same time. Returns how many are right.
+async fn each<'k, C>(images: &'k [Key], problems: &mut Vec<String>, check: impl Fn(&'k Key) -> C) -> usize
+where
+    C: Future<Output = anyhow::Result<()>>,
+{
     let progress = bar(images.len(), "checked");
-    let mut results = stream::iter(images)
-        .map(|key| {
-            let progress = progress.clone();
-            async move {
-                let result = image(job, key).await;
-                progress.inc(1);
-                result
-            }
-        })
-        .buffered(MAX_IN_FLIGHT);
+    let mut results = stream::iter(images).map(check).buffered(MAX_IN_FLIGHT);
+    let mut right = 0;
     while let Some(result) = results.next().await {
         match result {
-            Ok(()) => checked.identical += 1,
-            Err(problem) => checked.wrong(format!("{problem:#}")),
+            Ok(()) => right += 1,
+            Err(problem) => problems.push(format!("{problem:#}")),
         }
+        progress.inc(1);
     }
     progress.finish_and_clear();
+    right
 }
 
 async fn pictures(job: FinishedJob<'_>, rendition: &Rendition, images: &[Key], checked: &mut Checked) {
@@ -131,7 +126,8 @@ async fn failures(job: FinishedJob<'_>, checked: &mut Checked) -> anyhow::Result
         for line in std::str::from_utf8(&body)?.lines() {
             let failed: FailedKey = serde_json::from_str(line).with_context(|| format!("not a failed key: {line}"))?;
             // No picture can be made of some files, and that is a right outcome.
-            if job.rendition.is_some() && matches!(failed.class, Unsupported | Corrupt | TooLarge) {
+            let is_copied = matches!(job.wanted, Wanted::Copy);
+            if !is_copied && matches!(failed.class, Unsupported | Corrupt | TooLarge) {
                 checked.left_out.push(failed);
             } else {
                 checked.wrong(format!("{:?} failed: {}: {}", failed.key, failed.class, failed.error));
@@ -148,7 +144,14 @@ async fn failures(job: FinishedJob<'_>, checked: &mut Checked) -> anyhow::Result
     Ok(())
 }
 
-async fn image(job: FinishedJob<'_>, key: &Key) -> anyhow::Result<()> {
+/// Reads a stripped image as the processor does.
+async fn stripped(job: FinishedJob<'_>, key: &Key) -> anyhow::Result<()> {
+    let (original, output) = job.read_both(key, |relative| job.destination.image(relative)).await?;
+    strip::check(&read_whole(original), &read_whole(output), strip::Options::default())
+        .with_context(|| format!("the output of {key:?}"))
+}
+
+async fn copy(job: FinishedJob<'_>, key: &Key) -> anyhow::Result<()> {
     let (original, copied) = job.read_both(key, |relative| job.destination.image(relative)).await?;
     anyhow::ensure!(original == copied, "the copy of {key:?} differs from it");
     Ok(())

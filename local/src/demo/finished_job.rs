@@ -2,6 +2,7 @@ use anyhow::Context as _;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 use shared::destination::Destination;
+use shared::modes::Images;
 use shared::object::{Key, KeyTooLong, ObjectRef, ObjectUri, S3Uri};
 use shared::protocol::job::Report;
 use shared::s3;
@@ -14,8 +15,25 @@ pub struct FinishedJob<'a> {
     pub source: &'a S3Uri,
     pub destination: &'a Destination,
     pub report: &'a Report,
-    /// What it made of each image, unless it copied them.
-    pub rendition: Option<&'a Rendition>,
+    pub wanted: &'a Wanted,
+}
+
+/// What a job writes of each image.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    Copy,
+    Stripped,
+    Rendition(Rendition),
+}
+
+impl Wanted {
+    pub fn images(&self) -> Images {
+        match self {
+            Self::Copy => Images::Copy,
+            Self::Stripped => Images::Strip,
+            Self::Rendition(_) => Images::Transform,
+        }
+    }
 }
 
 impl FinishedJob<'_> {

@@ -19,12 +19,10 @@ use clap::Args;
 use job::ending::Ending;
 use serde_json::{Value, json};
 use shared::destination::Destination;
-use shared::modes::Images;
 use shared::object::S3Uri;
 use shared::protocol::job::{Report, State};
-use shared::transform::Rendition;
 
-use self::finished_job::FinishedJob;
+use self::finished_job::{FinishedJob, Wanted};
 use crate::functions::{Setup, client};
 use crate::s3::Server;
 use crate::terminal::stop_requested;
@@ -54,6 +52,9 @@ pub struct Options {
     /// Write smaller pictures instead of copies: JPEGs whose longer side has at most this many pixels
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub transform: Option<u32>,
+    /// Write the images without their metadata instead of copies
+    #[arg(long, conflicts_with = "transform")]
+    pub strip: bool,
     /// Leave the S3 server running afterwards, so that you can look at the results
     #[arg(long)]
     pub keep: bool,
@@ -121,8 +122,12 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     };
     let functions = setup.start(server, &PARAMETERS).await?;
     println!("invoking fanout, from {source} to {}", destination.uri());
-    let rendition = options.transform.map(renditions::rendition);
-    let request = request(processes, rendition.as_ref());
+    let wanted = match options.transform {
+        Some(max_edge) => Wanted::Rendition(renditions::rendition(max_edge)),
+        None if options.strip => Wanted::Stripped,
+        None => Wanted::Copy,
+    };
+    let request = request(processes, &wanted);
     let result = watch::job(&s3, &client(&functions.fanout).await, &destination, JOB_ID, &request).await;
     drop(functions);
     let report = result.map_err(|error| {
@@ -135,7 +140,7 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
         source: &source,
         destination: &destination,
         report: &report,
-        rendition: rendition.as_ref(),
+        wanted: &wanted,
     })
     .await?;
     if report.listed != uploaded as u64 {
@@ -154,10 +159,11 @@ pub async fn run_on(server: &Server, options: Options) -> anyhow::Result<Outcome
     Ok(Outcome { report, checked })
 }
 
-fn request(parallel: usize, rendition: Option<&Rendition>) -> Value {
-    let mut request = json!({"source": SOURCE, "destination": DESTINATION, "job_id": JOB_ID, "parallel": parallel});
-    if let Some(rendition) = rendition {
-        request["images"] = json!(Images::Transform);
+fn request(parallel: usize, wanted: &Wanted) -> Value {
+    let mut request = json!({
+        "source": SOURCE, "destination": DESTINATION, "job_id": JOB_ID, "parallel": parallel, "images": wanted.images(),
+    });
+    if let Wanted::Rendition(rendition) = wanted {
         request["transform"] = json!({"renditions": [rendition]});
     }
     request

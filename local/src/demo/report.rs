@@ -38,7 +38,8 @@ pub fn print(outcome: &Outcome) {
     } else {
         String::new()
     };
-    let write = if is_transform { "upload" } else { "copy" };
+    let is_uploaded = is_transform || checked.stripped > 0;
+    let write = if is_uploaded { "upload" } else { "copy" };
     println!(
         "  per image  {:.2} ms of CPU; download {:.1} ms, EXIF {:.2} ms{transform}, {write} {:.1} ms (medians)",
         report.cpu_ms_per_image, stages.download.p50_ms, stages.exif.p50_ms, stages.upload.p50_ms
@@ -72,7 +73,7 @@ fn print_check(checked: &Checked) {
     println!();
     for left_out in &checked.left_out {
         println!(
-            "No picture of {:?}: {}: {}",
+            "No output of {:?}: {}: {}",
             left_out.key, left_out.class, left_out.error
         );
     }
@@ -80,6 +81,13 @@ fn print_check(checked: &Checked) {
         println!(
             "Checked: {} pictures have the right size, and each image has one record.",
             HumanCount(checked.made.pictures as u64)
+        );
+        return;
+    }
+    if checked.is_right() && checked.stripped > 0 {
+        println!(
+            "Checked: {} images have the same picture and no metadata, and each has one record.",
+            HumanCount(checked.stripped as u64)
         );
         return;
     }
