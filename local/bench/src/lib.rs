@@ -15,6 +15,7 @@
 //! | [`transform`] | one processor that makes pictures |
 //! | [`codecs`] | our codecs, compared with sharp and Pillow |
 //! | [`parsing`] | the reading of metadata, compared with other libraries, without S3 |
+//! | [`stripping`] | the removal of metadata, compared with other tools, without S3 |
 //! | [`cloud`] | a source of counted keys, fanout, and processors that do no work |
 //! | [`occupancy`] | how busy the slots of a job are |
 //! | [`processors`] | processes of the processor, each with one invocation at a time |
@@ -47,6 +48,7 @@ mod quota;
 mod scale;
 mod simulate;
 mod spread;
+mod stripping;
 mod table;
 mod tls;
 mod transform;
@@ -104,6 +106,8 @@ enum Bench {
     Codecs(codecs::Options),
     /// Compare the reading of metadata with other libraries, in memory
     Metadata(parsing::Options),
+    /// Compare the removal of metadata with other tools, in memory
+    Strip(parsing::Options),
     /// Run the S3 server of the experiment
     #[command(hide = true)]
     Serve(experiment::ServerOptions),
@@ -123,6 +127,7 @@ pub async fn run(Options { bench, experiment }: Options) -> anyhow::Result<ExitC
         Some(Bench::Pictures(options)) => codecs::ours(&options).map(|()| ExitCode::SUCCESS),
         Some(Bench::Codecs(options)) => codecs::run(options).await,
         Some(Bench::Metadata(options)) => parsing::run(options).await,
+        Some(Bench::Strip(options)) => stripping::run(options).await,
         Some(Bench::Simulate(options)) => simulate::run(options).await,
         None => with_functions(experiment::run(&Part::ALL, experiment)).await,
         Some(Bench::Guide) => with_functions(experiment::run(&[Part::Guide], experiment)).await,

@@ -22,18 +22,18 @@ use tokio::process::Command;
 
 use crate::spread::spread;
 use crate::table::table;
-use crate::{node, photos, python};
+use crate::{node, photos as sample, python};
 
 #[derive(Args, Debug)]
 pub struct Options {
     /// JPEG files, or folders with such files. Without any, the photos of the guide's experiment are read
-    paths: Vec<PathBuf>,
+    pub paths: Vec<PathBuf>,
     /// The most files
     #[arg(long, default_value_t = 1_000)]
     files: usize,
-    /// How often each library reads all files
+    /// How often each library goes through all files
     #[arg(long, default_value_t = 5)]
-    passes: usize,
+    pub passes: usize,
 }
 
 /// The result of one library. The peers print the same fields.
@@ -61,7 +61,7 @@ impl Parsed {
 
 pub async fn run(mut options: Options) -> anyhow::Result<ExitCode> {
     if options.paths.is_empty() {
-        options.paths.push(photos::of_the_guide()?);
+        options.paths.push(sample::of_the_guide()?);
     }
     println!("{}", as_table(&measure(&options).await?));
     Ok(ExitCode::SUCCESS)
@@ -70,15 +70,13 @@ pub async fn run(mut options: Options) -> anyhow::Result<ExitCode> {
 /// Measures with the guide's photos.
 pub async fn of_the_guide(quick: bool) -> anyhow::Result<Vec<Parsed>> {
     let (files, passes) = if quick { (1_000, 3) } else { (8_154, 5) };
-    let paths = vec![photos::of_the_guide()?];
+    let paths = vec![sample::of_the_guide()?];
     measure(&Options { paths, files, passes }).await
 }
 
 async fn measure(options: &Options) -> anyhow::Result<Vec<Parsed>> {
     node::install().await?;
-    let paths = jpegs(options)?;
-    let photos = paths.iter().map(std::fs::read).map(|file| file.map(Bytes::from));
-    let photos: Vec<Bytes> = photos.collect::<Result<_, _>>()?;
+    let (photos, list) = photos(options)?;
     let passes = options.passes;
     let mut parser = MediaParser::new();
     let mut all = vec![
@@ -86,18 +84,35 @@ async fn measure(options: &Options) -> anyhow::Result<Vec<Parsed>> {
         pass("kamadak-exif", &photos, passes, kamadak_exif),
         pass("nom-exif", &photos, passes, |photo| nom_exif(&mut parser, photo)),
     ];
-    // The command line has no room for the names of thousands of files.
-    let list = target().join("bench/parsing.txt");
+    let programs = vec![
+        python::program("parsing.py"),
+        node::program("parsing.mjs"),
+        exiftool("parsing.pl"),
+    ];
+    all.extend(peers(programs, &list, passes).await?);
+    Ok(all)
+}
+
+/// The files, and the path of a list of their paths: a command line has no room for thousands of them.
+pub fn photos(options: &Options) -> anyhow::Result<(Vec<Bytes>, PathBuf)> {
+    let paths = jpegs(options)?;
+    let photos = paths.iter().map(std::fs::read).map(|file| file.map(Bytes::from));
+    let list = target().join("bench/photos.txt");
     let lines: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     std::fs::write(&list, lines.join("\n"))?;
-    let mut peers = vec![python::program("parsing.py"), node::program("parsing.mjs")];
-    if Command::new("perl").arg("-v").output().await.is_ok() {
-        peers.push(exiftool());
-    } else {
-        eprintln!("ExifTool is left out, because perl is not installed");
-    }
-    for mut peer in peers {
-        let printed = python::printed(peer.arg(&list).arg(passes.to_string())).await?;
+    Ok((photos.collect::<Result<_, _>>()?, list))
+}
+
+/// What programs print about the files of a list.
+pub async fn peers(programs: Vec<Command>, list: &Path, passes: usize) -> anyhow::Result<Vec<Parsed>> {
+    let mut all = Vec::new();
+    let has_perl = Command::new("perl").arg("-v").output().await.is_ok();
+    for mut program in programs {
+        if program.as_std().get_program() == "perl" && !has_perl {
+            eprintln!("ExifTool is left out, because perl is not installed");
+            continue;
+        }
+        let printed = python::printed(program.arg(list).arg(passes.to_string())).await?;
         for line in printed.lines() {
             all.push(serde_json::from_str(line)?);
         }
@@ -106,12 +121,12 @@ async fn measure(options: &Options) -> anyhow::Result<Vec<Parsed>> {
 }
 
 /// ExifTool is a library in Perl. Its package comes with the peers in JavaScript.
-fn exiftool() -> Command {
+pub fn exiftool(program: &str) -> Command {
     let mut command = Command::new("perl");
     command
         .arg("-I")
         .arg(node::file("node_modules/exiftool-vendored.pl/bin/lib"))
-        .arg(python::folder().join("parsing.pl"))
+        .arg(python::folder().join(program))
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
@@ -159,7 +174,7 @@ pub fn as_table(all: &[Parsed]) -> Table {
     table
 }
 
-fn pass(library: &str, photos: &[Bytes], passes: usize, mut read: impl FnMut(&Bytes)) -> Parsed {
+pub fn pass(library: &str, photos: &[Bytes], passes: usize, mut read: impl FnMut(&Bytes)) -> Parsed {
     let mut pass = || {
         let start = thread_time();
         photos.iter().for_each(&mut read);

@@ -171,10 +171,11 @@ fn what_is_too_long_for_a_segment_has_several_or_is_left_out() {
     let text = String::from_utf8(packet()).unwrap();
     let head = text.split("<exif:PixelXDimension>").next().unwrap();
     let long = "x".repeat(10_000);
-    let properties: String = NAMES
+    let properties: Vec<String> = NAMES
         .iter()
         .map(|name| format!("<dc:{name}>{long}</dc:{name}>"))
         .collect();
+    let properties = properties.concat();
     let packet = format!("{head}{properties}</rdf:Description></rdf:RDF></x:xmpmeta>");
     // A PNG may have it in one piece.
     let xmp = chunk(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", packet.as_bytes()].concat());

@@ -87,7 +87,8 @@ fn coded_pictures_are_not_held() {
     let pictures: Vec<Vec<u8>> = (0..200).map(|_| chunk(b"IDAT", &[7; 4000])).collect();
     let text = chunk(b"tEXt", b"Comment\0hello");
     let pictures = png(&[pictures.concat(), text, image_data(9)]);
-    let blocks = [&[255; 256][..]; 3000].concat();
+    // Each begins with its length.
+    let blocks = vec![255; 256 * 3000];
     let gif = [
         b"GIF89a\x01\0\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02",
         &blocks[..],

@@ -87,7 +87,7 @@ fn sizes(quick: bool) -> anyhow::Result<[Size; 4]> {
 }
 
 /// The modes without pictures.
-fn moves() -> [Work; 5] {
+fn moves() -> [Work; 6] {
     let plain = |name, mode| Work {
         name,
         mode,
@@ -108,6 +108,7 @@ fn moves() -> [Work; 5] {
             over_tls: true,
             ..plain("upload, TLS", Images::Upload)
         },
+        plain("strip", Images::Strip),
     ]
 }
 
