@@ -10,7 +10,7 @@ use flate2::{Compression, Crc};
 use super::pieces::Pieces;
 use super::places::tells_place;
 use super::{Job, Stop, exif, iptc, photoshop, xmp};
-use crate::metadata::containers::png::{Chunk, SIGNATURE};
+use crate::metadata::containers::png::{Chunk, SIGNATURE, hexadecimal};
 use crate::metadata::view::{MAX_STEPS, Missing};
 
 /// What is needed to show the picture and its animation.
@@ -136,7 +136,7 @@ impl<'a> Text<'a> {
         let content = if self.keyword == XMP {
             xmp::without_places(&self.content, None)?
         } else if let Some(profile) = self.keyword.strip_prefix(RAW) {
-            let bytes = hexadecimal(&self.content)?;
+            let bytes = hexadecimal(&self.content, usize::MAX)?;
             raw_profile(profile, &profile_without_places(&bytes)?)
         } else if tells_place(self.keyword) {
             return None;
@@ -165,18 +165,6 @@ fn profile_without_places(bytes: &[u8]) -> Option<Vec<u8>> {
         _ if bytes.contains(&b'<') => xmp::without_places(bytes, None),
         _ => None,
     }
-}
-
-/// The bytes of a raw profile: a line break, its name, its length, then lines of hexadecimal digits.
-fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
-    let mut lines = text.splitn(4, |&byte| byte == b'\n');
-    let (_, _name, _length, digits) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);
-    let digits: Vec<u8> = digits
-        .iter()
-        .copied()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
-    hex::decode(&digits[..digits.len() / 2 * 2]).ok()
 }
 
 /// The text of a raw profile, in lines as ImageMagick writes them.

@@ -174,7 +174,7 @@ impl Walk<'_, '_> {
             self.blocks.xmp.push(text);
             return Ok(());
         }
-        let Some(bytes) = hexadecimal(&text) else {
+        let Some(bytes) = hexadecimal(&text, MAX_RAW_PROFILE_BYTES) else {
             self.warnings
                 .add(format!("{}: its text cannot be unpacked", keyword.name()));
             return Ok(());
@@ -328,8 +328,8 @@ impl Chunk {
 
 /// The bytes of a raw profile: a line break, its name, its length, then lines of hexadecimal digits.
 ///
-/// `None` if the text is not a raw profile. Damage among the digits ends the bytes.
-fn hexadecimal(text: &[u8]) -> Option<Bytes> {
+/// `None` if the text is not a raw profile. Damage among the digits ends the bytes, and so does `max`.
+pub fn hexadecimal(text: &[u8], max: usize) -> Option<Bytes> {
     // The length is in one of the first lines.
     let mut rest = text;
     let mut length = None;
@@ -342,7 +342,7 @@ fn hexadecimal(text: &[u8]) -> Option<Bytes> {
             break;
         }
     }
-    let length = length?.min(MAX_RAW_PROFILE_BYTES);
+    let length = length?.min(max);
     let digits = rest.iter().map(|&byte| char::from(byte));
     let digits = digits
         .filter(|c| !c.is_ascii_whitespace())
