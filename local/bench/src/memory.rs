@@ -35,6 +35,8 @@ struct Load {
     images: &'static str,
     chunk_keys: usize,
     sizes: Vec<(u64, u64)>,
+    /// How each image begins.
+    front: Vec<u8>,
     /// The bodies of all images go on forever, and have no length. None of the images may become `ok`.
     is_endless: bool,
 }
@@ -56,7 +58,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         "bytes correct",
     ]);
     let mut all_right = true;
-    for load in loads(options.images) {
+    for load in loads(options.images)? {
         let measured = measure(&options, &load).await?;
         let wrong = measured.wrong;
         all_right &= wrong == 0;
@@ -77,22 +79,26 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 }
 
 /// `images` images of 8 MB, and 25 times as many of the guide's size.
-fn loads(images: u64) -> Vec<Load> {
+fn loads(images: u64) -> anyhow::Result<Vec<Load>> {
     const GUIDE_BYTES: u64 = 18_644;
+    const LARGE_BYTES: u64 = 4_000 * MB;
     let many = images * 25;
+    let photo = dataset::photo(0)?;
     let of_the_guide = |mode| Load {
         name: "18 KB each",
         images: mode,
         chunk_keys: 500,
         sizes: vec![(many, GUIDE_BYTES)],
+        front: photo.clone(),
         is_endless: false,
     };
-    vec![
+    Ok(vec![
         Load {
             name: "8 MB each",
             images: "upload",
             chunk_keys: 500,
             sizes: vec![(images, 8 * MB)],
+            front: photo.clone(),
             is_endless: false,
         },
         Load {
@@ -100,6 +106,7 @@ fn loads(images: u64) -> Vec<Load> {
             images: "upload",
             chunk_keys: 500,
             sizes: vec![(images / 4, 8 * MB)],
+            front: photo.clone(),
             is_endless: true,
         },
         of_the_guide("none"),
@@ -109,10 +116,33 @@ fn loads(images: u64) -> Vec<Load> {
             name: "18 KB each, one has 4 GB",
             images: "upload",
             chunk_keys: usize::MAX,
-            sizes: vec![(many / 2, GUIDE_BYTES), (1, 4_000 * MB), (many / 2, GUIDE_BYTES)],
+            sizes: vec![(many / 2, GUIDE_BYTES), (1, LARGE_BYTES), (many / 2, GUIDE_BYTES)],
+            front: photo.clone(),
             is_endless: false,
         },
-    ]
+        Load {
+            name: "one TIFF of 4 GB",
+            images: "strip",
+            chunk_keys: 1,
+            sizes: vec![(1, LARGE_BYTES)],
+            front: front_of_tiff(LARGE_BYTES),
+            is_endless: false,
+        },
+    ])
+}
+
+/// The start of a TIFF of this size. All that follows is its picture, so nothing is stripped.
+fn front_of_tiff(size: u64) -> Vec<u8> {
+    const LONG: u16 = 4;
+    const ROWS: usize = 4;
+    let long = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
+    let start = 8 + 2 + 12 * ROWS as u64 + 4;
+    let rows: [(u16, u64); ROWS] = [(256, 1_000), (257, 1_000), (273, start), (279, size - start)];
+    let rows = rows.map(|(tag, value)| {
+        let [tag, kind] = [tag, LONG].map(u16::to_le_bytes);
+        [&tag[..], &kind, &long(1), &long(value)].concat()
+    });
+    [&b"II*\0\x08\0\0\0\x04\0"[..], &rows.concat(), &[0; 4]].concat()
 }
 
 struct Measured {
@@ -130,10 +160,10 @@ struct Measured {
 async fn serve(load: &Load) -> anyhow::Result<(Server, Vec<Value>)> {
     let server = Server::start(0).await?;
     server.store.create_bucket("photos-out");
-    let photo = dataset::photo(0)?;
     let mut objects = Vec::new();
     for &(count, size) in &load.sizes {
-        let object = Object::long(photo.clone().into(), size.max(photo.len() as u64), Headers::default());
+        let size = size.max(load.front.len() as u64);
+        let object = Object::long(load.front.clone().into(), size, Headers::default());
         for _ in 0..count {
             let key = format!("{:06}.jpg", objects.len());
             objects.push(json!({"key": key, "size": object.body.len(), "etag": object.etag}));
