@@ -68,6 +68,7 @@ async fn bad_parameters_are_refused_before_anything_is_created() {
         ("RecordsBucket", "photos"),
         ("RecordsBucket", "s3://private"),
         ("RecordsPrefix", "records"),
+        ("RecordsPrefix", "records/"),
         ("ManifestBucket", "a/b"),
         ("Trigger", "sns"),
         ("Records", "annotations"),

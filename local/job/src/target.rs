@@ -62,6 +62,8 @@ pub struct Target {
     pub options: String,
     /// What runs the jobs: `the stack s3-exif in eu-west-1`.
     pub place: String,
+    /// Whether an option says where records are. It counts also if this is the destination.
+    names_records: bool,
 }
 
 impl Options {
@@ -77,6 +79,7 @@ impl Options {
         Ok(Target {
             options: self.again(),
             place: self.place(&sdk),
+            names_records: self.records_destination.is_some(),
             function,
             destination,
             lambda,
@@ -275,8 +278,9 @@ impl Target {
     /// A request about this destination.
     pub fn request(&self, mut fields: Value) -> Value {
         fields["destination"] = json!(self.destination.uri());
-        if let Some(records) = self.destination.separate_records_uri() {
-            fields["records_destination"] = json!(records);
+        // An older fanout does not know the field.
+        if self.names_records || self.destination.separate_records_uri().is_some() {
+            fields["records_destination"] = json!(self.destination.records_uri());
         }
         fields
     }

@@ -33,7 +33,7 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
         );
         return Err(BadRequest::new("parent", problem).into());
     }
-    let planned = request.planned;
+    let (planned, names_destination) = (request.planned, request.destination.is_some());
     let mut request = Request {
         job_id: request.job_id.clone().or_else(|| Some(request_id.to_owned())),
         parent: Some(parent_id.clone()),
@@ -44,7 +44,9 @@ pub async fn redrive(session: &Session<'_>, request: Request, request_id: &str) 
     (request.action, request.planned) = (None, planned);
     let job = Job::from_request(&request, &session.id)?;
     session.app.config.check_parallel(job.parallel)?;
-    if job.source != parent.header.source || job.destination != destination {
+    let is_elsewhere = job.destination.records_uri() != destination.records_uri()
+        || names_destination && job.destination.uri() != destination.uri();
+    if job.source != parent.header.source || is_elsewhere {
         let problem = format!(
             "a redrive has the source and destination of its parent, {} and {}, with its records in {}; give these, or leave \
              them out",
