@@ -98,6 +98,12 @@ impl<'a> Plan<'a> {
         self.memory
     }
 
+    /// Whether the samples of the source are ink (CMYK), which renditions do not have.
+    #[must_use]
+    pub fn is_ink(&self) -> bool {
+        self.header.is_ink
+    }
+
     /// The size of the source as stored, in pixels.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {

@@ -1,9 +1,10 @@
 //! What is written of an encoded rendition: with its metadata, or the image itself in its place.
 
 use bytes::Bytes;
+use lambda_runtime::tracing::warn;
 use picture::{Format, Output};
-use shared::metadata::Metadata;
-use shared::strip::{self, Options, Scope, Whole};
+use shared::metadata::{Metadata, Picture};
+use shared::strip::{self, Options, Refused, Scope, Whole};
 use shared::transform::Metadata as Kept;
 
 /// A rendition as it is written.
@@ -18,7 +19,8 @@ pub struct Source<'a> {
     pub metadata: &'a Metadata,
     /// Its size as stored, in pixels.
     pub size: (usize, usize),
-    pub is_upright: bool,
+    /// Whether a rendition of the same size and format shows the same: it is upright, whole, and its samples are not ink.
+    pub is_as_wanted: bool,
 }
 
 impl Source<'_> {
@@ -61,15 +63,12 @@ impl Source<'_> {
 
     /// The image itself, if it is the picture that was wanted, and smaller. It has no more metadata than an output has.
     fn in_place_of(&self, output: &Output, kept: Kept) -> Option<Whole> {
-        let is_animated = self
-            .metadata
-            .image
-            .as_ref()
-            .is_none_or(|image| image.animated == Some(true));
+        // Renditions show one picture, and have no gain map.
+        let is_single = |image: &Picture| image.animated != Some(true) && !image.gain_map;
         let is_same = Format::of(self.bytes) == Some(output.format)
             && self.size == (output.width, output.height)
-            && self.is_upright
-            && !is_animated;
+            && self.is_as_wanted
+            && self.metadata.image.as_deref().is_some_and(is_single);
         if !is_same || output.file.len() <= self.bytes.len() {
             return None;
         }
@@ -82,8 +81,14 @@ impl Source<'_> {
                 bytes: self.bytes.clone(),
                 warnings: Vec::new(),
             }),
-            // What cannot be stripped is encoded.
-            Kept::None | Kept::Copyright => strip::strip_whole(self.bytes, self.metadata, options).ok(),
+            Kept::None | Kept::Copyright => match strip::strip_whole(self.bytes, self.metadata, options) {
+                Ok(stripped) => Some(stripped),
+                Err(Refused::Unsupported(_)) => None,
+                Err(error @ Refused::Left(_)) => {
+                    warn!(%error, "the encoded picture is written, although the image is smaller");
+                    None
+                }
+            },
         }
     }
 }

@@ -10,7 +10,7 @@ use shared::metadata::{self, Metadata};
 use shared::object::{ObjectMeta, ObjectRef, ObjectUri};
 use shared::protocol::failure::{Failure, FailureClass};
 use shared::s3;
-use shared::transform::{Format, Rendition};
+use shared::transform::{Format, Metadata as Kept, Rendition};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -159,19 +159,22 @@ impl<'a> Task<'a> {
         let plan = Plan::new(&bytes, &renditions, orientation, limits).map_err(|error| failure(&error))?;
         let memory = plan.memory();
         let (width, height) = plan.size();
+        let is_ink = plan.is_ink();
         let cpu = &self.pipeline.limits.cpu;
         let turn = self.timer.stopped(cpu.turn(place)).await;
         let decoding = self.timer.stopped(pictures.hold(memory)).await?;
         let work = move || {
             let started = Instant::now();
             let made = Plan::new(&bytes, &renditions, orientation, limits).and_then(Plan::run);
-            let source = Source {
-                bytes: &bytes,
-                metadata: &metadata,
-                size: (width, height),
-                is_upright: orientation == Orientation::default(),
-            };
-            let finished = made.map(|(outputs, warnings)| source.finish_all(outputs, warnings, kept));
+            let finished = made.map(|(outputs, warnings)| {
+                let source = Source {
+                    bytes: &bytes,
+                    metadata: &metadata,
+                    size: (width, height),
+                    is_as_wanted: orientation == Orientation::default() && !is_ink && warnings.is_empty(),
+                };
+                source.finish_all(outputs, warnings, kept)
+            });
             // All memory counts until the work ends, even if nobody waits for it any longer.
             drop((bytes, decoding));
             (finished, metadata, held, started.elapsed())
@@ -190,7 +193,7 @@ impl<'a> Task<'a> {
 
     async fn write_output(&self, target: &ObjectUri, output: Finished, source: &ObjectMeta) -> Result<(), Failure> {
         let size = output.file.len() as u64;
-        let meta = meta(source, &output);
+        let meta = meta(source, &output, self.pipeline.settings.transform.metadata);
         if self.pipeline.settings.purpose == Purpose::Write {
             let _connection = self.turn_to_write().await;
             let writes = &self.pipeline.clients.writes;
@@ -210,7 +213,7 @@ fn orientation(metadata: &Metadata) -> Orientation {
 }
 
 /// The headers of an output: those of the source that still hold.
-fn meta(source: &ObjectMeta, output: &Finished) -> ObjectMeta {
+fn meta(source: &ObjectMeta, output: &Finished, kept: Kept) -> ObjectMeta {
     let content_type = match output.format {
         picture::Format::Png => "image/png",
         picture::Format::WebP => "image/webp",
@@ -220,6 +223,11 @@ fn meta(source: &ObjectMeta, output: &Finished) -> ObjectMeta {
     ObjectMeta {
         content_type: Some(content_type.to_owned()),
         content_encoding: None,
+        user_metadata: if kept == Kept::All {
+            source.user_metadata.clone()
+        } else {
+            HashMap::new()
+        },
         ..without_names(source, &[])
     }
 }

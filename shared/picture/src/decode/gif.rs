@@ -28,6 +28,7 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         // The canvas, a first frame of the same size, and the canvas without alpha.
         memory: bytes(width, height, 3 * CHANNELS as u64) + (1 << 20),
         orientation: None,
+        is_ink: false,
     })
 }
 

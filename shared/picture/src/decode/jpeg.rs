@@ -39,6 +39,7 @@ pub fn header(file: &[u8], wanted: Wanted) -> Result<Header, Error> {
         height: header.height,
         memory: memory.sum::<u64>() + converted + (1 << 20),
         orientation: None,
+        is_ink: matches!(header.color, Color::Cmyk { .. } | Color::Ycck { .. }),
     })
 }
 

@@ -23,6 +23,8 @@ pub struct Header {
     pub memory: u64,
     /// How the picture is turned, if the format says so itself. What EXIF says does not count then.
     pub orientation: Option<Orientation>,
+    /// Whether the samples are ink (CMYK).
+    pub is_ink: bool,
 }
 
 /// What is needed of a picture. A decoder may give more.

@@ -33,6 +33,7 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         // 8 bits, a row has 16.
         memory: bytes(width, height, 8) + bytes(width, 1, 64) + 3 * CHUNKS,
         orientation: None,
+        is_ink: false,
     })
 }
 

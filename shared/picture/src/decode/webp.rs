@@ -17,6 +17,7 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         // The result, and the planes of a lossy picture, the pixels of a lossless one, or the canvas of an animation.
         memory: bytes(width, height, if decoder.is_animated() { 14 } else { 8 }) + (4 << 20),
         orientation: None,
+        is_ink: false,
     })
 }
 

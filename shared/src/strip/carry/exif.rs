@@ -52,14 +52,15 @@ pub fn block(source: &Block<'_>, target: &Target<'_>) -> Option<Vec<u8>> {
     }
     let next = ifd0.next(&file).ok().flatten();
     let ifd1 = next.and_then(|offset| ifd0.table(&file, offset).ok());
-    let thumbnail = target.thumbnail.zip(ifd1).map(|(jpeg, ifd1)| {
-        let is_place = |tag: u16| {
-            DATA.iter()
-                .any(|(offsets, lengths)| [*offsets, *lengths].contains(&tag))
-        };
-        (copy.table(&ifd1, |row| !is_place(row.tag)), jpeg)
-    });
+    let thumbnail = target.thumbnail.zip(ifd1);
+    let thumbnail = thumbnail.map(|(jpeg, ifd1)| (copy.table(&ifd1, |row| !is_place(row.tag)), jpeg));
     Some(write(ifd0.order, &main, thumbnail))
+}
+
+/// Whether a tag says where a picture lies.
+fn is_place(tag: u16) -> bool {
+    DATA.iter()
+        .any(|(offsets, lengths)| [*offsets, *lengths].contains(&tag))
 }
 
 struct Copy<'a> {
@@ -73,7 +74,7 @@ impl Copy<'_> {
             EXIF | GPS | SUB_TABLES | XMP | IPTC | PHOTOSHOP | ICC | PADDING => false,
             ORIENTATION | X_RESOLUTION | Y_RESOLUTION | RESOLUTION_UNIT => true,
             WIDTH | HEIGHT | YCBCR_COEFFICIENTS | YCBCR_POSITIONING | REFERENCE_BLACK_WHITE => !self.target.has_pages,
-            _ => !shows_picture(row),
+            tag => !shows_picture(row) && !is_place(tag),
         }
     }
 

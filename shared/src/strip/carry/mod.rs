@@ -10,7 +10,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::{Blocks, Job, Options, Rights, Whole, rights, xmp};
+use super::jpeg::MAX_BLOCK_BYTES;
+use super::{Blocks, Job, Options, Rights, Stop, Whole, rights, xmp};
 use crate::metadata::containers::{self, Unread};
 use crate::metadata::view::FileView;
 use crate::metadata::warnings::Warnings;
@@ -18,17 +19,19 @@ use crate::metadata::xmp::{self as packets, Name, Node};
 use crate::metadata::{Format, Metadata, Picture, read_whole};
 use exif::Target;
 
-/// What XMP says of parts of the source that the output does not have: videos of motion photos, other pictures, gain maps.
-const OF_PARTS: [&str; 5] = [
+/// What XMP says of parts of the source that the output does not have: videos of motion photos, other pictures, gain maps, a
+/// second packet. Also its maker notes. Names start with these.
+const OF_PARTS: [&str; 9] = [
     "GCamera:MicroVideo",
     "GCamera:MotionPhoto",
+    "GCamera:HdrPlusMakernote",
+    "GCamera:hdrp_makernote",
+    "GCamera:shot_log_data",
     "Container:Directory",
     "Container:Version",
     "hdrgm:",
+    "xmpNote:",
 ];
-
-/// The longest EXIF that fits into a segment of a JPEG, behind its identifier.
-const MAX_SEGMENT_BYTES: usize = 65_000;
 
 /// Adds who made the picture, and who may use it.
 #[must_use]
@@ -65,8 +68,8 @@ pub fn with_metadata(output: &Bytes, source: &Bytes, metadata: &Metadata) -> Who
         thumbnail: thumbnail(&view, metadata),
     };
     let mut exif = blocks.exif.as_ref().and_then(|block| exif::block(block, &target));
-    if made.format == Format::Jpeg && exif.as_ref().is_some_and(|exif| exif.len() > MAX_SEGMENT_BYTES) {
-        target.thumbnail = None;
+    let is_too_long = |exif: &Vec<u8>| made.format == Format::Jpeg && exif.len() > MAX_BLOCK_BYTES;
+    if exif.as_ref().is_some_and(is_too_long) && target.thumbnail.take().is_some() {
         exif = blocks.exif.as_ref().and_then(|block| exif::block(block, &target));
         warnings.push("the output has no thumbnail, because a segment has no room for it".to_owned());
     }
@@ -106,7 +109,11 @@ fn added(output: &Bytes, made: &Metadata, new: Blocks, mut warnings: Vec<String>
             warnings: job.warnings,
         },
         Err(stop) => {
-            job.warnings.push(format!("the output has no metadata: {stop:?}"));
+            let reason = match stop {
+                Stop::Unsupported(reason) => reason,
+                Stop::Missing(_) => "the file ends too early".to_owned(),
+            };
+            job.warnings.push(format!("the output has no metadata: {reason}"));
             unchanged(job.warnings)
         }
     }

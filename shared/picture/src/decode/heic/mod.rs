@@ -58,6 +58,7 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         height: heic.geometry.height,
         memory: decoding + bytes(heic.colors.width, heic.colors.height, per_pixel) + description + (4 << 20),
         orientation: Some(heic.geometry.orientation),
+        is_ink: false,
     })
 }
 

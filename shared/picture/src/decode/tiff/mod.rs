@@ -57,6 +57,7 @@ pub fn header(file: &[u8]) -> Result<Header, Error> {
         height,
         memory: bytes(width, height, per_pixel + 3) + file.len() as u64 + (1 << 20),
         orientation: None,
+        is_ink: false,
     })
 }
 
