@@ -46,7 +46,6 @@ fn stripped(file: &Bytes, options: Options) -> Option<Whole> {
 /// Strips an image that is read through small windows.
 fn through_windows(file: &Bytes, metadata: &Metadata, options: Options) -> Result<Stripped, Refused> {
     let mut view = FileView::new(file.len() as u64).with_windows();
-    view.skimmed_from(0);
     let window = 64 + file.len() as u64 / 16;
     loop {
         match strip(&view, metadata, options)? {

@@ -168,10 +168,17 @@ impl FileView {
         self.skimmed_from = Some(self.skimmed_from.map_or(start, |from| from.min(start)));
     }
 
-    /// Whether everything from `start` on was read.
+    /// How much memory its parts take at most, with what it takes to hold each of them.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        const PART_BYTES: u64 = 80;
+        self.held() + self.parts.len() as u64 * PART_BYTES
+    }
+
+    /// Whether everything from `start` on was read, or will be, window by window.
     #[must_use]
     pub fn is_read_from(&self, start: u64) -> bool {
-        let is_skimmed = self.skimmed_from.is_some_and(|from| from <= start);
+        let is_skimmed = self.window.is_some() || self.skimmed_from.is_some_and(|from| from <= start);
         is_skimmed || self.get(start, self.size.saturating_sub(start)).is_ok()
     }
 

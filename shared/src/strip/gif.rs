@@ -59,6 +59,9 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
             Part::Other => control = None,
         }
     }
+    if walk.is_cut() {
+        return unsupported("the file has too many parts");
+    }
     if !job.new.xmp.is_empty() {
         pieces.put(extension(&job.new.xmp));
     }

@@ -16,9 +16,16 @@ pub struct Overlay {
 
 impl Overlay {
     pub fn keep(&mut self, range: Range<u64>) {
-        if !range.is_empty() {
-            self.kept.push(range);
+        match self.kept.last_mut() {
+            _ if range.is_empty() => {}
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.kept.push(range),
         }
+    }
+
+    /// How many ranges are kept, as far as they do not follow each other.
+    pub fn ranges(&self) -> usize {
+        self.kept.len()
     }
 
     /// Writes over what is there, also over what was written before.

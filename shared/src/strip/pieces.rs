@@ -123,7 +123,6 @@ impl Pieces {
     ///
     /// If these are not all bytes of the source that the output has.
     pub fn append_to(&self, out: &mut Vec<u8>, start: u64, source: &[u8]) {
-        out.reserve(index(self.length));
         for piece in &self.pieces {
             match piece {
                 Piece::Source(range) => {

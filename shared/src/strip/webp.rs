@@ -19,8 +19,12 @@ pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     let mut at = FIRST_CHUNK;
     let mut extended = None;
     let mut added = 0;
-    for _ in 0..MAX_STEPS {
-        let Some(chunk) = next(file, at)? else { break };
+    let mut steps = 0;
+    while let Some(chunk) = next(file, at)? {
+        steps += 1;
+        if steps > MAX_STEPS {
+            return super::unsupported("the file has too many chunks");
+        }
         at = chunk.end();
         match &chunk.kind {
             b"VP8X" if extended.is_none() && chunk.length == 10 => extended = Some(file.array::<10>(chunk.data)?),
@@ -120,9 +124,11 @@ fn frame(pieces: &mut Pieces, file: &FileView, chunk: &Chunk) -> Result<(), Stop
         return Ok(());
     }
     inside.keep(chunk.data..at);
-    for _ in 0..MAX_STEPS {
-        if at + RIFF_HEADER as u64 > end {
-            break;
+    let mut steps = 0;
+    while at + RIFF_HEADER as u64 <= end {
+        steps += 1;
+        if steps > MAX_STEPS {
+            return super::unsupported("a frame has too many chunks");
         }
         let part = Chunk::at(file, at)?;
         if matches!(&part.kind, b"VP8 " | b"VP8L" | b"ALPH") {

@@ -366,6 +366,36 @@ fn a_gain_map_stays_with_what_describes_it() {
 }
 
 #[test]
+fn a_picture_that_is_named_often_is_written_once() {
+    let second = jpeg(&[segment(0xE2, &[7; 1000])]);
+    let long = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
+    let index = |first: usize, base: usize| {
+        let entry = |length: usize, offset: usize| [&[0; 4][..], &long(length), &long(offset), &[0; 4]].concat();
+        let others = entry(second.len(), first - base).repeat(7);
+        let head = b"MPF\0II*\0\x08\0\0\0\x01\0\x02\xB0\x07\0\x80\0\0\0\x1A\0\0\0\0\0\0\0";
+        segment(0xE2, &[&head[..], &entry(first, 0), &others].concat())
+    };
+    let length = jpeg(&[index(100, 0)]).len();
+    let file = [jpeg(&[index(length, 10)]), second.clone()].concat();
+    let stripped = strip(&file, LOCATION).unwrap();
+    assert!(stripped.len() <= file.len(), "{} of {}", stripped.len(), file.len());
+    assert_eq!(stripped.windows(2).filter(|two| *two == [0xFF, 0xD8]).count(), 2);
+}
+
+#[test]
+fn what_has_too_many_parts_is_refused_and_not_cut() {
+    let padding = vec![0; 200_000];
+    let mut gif = [&formats::gif()[..13], &padding, b";"].concat();
+    // Without a table of colours.
+    gif[10] &= 0x7F;
+    let rubbish = [&[0xFF, 0xD8, 0xFF, 0xE0, 0, 2][..], &padding, &jpeg(&[])[2..]].concat();
+    for file in [gif, rubbish] {
+        let refused = strip(&file, ALL).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("too many"), "{refused}");
+    }
+}
+
+#[test]
 fn every_cut_of_every_file_is_stripped_or_refused() {
     for (_, file) in files_to_damage() {
         for end in 0..file.len() {

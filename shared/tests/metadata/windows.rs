@@ -1,30 +1,11 @@
 //! Stripping a file through windows gives the same output as stripping it in memory, and holds little of it.
 
 use bytes::Bytes;
-use shared::metadata::{FileView, Format, Progress, read, read_whole};
+use shared::metadata::{FileView, Format, read_whole};
 use shared::strip::{self, Options, Refused, Scope, Stripped, strip};
 
 use crate::files::{chunk, image_data, png, segment};
 use crate::strip::files_to_damage;
-
-/// The parts of a file that hold its metadata.
-fn front_of(file: &Bytes) -> FileView {
-    let mut view = FileView::new(file.len() as u64);
-    loop {
-        match read(&view) {
-            Progress::Complete(_) => return view,
-            Progress::NeedRanges(ranges) => {
-                for range in ranges {
-                    view.insert(range.start, slice(file, range.start, range.end));
-                }
-            }
-            Progress::NeedStream(mut skim) => {
-                skim.feed(&slice(file, skim.from(), file.len() as u64));
-                skim.finish(&mut view);
-            }
-        }
-    }
-}
 
 fn slice(file: &Bytes, start: u64, end: u64) -> Bytes {
     file.slice(usize::try_from(start).unwrap()..usize::try_from(end).unwrap())
@@ -33,12 +14,11 @@ fn slice(file: &Bytes, start: u64, end: u64) -> Bytes {
 /// Strips a file that is read through windows of this many bytes. Also gives how many bytes were kept of the windows.
 fn through_windows(file: &Bytes, window: u64, options: Options) -> Result<(Stripped, u64), Refused> {
     let metadata = read_whole(file.clone());
-    let mut view = front_of(file).with_windows();
-    let front = view.held();
+    let mut view = FileView::new(file.len() as u64).with_windows();
     // Each step moves on: a window is seen twice at most, once for what it has, and once for what touches it.
     for _ in 0..10_000 {
         match strip(&view, &metadata, options)? {
-            strip::Progress::Complete(stripped) => return Ok((stripped, view.held() - front)),
+            strip::Progress::Complete(stripped) => return Ok((stripped, view.held())),
             strip::Progress::NeedRange(range) => {
                 if !view.keep_of_window(&range) {
                     let end = range.end.max(range.start + window).min(file.len() as u64);

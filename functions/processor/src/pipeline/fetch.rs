@@ -17,8 +17,6 @@ pub struct MetadataRead {
     pub object: ObjectRef,
     pub meta: ObjectMeta,
     pub metadata: Metadata,
-    /// What was read of it.
-    pub file: FileView,
     /// The whole image and its memory, if the front is the whole image.
     pub whole: Option<(Bytes, OwnedSemaphorePermit)>,
     pub download: Duration,
@@ -79,7 +77,6 @@ impl Task<'_> {
             object,
             meta,
             metadata,
-            file,
             whole: whole.map(|whole| (whole, permit)),
             download,
             exif: (self.pipeline.clock.now() - started).saturating_sub(download),

@@ -166,8 +166,8 @@ impl Task<'_> {
                 self.sent(upload, number, bytes).await
             }
             PartSource::Stripped(output) => {
-                // What is read of the source, and what is made of it.
-                let _held = self.hold(2 * (range.end - range.start)).await?;
+                // The part, and what is read of the source for it, which is at most twice as much.
+                let _held = self.hold(3 * (range.end - range.start)).await?;
                 let bytes = self.output(output, range).await?;
                 self.sent(upload, number, bytes).await
             }

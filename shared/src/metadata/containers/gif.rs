@@ -127,6 +127,11 @@ pub fn parts(file: &FileView) -> Result<Parts<'_>, Missing> {
 }
 
 impl<'a> Parts<'a> {
+    /// Whether there may be more than was looked at.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// Where the next part is.
     pub fn at(&self) -> u64 {
         self.at

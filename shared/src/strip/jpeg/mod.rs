@@ -39,7 +39,7 @@ const ADOBE_BYTES: u64 = 12;
 
 /// The most content of a segment, and the most of a block in it, behind an identifier.
 const MAX_CONTENT_BYTES: usize = 0xFFFF - 2;
-const MAX_BLOCK_BYTES: usize = MAX_CONTENT_BYTES - 64;
+pub const MAX_BLOCK_BYTES: usize = MAX_CONTENT_BYTES - 64;
 
 pub fn write(job: &mut Job<'_>) -> Result<Pieces, Stop> {
     let file = job.file;
@@ -158,7 +158,8 @@ impl Picture {
             is_whole: false,
         };
         match picture.segments(file, &within) {
-            Ok(()) | Err(Missing::PastEnd) => {}
+            Ok(true) | Err(Missing::PastEnd) => {}
+            Ok(false) => return super::unsupported("the file has too many segments"),
             Err(unread) => return Err(unread.into()),
         }
         if picture.scans.is_empty() {
@@ -172,12 +173,13 @@ impl Picture {
         Ok(picture)
     }
 
-    fn segments(&mut self, file: &FileView, within: &Range<u64>) -> Result<(), Missing> {
+    /// Whether its end was found.
+    fn segments(&mut self, file: &FileView, within: &Range<u64>) -> Result<bool, Missing> {
         let mut markers = Markers::new(file, within.start + 2);
         while let Some(marker) = markers.next()? {
             if marker.start >= within.end || marker.code == EOI {
                 self.is_whole = marker.code == EOI;
-                return Ok(());
+                return Ok(true);
             }
             if marker.is_alone() {
                 continue;
@@ -197,7 +199,7 @@ impl Picture {
                 markers.go_to(end);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Writes each segment, the image data behind it, and the end.

@@ -57,9 +57,11 @@ impl Index {
             return Ok(None);
         };
         let count = places.len();
-        let mut others = Vec::new();
+        let mut others: Vec<(usize, Range<u64>)> = Vec::new();
         for (number, place) in places.into_iter().enumerate() {
-            let is_other = place.start > table.base && place.end <= file.size();
+            // Two entries for the same bytes would double them.
+            let is_new = |(_, other): &(usize, Range<u64>)| place.end <= other.start || other.end <= place.start;
+            let is_other = place.start > table.base && place.end <= file.size() && others.iter().all(is_new);
             if is_other && place.start + 2 <= file.size() && file.get(place.start, 2)? == [0xFF, 0xD8] {
                 others.push((number, place));
             }

@@ -14,6 +14,9 @@ use crate::metadata::view::Missing;
 const SPARE_PIECES: u64 = 1024;
 const BYTES_PER_PIECE: u64 = 16;
 
+/// The most ranges that are kept of a file, apart from those that follow each other. Each takes memory.
+const MAX_RANGES: usize = 256 * 1024;
+
 impl Walk<'_> {
     /// Whether a table of the chain stays.
     pub(super) fn takes(&self, table: &Directory, place: Place) -> Result<bool, Stop> {
@@ -65,6 +68,9 @@ impl Walk<'_> {
                 let end = start.saturating_add(length).min(self.file.size());
                 if start < end {
                     self.out.keep(start..end);
+                }
+                if self.out.ranges() > MAX_RANGES {
+                    return unsupported("pictures all over the file");
                 }
             }
         }

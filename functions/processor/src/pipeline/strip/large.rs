@@ -42,7 +42,7 @@ impl Task<'_> {
         drop(read.whole);
         let started = clock.now();
         let held = self.hold(HELD_BYTES).await?;
-        let stripped = self.walk(&read.object, read.file, &read.metadata).await?;
+        let stripped = self.walk(&read.object, &read.metadata).await?;
         let output = Output {
             source: &read.object,
             pieces: &stripped.pieces,
@@ -71,17 +71,17 @@ impl Task<'_> {
         Ok(Recorded::new(record, times, self.pipeline.max_record_bytes))
     }
 
-    /// Finds what stays of an image. `file` has its metadata.
-    async fn walk(&self, object: &ObjectRef, file: FileView, metadata: &Metadata) -> Result<Stripped, Failure> {
+    /// Finds what stays of an image.
+    async fn walk(&self, object: &ObjectRef, metadata: &Metadata) -> Result<Stripped, Failure> {
         let options = self.pipeline.settings.strip.options;
-        let mut file = file.with_windows();
+        let mut file = FileView::new(object.size.unwrap_or(0)).with_windows();
         let mut bytes_left = file.size().saturating_mul(MAX_READS).saturating_add(MAX_KEPT_BYTES);
         loop {
             let range = match strip::strip(&file, metadata, options)? {
                 strip::Progress::Complete(stripped) => return Ok(stripped),
                 strip::Progress::NeedRange(range) => range,
             };
-            check_kept(file.held() + (range.end - range.start))?;
+            check_kept(file.memory() + (range.end - range.start))?;
             if file.keep_of_window(&range) {
                 continue;
             }
@@ -129,7 +129,7 @@ impl Task<'_> {
 
     /// Bytes of an output.
     pub(in crate::pipeline) async fn output(&self, output: Output<'_>, range: Range<u64>) -> Result<Bytes, Failure> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0));
         for (range, pieces) in output.pieces.within(&range).reads() {
             let source = if range.is_empty() {
                 Bytes::new()
