@@ -44,11 +44,7 @@ fn check_images(simulation: &Simulation, prefix: &str, states: &BTreeMap<String,
 /// The version of which an output is the complete processed form.
 fn version(simulation: &Simulation, output: &str, key: &str, states: &States) -> Option<u32> {
     let object = simulation.s3.store().get(DESTINATION_BUCKET, output)?;
-    let images = simulation.world.scenario.settings.images;
-    if images == "strip" && object.body.bytes().windows(4).any(|bytes| bytes == b"Exif") {
-        return None;
-    }
-    if matches!(images, "transform" | "strip") {
+    if simulation.world.scenario.settings.images == "transform" {
         let found = height_of(&object.body.bytes());
         return states
             .versions

@@ -63,21 +63,16 @@ impl Settings {
         let fanout_timeout = *[60, 120, 300, 900].choose(random).expect(some);
         // At most a third of it, as in the template, so that an attempt can always end.
         let processor_timeout = fanout_timeout / *[3, 3, 6].choose(random).expect(some);
-        let images = *["copy", "copy", "upload", "strip", "none", "transform"]
+        let images = *["copy", "copy", "upload", "upload", "none", "transform"]
             .choose(random)
             .expect(some);
         let manifest = random.random_bool(0.15);
-        let records = *["ndjson", "ndjson", "ndjson", "ndjson", "sidecar", "none"]
-            .choose(random)
-            .expect(some);
         Self {
             images,
             manifest,
-            // Sidecars would say what was stripped.
-            records: match (images, records) {
-                ("strip", "sidecar") => "ndjson",
-                (_, records) => records,
-            },
+            records: ["ndjson", "ndjson", "ndjson", "ndjson", "sidecar", "none"]
+                .choose(random)
+                .expect(some),
             chunk_keys: *[1, 2, 3, 5, 100].choose(random).expect(some),
             // With the last one, the checkpoint has no room for objects, so all are in files of their own.
             parallel: *[1, 2, 4, 8, 1000].choose(random).expect(some),
