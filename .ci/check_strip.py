@@ -38,7 +38,7 @@ ALLOWED_TIFF = set(
     XResolution YResolution PlanarConfiguration XPosition YPosition GrayResponseUnit GrayResponseCurve T4Options T6Options
     ResolutionUnit PageNumber TransferFunction Predictor WhitePoint PrimaryChromaticities ColorMap HalftoneHints TileWidth TileLength
     TileOffsets TileByteCounts InkSet NumberofInks DotRange ExtraSamples SampleFormat SMinSampleValue SMaxSampleValue TransferRange
-    PreviewImage PreviewImageStart PreviewImageLength JPEGTables YCbCrCoefficients YCbCrSubSampling YCbCrPositioning ReferenceBlackWhite StripRowCounts""".split()
+    PreviewImage PreviewImageStart PreviewImageLength OtherImage OtherImageStart OtherImageLength JPEGTables YCbCrCoefficients YCbCrSubSampling YCbCrPositioning ReferenceBlackWhite StripRowCounts""".split()
 )
 HEIF = ("HEIC", "HEIF", "AVIF", "HEICS", "AVIFS")
 # Texts, and what else a container says of itself that is no picture.

@@ -382,6 +382,43 @@ fn a_picture_that_is_named_often_is_written_once() {
     assert_eq!(stripped.windows(2).filter(|two| *two == [0xFF, 0xD8]).count(), 2);
 }
 
+/// A TIFF with old JPEG, whose only strip is this.
+fn old_jpeg(strip: &[u8]) -> Vec<u8> {
+    let tiff = |start: usize| {
+        let [start, length] = [start, strip.len()].map(|number| u32::try_from(number).unwrap());
+        let long = |tag, value| tiff::numbers(tag, 4, &[value]);
+        let picture = [(273, start), (279, length), (513, start), (514, length)];
+        let sizes = [short(256, 8), short(257, 8), short(259, 6)];
+        let rows = picture.map(|(tag, value)| long(tag, value));
+        Tiff {
+            ifd0: sizes
+                .into_iter()
+                .chain([text(tiff::MAKE, SECRET)])
+                .chain(rows)
+                .collect(),
+            ..Tiff::default()
+        }
+        .bytes()
+    };
+    let end = tiff(0).len();
+    [tiff(end), strip.to_vec()].concat()
+}
+
+#[test]
+fn old_jpeg_in_tiff_is_kept_if_its_strips_are_whole() {
+    let stripped = strip(&old_jpeg(&jpeg(&[])), ALL).unwrap();
+    assert!(!holds(&stripped, SECRET) && stripped.ends_with(&jpeg(&[])));
+    let names: Vec<String> = tags(&read(&stripped)).keys().cloned().collect();
+    assert!(names.contains(&"IFD0:JPEGInterchangeFormat".to_owned()), "{names:?}");
+    // Metadata in the JPEG, or tables elsewhere.
+    for strip_of in [jpeg(&[app1(&exif_of_secret())]), vec![1, 2, 3, 4]] {
+        for options in [ALL, LOCATION] {
+            let refused = strip(&old_jpeg(&strip_of), options).map(drop);
+            assert!(matches!(refused, Err(Refused::Unsupported(_))), "{refused:?}");
+        }
+    }
+}
+
 #[test]
 fn what_has_too_many_parts_is_refused_and_not_cut() {
     let padding = vec![0; 200_000];

@@ -18,7 +18,7 @@ use crate::metadata::tiff::directory::{self, Directory, Entry};
 use crate::metadata::tiff::kind;
 use crate::metadata::tiff::order::Order;
 use crate::metadata::view::{FileView, Missing};
-use tags::{ARTIST, COPYRIGHT, LAYERS, tells_place};
+use tags::{ARTIST, COMPRESSION, COPYRIGHT, JPEG_LENGTH, JPEG_OFFSET, JPEG_PROCESS, LAYERS, OLD_JPEG, tells_place};
 pub use tags::{DATA, EXIF, GPS, ICC, IMAGE_DESCRIPTION, INTEROP, IPTC, PHOTOSHOP, SUB_TABLES, XMP, shows_picture};
 
 /// Nothing else lies in the first bytes.
@@ -191,7 +191,10 @@ impl<'a> Walk<'a> {
     fn fate(&mut self, table: &Directory, row: &Entry) -> Result<Fate, Stop> {
         if self.aim.is_all() {
             let is_copyright = self.aim == Aim::Copyright && matches!(row.tag, ARTIST | COPYRIGHT);
-            return Ok(if shows_picture(row) || is_copyright && self.pages == 0 {
+            // Where a page is old JPEG, readers look for it here.
+            let is_of_jpeg = matches!(row.tag, JPEG_PROCESS | JPEG_OFFSET | JPEG_LENGTH)
+                && table.number(self.file, COMPRESSION)? == Some(OLD_JPEG);
+            return Ok(if shows_picture(row) || is_of_jpeg || is_copyright && self.pages == 0 {
                 Fate::Kept
             } else {
                 Fate::Removed

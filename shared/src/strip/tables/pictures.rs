@@ -2,8 +2,8 @@
 
 use super::super::{Stop, embedded, unsupported};
 use super::tags::{
-    COMPRESSION, DATA, JPEG, JPEG_LENGTH, JPEG_OFFSET, JPEG_TABLES, NEW_SUBFILE_TYPE, STRIP_OFFSETS, SUBFILE_TYPE,
-    TILE_OFFSETS, is_plain,
+    COMPRESSION, DATA, JPEG, JPEG_LENGTH, JPEG_OFFSET, JPEG_TABLES, NEW_SUBFILE_TYPE, OLD_JPEG, STRIP_OFFSETS,
+    SUBFILE_TYPE, TILE_OFFSETS, is_plain,
 };
 use super::{Place, Walk};
 use crate::metadata::tiff::directory::{Directory, Entry};
@@ -86,9 +86,9 @@ impl Walk<'_> {
         let mut jpegs = Vec::new();
         if self.has_data(table)? {
             let compression = table.number(self.file, COMPRESSION)?.unwrap_or(1);
-            if compression == JPEG {
+            if compression == JPEG || compression == OLD_JPEG && self.has_whole_jpegs(table)? {
                 jpegs.extend(table.bytes(JPEG_TABLES));
-                jpegs.extend(self.places(table, &DATA[..2])?);
+                jpegs.extend(self.places(table, &DATA)?);
             } else if !is_plain(compression) {
                 return unsupported(format!(
                     "TIFF with compression {compression}, whose data can hold metadata"
@@ -108,6 +108,19 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether each strip is a JPEG of its own, which needs no tables from elsewhere.
+    fn has_whole_jpegs(&self, table: &Directory) -> Result<bool, Stop> {
+        for (start, length) in self.places(table, &DATA)? {
+            let is_inside = start
+                .checked_add(length.max(2))
+                .is_some_and(|end| end <= self.file.size());
+            if !is_inside || self.file.get(start, 2)? != [0xFF, 0xD8] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Where the parts of a picture lie.

@@ -13,6 +13,7 @@ pub const TILE_OFFSETS: u16 = 324;
 pub const TILE_LENGTHS: u16 = 325;
 pub const SUB_TABLES: u16 = 330;
 pub const JPEG_TABLES: u16 = 347;
+pub const JPEG_PROCESS: u16 = 512;
 pub const JPEG_OFFSET: u16 = 513;
 pub const JPEG_LENGTH: u16 = 514;
 pub const XMP: u16 = 700;
@@ -51,6 +52,8 @@ const PLAIN: [u64; 18] = [
     1, 2, 3, 4, 5, 8, 32766, 32771, 32773, 32809, 32908, 32909, 32946, 34676, 34677, 34887, 34925, 50000,
 ];
 pub const JPEG: u64 = 7;
+/// Its tables can lie anywhere. But often, each strip is a whole JPEG.
+pub const OLD_JPEG: u64 = 6;
 
 /// Whether a row is needed to show a picture.
 pub fn shows_picture(row: &Entry) -> bool {
