@@ -31,7 +31,7 @@ except ImportError:
 
 # What ExifTool may find in an image that is stripped of all: facts of the picture and of its container.
 ALLOWED_KINDS = {"File", "JFIF", "APP14", "RIFF", "PNG", "GIF", "QuickTime", "Jpeg2000", "MPF", "Composite"}
-ALLOWED_GROUPS = {"XMP-hdrgm", "Adobe"}
+ALLOWED_GROUPS = {"XMP-hdrgm", "XMP-GContainer", "Adobe"}
 ALLOWED_TIFF = set(
     """SubfileType OldSubfileType ImageWidth ImageHeight BitsPerSample Compression PhotometricInterpretation Thresholding CellWidth
     CellLength FillOrder StripOffsets Orientation SamplesPerPixel RowsPerStrip StripByteCounts MinSampleValue MaxSampleValue
@@ -403,7 +403,7 @@ def main():
                     after = exiftool.fields(stripped)
                     found = []
                     if scope == "all":
-                        is_tiff = after.get(("File", "File", "FileType")) == "TIFF"
+                        is_tiff = after.get(("File", "File", "FileType")) in ("TIFF", "BTF")
                         found += [
                             f"metadata: {':'.join(key)} = {str(value)[:60]}"
                             for key, value in after.items()
