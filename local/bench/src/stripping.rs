@@ -36,7 +36,7 @@ async fn measure(options: &Options) -> anyhow::Result<Vec<Parsed>> {
 /// All that the processor does between the download and the upload.
 fn ours(photo: &Bytes) {
     let metadata = read_whole(photo.clone());
-    black_box(strip_whole(photo, &metadata, strip::Options::default())).ok();
+    black_box(strip_whole(photo.clone(), &metadata, strip::Options::default())).ok();
 }
 
 /// Segments of applications and comments are left out, except those that tell colours and density.

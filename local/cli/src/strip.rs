@@ -54,7 +54,8 @@ fn starts_below(path: &Path, folder: &Path) -> anyhow::Result<bool> {
 
 fn strip(from: &Path, to: &Path, options: Options) -> anyhow::Result<()> {
     let source = Bytes::from(std::fs::read(from)?);
-    let stripped = strip_whole(&source, &read_whole(source.clone()), options)?;
+    let metadata = read_whole(source.clone());
+    let stripped = strip_whole(source, &metadata, options)?;
     for warning in stripped.warnings {
         eprintln!("{}: {warning}", from.display());
     }

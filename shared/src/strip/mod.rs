@@ -189,13 +189,14 @@ pub enum Refused {
     Left(String),
 }
 
-/// Strips an image that is in memory, and checks the output.
-pub fn strip_whole(source: &Bytes, metadata: &Metadata, options: Options) -> Result<Whole, Refused> {
+/// Strips an image that is in memory, and checks the output. The output takes the place of the source, unless somebody else
+/// holds it.
+pub fn strip_whole(source: Bytes, metadata: &Metadata, options: Options) -> Result<Whole, Refused> {
     let Stripped { pieces, warnings } = match strip(&FileView::whole(source.clone()), metadata, options)? {
         Progress::Complete(stripped) => stripped,
         Progress::NeedRange(range) => unreachable!("the file is in memory, but {range:?} is missing"),
     };
-    let bytes = Bytes::from(pieces.of(source));
+    let bytes = pieces.of_owned(source);
     check(metadata, &read_whole(bytes.clone()), options)?;
     Ok(Whole { bytes, warnings })
 }

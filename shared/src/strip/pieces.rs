@@ -117,6 +117,55 @@ impl Pieces {
         out
     }
 
+    /// The same, of a source that is not needed any more. Its largest piece stays where it is, because a copy of a photo takes as
+    /// long as all other work on it.
+    ///
+    /// # Panics
+    ///
+    /// If this is not the source that the parts were made for.
+    #[must_use]
+    pub fn of_owned(&self, source: Bytes) -> Bytes {
+        let Some((before, kept, after)) = self.around_largest() else {
+            return self.of(&source).into();
+        };
+        let (head, tail) = (before.of(&source), after.of(&source));
+        let (Some(start), end) = (kept.start.checked_sub(head.len()), kept.end + tail.len()) else {
+            return self.of(&source).into();
+        };
+        if end > source.len() {
+            return self.of(&source).into();
+        }
+        match source.try_into_mut() {
+            Ok(mut bytes) => {
+                bytes[start..kept.start].copy_from_slice(&head);
+                bytes[kept.end..end].copy_from_slice(&tail);
+                bytes.freeze().slice(start..end)
+            }
+            // Somebody else needs it.
+            Err(source) => self.of(&source).into(),
+        }
+    }
+
+    /// The largest piece of the source, and the pieces before and after it.
+    fn around_largest(&self) -> Option<(Self, Range<usize>, Self)> {
+        let ranges = self
+            .pieces
+            .iter()
+            .enumerate()
+            .filter_map(|(number, piece)| match piece {
+                Piece::Source(range) => Some((number, range)),
+                Piece::New(_) | Piece::Zeros(_) => None,
+            });
+        let (number, range) = ranges.max_by_key(|(_, range)| range.end - range.start)?;
+        let some = |pieces: &[Piece]| {
+            let mut some = Self::default();
+            pieces.iter().cloned().for_each(|piece| some.add(piece));
+            some
+        };
+        let (before, after) = (some(&self.pieces[..number]), some(&self.pieces[number + 1..]));
+        Some((before, index(range.start)..index(range.end), after))
+    }
+
     /// Appends the output of a source of which the bytes from `start` on are in memory.
     ///
     /// # Panics
@@ -206,6 +255,34 @@ mod tests {
                 }
                 assert_eq!(found, whole[start..end], "{start}..{end}");
             }
+        }
+    }
+
+    #[test]
+    fn an_output_in_place_is_the_same() {
+        let source: Vec<u8> = (0..=250).cycle().take(1_100_000).collect();
+        let pieces_of = |ranges: &[(Range<u64>, &'static [u8])]| {
+            let mut pieces = Pieces::default();
+            for (range, new) in ranges {
+                pieces.put(*new);
+                pieces.keep(range.clone());
+            }
+            pieces
+        };
+        for pieces in [
+            pieces(),
+            pieces_of(&[(100..1_000_000, b"head"), (5..9, b"")]),
+            // There is no room before it, and none behind it.
+            pieces_of(&[(2..1_000_000, b"head")]),
+            pieces_of(&[(0..1_100_000, b""), (0..1, b"tail")]),
+            pieces_of(&[(0..0, b"new alone")]),
+            Pieces::default(),
+        ] {
+            let expected = pieces.of(&source);
+            let shared = Bytes::from(source.clone());
+            assert!(pieces.of_owned(shared.clone()) == expected);
+            assert!(shared == source, "what somebody else holds stays");
+            assert!(pieces.of_owned(shared) == expected);
         }
     }
 

@@ -30,7 +30,7 @@ const SECRET: &str = "Atlantis 7";
 fn strip(file: &[u8], options: Options) -> Result<Vec<u8>, Refused> {
     let file = Bytes::copy_from_slice(file);
     let metadata = read_whole(file.clone());
-    strip_whole(&file, &metadata, options).map(|stripped| stripped.bytes.to_vec())
+    strip_whole(file, &metadata, options).map(|stripped| stripped.bytes.to_vec())
 }
 
 fn holds(file: &[u8], text: &str) -> bool {

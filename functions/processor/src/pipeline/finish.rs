@@ -81,7 +81,7 @@ impl Source<'_> {
                 bytes: self.bytes.clone(),
                 warnings: Vec::new(),
             }),
-            Kept::None | Kept::Copyright => match strip::strip_whole(self.bytes, self.metadata, options) {
+            Kept::None | Kept::Copyright => match strip::strip_whole(self.bytes.clone(), self.metadata, options) {
                 Ok(stripped) => Some(stripped),
                 Err(Refused::Unsupported(_)) => None,
                 Err(error @ Refused::Left(_)) => {

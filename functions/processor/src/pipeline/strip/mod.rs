@@ -29,8 +29,7 @@ impl Task<'_> {
         let downloaded = clock.now();
         let metadata = metadata::read_whole(bytes.clone());
         let extracted = clock.now();
-        let stripped = strip_whole(&bytes, &metadata, self.pipeline.settings.strip.options)?;
-        drop(bytes);
+        let stripped = strip_whole(bytes, &metadata, self.pipeline.settings.strip.options)?;
         let (mut record, _) = self.record(&meta, metadata);
         record.warnings.extend(stripped.warnings);
         let transformed = clock.now();
