@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use local::dataset;
-use local::demo::{self, Options};
+use local::demo::{self, Options, Outcome};
 use local::emulator::Emulator;
 use local::functions::Setup;
 use local::s3::{Headers, Object, Server};
@@ -31,64 +31,51 @@ async fn cargo_lambda() -> Option<PathBuf> {
     }
 }
 
-#[tokio::test]
-async fn the_demo_finds_no_problems() {
-    if cargo_lambda().await.is_none() {
-        return;
-    }
+/// Runs a demo and checks its outcome. `None` without `cargo lambda`.
+async fn demo_of(count: usize, transform: Option<u32>, strip: bool) -> Option<Outcome> {
+    cargo_lambda().await?;
     let server = Server::start(0).await.unwrap();
     let options = Options {
         images: None,
-        count: 120,
-        transform: None,
-        strip: false,
+        count,
+        transform,
+        strip,
         keep: false,
         dev: true,
     };
     let outcome = demo::run_on(&server, options).await.unwrap();
     assert!(outcome.checked.is_right(), "{:#?}", outcome.checked.problems);
-    assert_eq!((outcome.report.state, outcome.report.ok), (State::Completed, 120));
+    assert_eq!(
+        (outcome.report.state, outcome.report.ok),
+        (State::Completed, count as u64)
+    );
+    Some(outcome)
+}
+
+#[tokio::test]
+async fn the_demo_finds_no_problems() {
+    let Some(outcome) = demo_of(120, None, false).await else {
+        return;
+    };
     assert_eq!((outcome.checked.identical, outcome.checked.records), (120, 120));
     assert!(outcome.report.with_exif > 100, "{}", outcome.report.with_exif);
 }
 
 #[tokio::test]
 async fn the_demo_makes_pictures() {
-    if cargo_lambda().await.is_none() {
+    let Some(outcome) = demo_of(60, Some(64), false).await else {
         return;
-    }
-    let server = Server::start(0).await.unwrap();
-    let options = Options {
-        images: None,
-        count: 60,
-        transform: Some(64),
-        strip: false,
-        keep: false,
-        dev: true,
     };
-    let outcome = demo::run_on(&server, options).await.unwrap();
-    assert!(outcome.checked.is_right(), "{:#?}", outcome.checked.problems);
-    assert_eq!((outcome.report.ok, outcome.checked.made.pictures), (60, 60));
+    assert_eq!(outcome.checked.made.pictures, 60);
     assert!(outcome.checked.made.output_bytes < outcome.checked.made.source_bytes / 2);
 }
 
 #[tokio::test]
 async fn the_demo_strips_images() {
-    if cargo_lambda().await.is_none() {
+    let Some(outcome) = demo_of(60, None, true).await else {
         return;
-    }
-    let server = Server::start(0).await.unwrap();
-    let options = Options {
-        images: None,
-        count: 60,
-        transform: None,
-        strip: true,
-        keep: false,
-        dev: true,
     };
-    let outcome = demo::run_on(&server, options).await.unwrap();
-    assert!(outcome.checked.is_right(), "{:#?}", outcome.checked.problems);
-    assert_eq!((outcome.report.ok, outcome.checked.stripped), (60, 60));
+    assert_eq!(outcome.checked.stripped, 60);
 }
 
 /// For each sample event: its function, its file, and a JSON pointer into the response with the expected value.

@@ -19,20 +19,6 @@ use crate::metadata::xmp::{self as packets, Name, Node};
 use crate::metadata::{Format, Metadata, Picture, read_whole};
 use exif::Target;
 
-/// What XMP says of parts of the source that the output does not have: videos of motion photos, other pictures, gain maps, a
-/// second packet. Also its maker notes. Names start with these.
-const OF_PARTS: [&str; 9] = [
-    "GCamera:MicroVideo",
-    "GCamera:MotionPhoto",
-    "GCamera:HdrPlusMakernote",
-    "GCamera:hdrp_makernote",
-    "GCamera:shot_log_data",
-    "Container:Directory",
-    "Container:Version",
-    "hdrgm:",
-    "xmpNote:",
-];
-
 /// Adds who made the picture, and who may use it.
 #[must_use]
 pub fn with_copyright(output: &Bytes, source: &Bytes, metadata: &Metadata) -> Whole {
@@ -145,13 +131,13 @@ fn packet(packets: &[Cow<'_, [u8]>], width: u32, height: u32) -> Vec<u8> {
         ("exif:PixelYDimension", height.to_string()),
     ];
     if let [packet] = packets
-        && let Some(packet) = xmp::corrected(packet, &OF_PARTS, &values)
+        && let Some(packet) = xmp::corrected(packet, is_untrue, &values)
     {
         return packet;
     }
     let found = packets::read(packets, &mut Warnings::default()).unwrap_or_default();
     let mut properties = found.properties;
-    properties.retain(|name, _| !OF_PARTS.iter().any(|start| name.starts_with(start)));
+    properties.retain(|name, _| !is_untrue(name));
     for (name, value) in values {
         properties
             .entry(Name::from(name))
@@ -161,4 +147,9 @@ fn packet(packets: &[Cow<'_, [u8]>], width: u32, height: u32) -> Vec<u8> {
         return Vec::new();
     }
     xmp::packet(properties.iter().map(|(name, node)| (name.as_str(), node)), "")
+}
+
+/// Whether a property of XMP is about what the output does not have: parts of the source, a gain map, or a second packet.
+fn is_untrue(name: &str) -> bool {
+    xmp::is_of_parts(name) || name.starts_with("hdrgm:") || name.starts_with("xmpNote:")
 }

@@ -88,7 +88,9 @@ impl Walk<'_> {
             let compression = table.number(self.file, COMPRESSION)?.unwrap_or(1);
             if compression == JPEG || compression == OLD_JPEG && self.has_whole_jpegs(table)? {
                 jpegs.extend(table.bytes(JPEG_TABLES));
-                jpegs.extend(self.places(table, &DATA)?);
+                // In old JPEG, the last pair of tags stays. Elsewhere, it names another picture.
+                let pairs = if compression == OLD_JPEG { &DATA[..] } else { &DATA[..2] };
+                jpegs.extend(self.places(table, pairs)?);
             } else if !is_plain(compression) {
                 return unsupported(format!(
                     "TIFF with compression {compression}, whose data can hold metadata"

@@ -21,10 +21,9 @@ use crate::metadata::xmp::name;
 use crate::metadata::xmp::namespace::{RDF, XML};
 pub use packet::packet;
 
-/// What else reveals a place or is removed with it: steps of editing, which repeat former values; what describes the video
-/// of a motion photo, which is removed; and maker notes. Names start with these.
-const REMOVED: [&str; 8] = [
-    "xmpMM:History",
+/// What describes parts of a file that outputs do not have (the videos of motion photos, other pictures), and maker notes. Names
+/// start with these.
+const OF_PARTS: [&str; 7] = [
     "GCamera:MicroVideo",
     "GCamera:MotionPhoto",
     "GCamera:HdrPlusMakernote",
@@ -33,6 +32,9 @@ const REMOVED: [&str; 8] = [
     "Container:Directory",
     "Container:Version",
 ];
+
+/// Steps of editing, which repeat former values.
+const HISTORY: &str = "xmpMM:History";
 
 /// How base64 of a JPEG begins, and what its metadata begins with.
 const JPEG_IN_BASE64: &str = "/9j/";
@@ -47,22 +49,27 @@ pub fn without_places(packet: &[u8], directory: Option<&str>) -> Option<Vec<u8>>
         packet,
         Changes {
             removes_places: true,
-            removed: &REMOVED,
+            is_removed: |name| name.starts_with(HISTORY) || is_of_parts(name),
             directory,
             values: &[],
         },
     )
 }
 
-/// A packet without the properties whose names start with these, and with new values of others.
+/// Whether a property describes what outputs do not have.
+pub fn is_of_parts(name: &str) -> bool {
+    OF_PARTS.iter().any(|start| name.starts_with(start))
+}
+
+/// A packet without some properties, and with new values of others.
 ///
 /// `None` if the packet is damaged.
-pub fn corrected(packet: &[u8], removed: &[&str], values: &[(&str, String)]) -> Option<Vec<u8>> {
+pub fn corrected(packet: &[u8], is_removed: fn(&str) -> bool, values: &[(&str, String)]) -> Option<Vec<u8>> {
     changed(
         packet,
         Changes {
             removes_places: false,
-            removed,
+            is_removed,
             directory: None,
             values,
         },
@@ -74,8 +81,8 @@ pub fn corrected(packet: &[u8], removed: &[&str], values: &[(&str, String)]) -> 
 struct Changes<'e> {
     /// Whether places go, and whatever may hide one.
     removes_places: bool,
-    /// What else goes: names start with these.
-    removed: &'e [&'e str],
+    /// Whether the property with this name goes, too.
+    is_removed: fn(&str) -> bool,
     /// Takes the place of the list of pictures.
     directory: Option<&'e str>,
     /// New values of properties, if they are there.
@@ -220,17 +227,11 @@ impl<'e> Search<'_, 'e> {
         if matches!(uri, RDF | XML | "adobe:ns:meta/") {
             return false;
         }
-        let Changes {
-            removes_places,
-            removed,
-            ..
-        } = self.changes;
-        if removes_places && std::str::from_utf8(local.as_ref()).map_or(true, tells_place) {
+        if self.changes.removes_places && std::str::from_utf8(local.as_ref()).map_or(true, tells_place) {
             return true;
         }
         // As the reader names it.
-        let name = name(namespace, whole, local);
-        removed.iter().any(|start| name.starts_with(start))
+        (self.changes.is_removed)(&name(namespace, whole, local))
     }
 
     /// The new value of a property.
