@@ -384,11 +384,22 @@ fn a_picture_that_is_named_often_is_written_once() {
 
 /// A TIFF with old JPEG, whose only strip is this.
 fn old_jpeg(strip: &[u8]) -> Vec<u8> {
+    jpeg_in_tiff(6, strip, 0)
+}
+
+/// A TIFF with a strip of this compression, and with a JPEG that starts in the strip.
+fn jpeg_in_tiff(compression: u32, strip: &[u8], start_of_jpeg: usize) -> Vec<u8> {
     let tiff = |start: usize| {
         let [start, length] = [start, strip.len()].map(|number| u32::try_from(number).unwrap());
         let long = |tag, value| tiff::numbers(tag, 4, &[value]);
-        let picture = [(273, start), (279, length), (513, start), (514, length)];
-        let sizes = [short(256, 8), short(257, 8), short(259, 6)];
+        let inside = u32::try_from(start_of_jpeg).unwrap();
+        let picture = [
+            (273, start),
+            (279, length),
+            (513, start + inside),
+            (514, length - inside),
+        ];
+        let sizes = [short(256, 8), short(257, 8), short(259, compression)];
         let rows = picture.map(|(tag, value)| long(tag, value));
         Tiff {
             ifd0: sizes
@@ -410,6 +421,11 @@ fn old_jpeg_in_tiff_is_kept_if_its_strips_are_whole() {
     assert!(!holds(&stripped, SECRET) && stripped.ends_with(&jpeg(&[])));
     let names: Vec<String> = tags(&read(&stripped)).keys().cloned().collect();
     assert!(names.contains(&"IFD0:JPEGInterchangeFormat".to_owned()), "{names:?}");
+    // In the newer kind, the other JPEG is a thumbnail, which `all` leaves out.
+    let thumbnail = jpeg(&[app1(&exif_of_secret())]);
+    let both = [jpeg(&[]), thumbnail].concat();
+    assert!(strip(&jpeg_in_tiff(7, &both, jpeg(&[]).len()), ALL).is_ok());
+    assert!(strip(&jpeg_in_tiff(7, &both, jpeg(&[]).len()), LOCATION).is_err());
     // Metadata in the JPEG, or tables elsewhere.
     for strip_of in [jpeg(&[app1(&exif_of_secret())]), vec![1, 2, 3, 4]] {
         for options in [ALL, LOCATION] {
